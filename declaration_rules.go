@@ -1,0 +1,672 @@
+package greenlane
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// CreateDeclaration makes a declaration of ours.
+type CreateDeclaration struct {
+	// LRN is the caller's own; empty asks for one of ours.
+	LRN      string
+	Shipment int64
+	Content  DeclarationContent
+}
+
+// UpdateDeclaration replaces what is declared, while that is still allowed.
+// Change is given the present content and returns the new one.
+type UpdateDeclaration struct {
+	Number   int64
+	Shipment int64
+	Change   func(DeclarationContent) (DeclarationContent, error)
+}
+
+// ValidateDeclaration checks a declaration of ours. It follows from its
+// creation and from every change.
+type ValidateDeclaration struct{ Number int64 }
+
+// SendOutbound hands a message for customs to the account's gateway.
+type SendOutbound struct {
+	Number    int64
+	Purpose   OutboundPurpose
+	Reason    string
+	Documents []Document
+	// Chance makes the outbound id; the caller draws it.
+	Chance uint32
+}
+
+// AcknowledgeOutbound records that the filing system took an outbound message.
+type AcknowledgeOutbound struct {
+	Number int64
+	ID     string
+}
+
+// ReportStatus tells a status that another system already knows.
+type ReportStatus struct {
+	Number int64
+	Status DeclarationStatus
+	// At is when it happened; zero means now.
+	At     time.Time
+	MRN    string
+	Reason string
+	// Error comes with a status that an error led to.
+	Error *Problem
+}
+
+// RecordResponse tells what an authority said.
+type RecordResponse struct {
+	Response Response
+	// Create makes the declaration when the hub does not know it: it may be
+	// watching what another system filed.
+	Create bool
+}
+
+// Target implements [Command].
+func (c CreateDeclaration) Target(Neighbours) (Target, error) {
+	t := Target{Kind: KindDeclaration, Create: true}
+	if c.LRN != "" {
+		t.By = []Reference{Ref(RefLRN, c.LRN)}
+	}
+	return t, nil
+}
+
+// Target implements [Command].
+func (c UpdateDeclaration) Target(Neighbours) (Target, error) { return declarationTarget(c.Number) }
+
+// Target implements [Command].
+func (c ValidateDeclaration) Target(Neighbours) (Target, error) { return declarationTarget(c.Number) }
+
+// Target implements [Command].
+func (c SendOutbound) Target(Neighbours) (Target, error) { return declarationTarget(c.Number) }
+
+// Target implements [Command].
+func (c AcknowledgeOutbound) Target(Neighbours) (Target, error) { return declarationTarget(c.Number) }
+
+// Target implements [Command].
+func (c ReportStatus) Target(Neighbours) (Target, error) { return declarationTarget(c.Number) }
+
+func declarationTarget(number int64) (Target, error) {
+	return Target{Kind: KindDeclaration, Number: number}, nil
+}
+
+// Target implements [Command]. The MRN decides; an LRN alone may have been used
+// again, so a declaration that already has another MRN is not meant.
+func (c RecordResponse) Target(n Neighbours) (Target, error) {
+	t := Target{Kind: KindDeclaration, Create: c.Create}
+	r := c.Response
+	if r.MRN != "" {
+		if s, ok := newest(n, Ref(RefMRN, r.MRN), nil); ok {
+			t.Number = s.Number
+			return t, nil
+		}
+		t.By = append(t.By, Ref(RefMRN, r.MRN))
+	}
+	if r.LRN != "" {
+		fits := func(d *Declaration) bool { return d.MRN == "" || r.MRN == "" || d.MRN == r.MRN }
+		if s, ok := newest(n, Ref(RefLRN, r.LRN), fits); ok {
+			t.Number = s.Number
+			return t, nil
+		}
+		if r.MRN == "" {
+			t.By = append(t.By, Ref(RefLRN, r.LRN))
+		}
+	}
+	return t, nil
+}
+
+// newest finds the youngest declaration with the reference that fits.
+func newest(n Neighbours, ref Reference, fits func(*Declaration) bool) (Subject, bool) {
+	for _, s := range slices.Backward(n.Find(ref)) {
+		if s.Kind != KindDeclaration {
+			continue
+		}
+		if d, ok := n.State(s).(*Declaration); ok && (fits == nil || fits(d)) {
+			return s, true
+		}
+	}
+	return Subject{}, false
+}
+
+// Decide implements [State].
+func (d *Declaration) Decide(env *Env, c Command) ([]Draft, error) {
+	switch c := c.(type) {
+	case CreateDeclaration:
+		return d.create(env, c)
+	case RecordResponse:
+		return d.record(env, c.Response)
+	}
+	if d.Status == "" {
+		return nil, notFound(KindDeclaration, strconv.FormatInt(env.Self.Number, 10))
+	}
+	switch c := c.(type) {
+	case UpdateDeclaration:
+		return d.update(env, c)
+	case ValidateDeclaration:
+		return d.validate(env)
+	case SendOutbound:
+		return d.send(env, c)
+	case AcknowledgeOutbound:
+		return d.acknowledge(env, c)
+	case ReportStatus:
+		return d.reported(env, c)
+	}
+	return nil, refuse(env, c)
+}
+
+func (d *Declaration) create(env *Env, c CreateDeclaration) ([]Draft, error) {
+	if d.Status != "" {
+		return nil, Errorf(Conflict, "lrn_taken", "declaration %d already has the LRN %s", env.Self.Number, c.LRN)
+	}
+	if err := shipmentExists(env, c.Shipment); err != nil {
+		return nil, err
+	}
+	lrn := c.LRN
+	if lrn == "" {
+		// Unique in the hub because the number is; at most 22 characters.
+		lrn = fmt.Sprintf("GL%02d-%d", env.Now.Year()%100, env.Self.Number)
+	}
+	for i := range c.Content.Items {
+		if c.Content.Items[i].ItemID == 0 {
+			c.Content.Items[i].ItemID = int64(i + 1)
+		}
+	}
+	body := d.created(env, lrn, env.Now)
+	body.Data.CommercialReference = Text(c.Content.CommercialReference)
+	body.Detail = DeclarationCreatedDetail{Content: c.Content, Shipment: c.Shipment, Ours: true}
+	return []Draft{{Type: EventDeclarationCreated, OccurredAt: env.Now, Body: body}}, nil
+}
+
+func (d *Declaration) created(env *Env, lrn string, at time.Time) DeclarationCreated {
+	return DeclarationCreated{Data: DeclarationCreatedData{
+		DeclarationID: env.Self.Number, LRN: Text(lrn), StatusCode: StatusNew, CreatedAt: Millis{at},
+	}}
+}
+
+func shipmentExists(env *Env, number int64) error {
+	if number == 0 || env.State(Subject{KindShipment, number}) != nil {
+		return nil
+	}
+	return InvalidField("body.shipmentId", number, "there is no shipment %d in this account", number)
+}
+
+func (d *Declaration) update(env *Env, c UpdateDeclaration) ([]Draft, error) {
+	editable := []DeclarationStatus{StatusNew, StatusInvalid, StatusBlocked, StatusReadyToDeclare}
+	if !slices.Contains(editable, d.Status) || d.Ended {
+		return nil, Errorf(Conflict, "not_editable",
+			"declaration %d is %s; it can be changed in new, invalid, blocked and readyToDeclare, unless customs ended it",
+			env.Self.Number, d.Status)
+	}
+	if d.Status == StatusReadyToDeclare && !d.SentAt.IsZero() {
+		return nil, Errorf(Conflict, "already_sent",
+			"declaration %d was sent at %s and awaits customs' answer", env.Self.Number, FormatMillis(d.SentAt))
+	}
+	content, err := c.Change(d.Content)
+	if err != nil {
+		return nil, err
+	}
+	if err := shipmentExists(env, c.Shipment); err != nil {
+		return nil, err
+	}
+	shipment := d.Shipment
+	if c.Shipment != 0 {
+		shipment = c.Shipment
+	}
+	return []Draft{{Type: EventDeclarationUpdated, OccurredAt: env.Now, Body: DeclarationUpdated{
+		Data:   DeclarationUpdatedData{DeclarationID: env.Self.Number, LRN: Text(d.LRN), UpdatedAt: Millis{env.Now}},
+		Detail: DeclarationUpdatedDetail{Content: content, Shipment: shipment},
+	}}}, nil
+}
+
+// validate moves a declaration of ours to readyToDeclare or, with what is
+// wrong, to invalid.
+func (d *Declaration) validate(env *Env) ([]Draft, error) {
+	problems := d.Content.check(d.LRN)
+	if len(problems) == 0 {
+		return d.step(env, d.ownStep(env, StatusReadyToDeclare), "")
+	}
+	failure := d.failure(env, ErrorIntXML, problems, env.Now, false)
+	if d.Status == StatusInvalid {
+		return []Draft{failure}, nil
+	}
+	drafts, err := d.step(env, d.ownStep(env, StatusInvalid), "")
+	return append(drafts, failure), err
+}
+
+func (d *Declaration) ownStep(env *Env, status DeclarationStatus) Step {
+	s := d.nextStep()
+	s.Reported, s.On = status, env.Now
+	return s
+}
+
+// step drafts the event that records a reported status, and what follows.
+func (d *Declaration) step(env *Env, s Step, mrn string) ([]Draft, error) {
+	next := d.withStep(s)
+	if mrn != "" {
+		next.MRN = mrn
+	}
+	drafts := []Draft{{Type: EventDeclarationStatus, OccurredAt: s.On, Body: DeclarationStatusUpdated{
+		Data:   DeclarationStatusData{DeclarationID: env.Self.Number, Status: s.Reported, Timestamp: Millis{s.On}},
+		Detail: DeclarationStatusDetail{Step: &s, MRN: mrn},
+	}}}
+	for _, p := range d.passed(next, false) {
+		if p.status != s.Reported {
+			drafts = append(drafts, d.statusDraft(env, p, false))
+		}
+		drafts = append(drafts, next.ending(env, p.status, p.on, false)...)
+	}
+	return append(drafts, d.clearanceDraft(env, next, s.On, false)...), nil
+}
+
+func (d *Declaration) statusDraft(env *Env, p passage, late bool) Draft {
+	return Draft{Type: EventDeclarationStatus, OccurredAt: p.on, Late: late, Body: DeclarationStatusUpdated{
+		Data: DeclarationStatusData{DeclarationID: env.Self.Number, Status: p.status, Timestamp: Millis{p.on}},
+	}}
+}
+
+// ending drafts the event that goes with a status that ends a declaration.
+func (d *Declaration) ending(env *Env, status DeclarationStatus, on time.Time, late bool) []Draft {
+	switch {
+	case status == StatusCompleted:
+		return []Draft{{Type: EventDeclarationCompleted, OccurredAt: on, Late: late, Body: DeclarationCompleted{
+			Data: DeclarationCompletedData{
+				DeclarationID: env.Self.Number, LRN: Text(d.LRN), MRN: Text(d.MRN), StatusCode: StatusCompleted,
+				CustomsClearedAt: Millis{d.ClearedAt}, CompletedAt: Millis{d.CompletedAt},
+			}}}}
+	case status == StatusInvalid && d.Ended:
+		return []Draft{{Type: EventDeclarationInvalidated, OccurredAt: on, Late: late, Body: DeclarationInvalidated{
+			Data: DeclarationInvalidatedData{
+				DeclarationID: env.Self.Number, LRN: Text(d.LRN), MRN: Text(d.MRN), StatusCode: StatusInvalid,
+				InvalidatedAt: Millis{d.InvalidatedAt}, Reason: Text(d.Reason),
+			}}}}
+	}
+	return nil
+}
+
+func (d *Declaration) clearanceDraft(env *Env, next *Declaration, on time.Time, late bool) []Draft {
+	from := d.Clears
+	if from == "" {
+		from = ClearancePending
+	}
+	if from == next.Clears {
+		return nil
+	}
+	return []Draft{{Type: EventClearanceChanged, OccurredAt: on, Late: late, Body: ClearanceChanged{
+		Data: ClearanceChangedData{
+			Subject: env.Self.Wire(), From: from, To: next.Clears, OpenHolds: summarize(next.Holds),
+			Since: Millis{next.ClearsSince}, Reason: next.ClearsWhy,
+		}}}}
+}
+
+func (d *Declaration) failure(env *Env, t ErrorType, errs []CustomsError, at time.Time, late bool) Draft {
+	texts := make([]string, len(errs))
+	for i, e := range errs {
+		texts[i] = e.String()
+	}
+	return Draft{Type: EventDeclarationError, OccurredAt: at, Late: late, Body: DeclarationFailed{
+		Data: DeclarationErrorData{
+			DeclarationID: env.Self.Number, LRN: Text(d.LRN), ErrorType: t,
+			ErrorMessage: strings.Join(texts, "; "), Timestamp: Millis{at},
+		},
+		Detail: DeclarationErrorDetail{Errors: errs},
+	}}
+}
+
+func (d *Declaration) send(env *Env, c SendOutbound) ([]Draft, error) {
+	var after DeclarationStatus
+	switch c.Purpose {
+	case OutboundDeclaration:
+		if !d.SentAt.IsZero() {
+			return nil, Errorf(Conflict, "already_sent", "declaration %d was already sent at %s",
+				env.Self.Number, FormatMillis(d.SentAt))
+		}
+		if d.Status != StatusReadyToDeclare {
+			return nil, Errorf(Conflict, "not_ready", "declaration %d is %s; only one that is readyToDeclare can be sent",
+				env.Self.Number, d.Status)
+		}
+		if d.Content.prelodges() {
+			after = StatusPrelodged
+		}
+	case OutboundPresentation:
+		if err := d.allowed(env, StatusPresentation); err != nil {
+			return nil, err
+		}
+		after = StatusPresentation
+	case OutboundInvalidation:
+		if d.Ended || d.Status == StatusCompleted {
+			return nil, d.illegal(env, StatusCanceled)
+		}
+		if !d.isSent() {
+			return d.cancel(env, c.Reason)
+		}
+		if !d.CancelAskedAt.IsZero() {
+			return nil, Errorf(Conflict, "already_requested", "cancellation of declaration %d was asked for at %s",
+				env.Self.Number, FormatMillis(d.CancelAskedAt))
+		}
+	case OutboundDocuments:
+		if d.Ended || !d.isSent() {
+			return nil, Errorf(Conflict, "not_sent", "declaration %d is %s; documents can be handed in once it was sent",
+				env.Self.Number, d.Status)
+		}
+	}
+	drafts := []Draft{d.outbound(env, c)}
+	if after == "" {
+		return drafts, nil
+	}
+	// The status follows the message in the same unit: nobody sees one without
+	// the other.
+	more, err := d.step(env, d.ownStep(env, after), "")
+	return append(drafts, more...), err
+}
+
+// isSent reports whether customs knows the declaration, from us or from
+// another system.
+func (d *Declaration) isSent() bool {
+	return !d.SentAt.IsZero() || d.Status.progress() > StatusReadyToDeclare.progress()
+}
+
+func (d *Declaration) cancel(env *Env, reason string) ([]Draft, error) {
+	s := d.ownStep(env, StatusCanceled)
+	s.Text = reason
+	return d.step(env, s, "")
+}
+
+func (d *Declaration) outbound(env *Env, c SendOutbound) Draft {
+	// The declaration's number and the message's place in its life make the id.
+	id := NewID(env.Now, env.Self.Number, c.Chance).Text(OutboundPrefix)
+	return Draft{Type: EventOutboundMessage, OccurredAt: env.Now, Body: OutboundMessage{
+		Data: OutboundData{
+			DeclarationID: env.Self.Number, LRN: Text(d.LRN), OutboundID: id, Purpose: c.Purpose,
+			CreatedAt: Millis{env.Now},
+		},
+		Detail: OutboundDetail{Content: d.Content, MRN: d.MRN, Reason: c.Reason, Documents: c.Documents},
+	}}
+}
+
+func (d *Declaration) acknowledge(env *Env, c AcknowledgeOutbound) ([]Draft, error) {
+	for _, o := range d.Outbound {
+		if o.ID != c.ID {
+			continue
+		}
+		if !o.AcknowledgedAt.IsZero() {
+			return nil, nil
+		}
+		return []Draft{{Type: EventOutboundAcknowledged, OccurredAt: env.Now, Body: OutboundAcknowledged{
+			Data: OutboundAcknowledgedData{
+				DeclarationID: env.Self.Number, OutboundID: c.ID, AcknowledgedAt: Millis{env.Now},
+			}}}}, nil
+	}
+	return nil, Errorf(NotFound, "not_found", "there is no outbound message %s in this account", c.ID)
+}
+
+// allowed checks a caller's status against the table of transitions.
+func (d *Declaration) allowed(env *Env, to DeclarationStatus) error {
+	if d.Ended || !slices.Contains(declarationTransitions[d.Status], to) {
+		return d.illegal(env, to)
+	}
+	return nil
+}
+
+func (d *Declaration) illegal(env *Env, to DeclarationStatus) error {
+	next := declarationTransitions[d.Status]
+	if d.Ended {
+		next = nil
+	}
+	words := "nothing: it is an end"
+	if len(next) > 0 {
+		names := make([]string, len(next))
+		for i, s := range next {
+			names[i] = string(s)
+		}
+		words = strings.Join(names, ", ")
+	}
+	return Errorf(Conflict, "illegal_transition", "declaration %d is %s and cannot become %s; allowed from %s: %s",
+		env.Self.Number, d.Status, to, d.Status, words)
+}
+
+func (d *Declaration) reported(env *Env, c ReportStatus) ([]Draft, error) {
+	if c.Status == d.Status && c.Error == nil && (c.MRN == "" || c.MRN == d.MRN) {
+		env.Outcome = OutcomeDuplicate
+		return nil, nil
+	}
+	if c.MRN != "" && d.MRN != "" && c.MRN != d.MRN {
+		return nil, InvalidField("body.mrn", c.MRN, "declaration %d already has the MRN %s", env.Self.Number, d.MRN)
+	}
+	if err := d.allowed(env, c.Status); err != nil {
+		return nil, err
+	}
+	s := d.nextStep()
+	s.Reported, s.On, s.Text = c.Status, c.At, c.Reason
+	if s.On.IsZero() {
+		s.On = env.Now
+	}
+	// An error can be mended; an invalidation without one is customs' last word.
+	s.Ends = c.Status == StatusInvalid && c.Error == nil
+	told := d
+	if c.MRN != "" {
+		copied := *d
+		copied.MRN = c.MRN
+		told = &copied
+	}
+	drafts, err := told.step(env, s, c.MRN)
+	if err == nil && c.Error != nil {
+		drafts = append(drafts, d.failure(env, c.Error.Type, []CustomsError{{Text: c.Error.Message}}, s.On, false))
+	}
+	return drafts, err
+}
+
+// record takes in an authority's response. It is never refused: what the
+// authority said is a fact.
+func (d *Declaration) record(env *Env, r Response) ([]Draft, error) {
+	if r.IssuedAt.IsZero() {
+		r.IssuedAt = env.ReceivedAt
+		env.Warn("no_issue_time", "the response does not say when it was issued; taken as issued on receipt")
+	}
+	if slices.ContainsFunc(d.Steps, func(s Step) bool { return s.Response == r.ID }) {
+		env.Outcome = OutcomeDuplicate
+		return nil, nil
+	}
+	var drafts []Draft
+	base := d
+	if d.Status == "" {
+		body := d.created(env, r.LRN, r.IssuedAt)
+		body.Detail = DeclarationCreatedDetail{MRN: r.MRN}
+		drafts = append(drafts, Draft{Type: EventDeclarationCreated, OccurredAt: r.IssuedAt, Body: body})
+		base = &Declaration{LRN: r.LRN, MRN: r.MRN, CreatedAt: r.IssuedAt, Status: StatusNew, Clears: ClearancePending}
+	}
+	if base.MRN != "" && r.MRN != "" && base.MRN != r.MRN {
+		env.Warn("mrn_differs", "the response names the MRN %s, the declaration has %s", r.MRN, base.MRN)
+	}
+	late := base.isLate(r.IssuedAt)
+	if late {
+		env.Outcome = OutcomeLate
+	}
+	told := base.learn(r)
+	next := told.withStep(responseStep(told, env.MessageID, r, r.IssuedAt))
+	drafts = append(drafts, base.responseDraft(env, r, late))
+	if r.Effect.Rejection {
+		drafts = append(drafts, told.failure(env, r.ErrorType, rejectionErrors(r), r.IssuedAt, late))
+	}
+	passed := told.passed(next, late)
+	told.warnUnexpected(env, passed, late)
+	for _, p := range passed {
+		drafts = append(drafts, told.statusDraft(env, p, late))
+		drafts = append(drafts, next.ending(env, p.status, p.on, late)...)
+	}
+	drafts = append(drafts, base.clearanceDraft(env, next, r.IssuedAt, late)...)
+	return append(drafts, base.revisions(env, next, passed, r)...), nil
+}
+
+// learn returns d with the identifiers the response brings, and the type that
+// follows from an exit or a write-off.
+func (d *Declaration) learn(r Response) *Declaration {
+	next := *d
+	if next.LRN == "" {
+		next.LRN = r.LRN
+	}
+	if next.MRN == "" {
+		next.MRN = r.MRN
+	}
+	return &next
+}
+
+func responseStep(d *Declaration, message string, r Response, on time.Time) Step {
+	return Step{
+		At: on, Seq: d.Received + 1, On: on, Response: r.ID, Message: message, Type: r.MessageType,
+		By: r.Authority, Effect: r.Effect, Text: r.Text,
+	}
+}
+
+func (d *Declaration) responseDraft(env *Env, r Response, late bool) Draft {
+	told := d.learn(r)
+	return Draft{Type: EventCustomsResponse, OccurredAt: r.IssuedAt, Late: late, Body: CustomsResponse{
+		Data: CustomsResponseData{
+			DeclarationID: env.Self.Number, LRN: Text(told.LRN), MRN: Text(told.MRN), Format: r.Format,
+			MessageType: r.MessageType, FunctionCode: Text(r.FunctionCode), Authority: r.Authority,
+			IsHold: r.Effect.Hold != "", IsRelease: r.Effect.Release, IssuedAt: Millis{r.IssuedAt},
+			MessageID: Text(env.MessageID),
+		},
+		Detail: CustomsResponseDetail{Response: r, On: r.IssuedAt, Message: env.MessageID},
+	}}
+}
+
+func rejectionErrors(r Response) []CustomsError {
+	if len(r.Errors) > 0 {
+		return r.Errors
+	}
+	return []CustomsError{{Text: orElse(r.Text, r.MessageType+" without a reason")}}
+}
+
+// warnUnexpected flags what the table of transitions would not have let a
+// caller do. A declaration we only watch starts anywhere.
+func (d *Declaration) warnUnexpected(env *Env, passed []passage, late bool) {
+	from := d.Status
+	for _, p := range passed {
+		watched := !d.Ours && from == StatusNew
+		if !late && !watched && !slices.Contains(declarationTransitions[from], p.status) {
+			env.Warn("unexpected_transition", "from %s to %s", from, p.status)
+		}
+		from = p.status
+	}
+}
+
+// revisions drafts an event for each value that was published when the
+// declaration ended and that a late response changed.
+func (d *Declaration) revisions(env *Env, next *Declaration, passed []passage, r Response) []Draft {
+	republished := func(status DeclarationStatus) bool {
+		return slices.ContainsFunc(passed, func(p passage) bool { return p.status == status })
+	}
+	var drafts []Draft
+	add := func(field string, from, to time.Time) {
+		if from.Equal(to) {
+			return
+		}
+		cause := strings.TrimSpace(r.MessageType + " " + r.ID)
+		drafts = append(drafts, Draft{
+			Type: EventHistoryRevised, OccurredAt: r.IssuedAt, Late: true,
+			Body: revised(env.Self, field, formatOrEmpty(from), formatOrEmpty(to), cause),
+		})
+	}
+	if d.Status == StatusCompleted && !republished(StatusCompleted) {
+		add("customsClearedAt", d.ClearedAt, next.ClearedAt)
+		add("completedAt", d.CompletedAt, next.CompletedAt)
+	}
+	if d.Status == StatusInvalid && d.Ended && !republished(StatusInvalid) {
+		add("invalidatedAt", d.InvalidatedAt, next.InvalidatedAt)
+	}
+	return drafts
+}
+
+func formatOrEmpty(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return FormatMillis(t)
+}
+
+// follow validates our own declarations after creation and change, and keeps
+// the shipment in step.
+func (d *Declaration) follow(env *Env, e *Event) []Command {
+	var commands []Command
+	if d.Ours && (e.Type == EventDeclarationCreated || e.Type == EventDeclarationUpdated) {
+		commands = append(commands, ValidateDeclaration{Number: env.Self.Number})
+	}
+	if d.Shipment != 0 && shipmentMatters(e.Type) {
+		commands = append(commands, DeriveShipment{Number: d.Shipment, At: e.OccurredAt})
+	}
+	return commands
+}
+
+// Apply implements [State].
+func (d *Declaration) Apply(e *Event) (State, error) {
+	next := *d
+	switch body := e.Body.(type) {
+	case DeclarationCreated:
+		next.Content, next.Shipment, next.Ours = body.Detail.Content, body.Detail.Shipment, body.Detail.Ours
+		if next.Content.CommercialReference == "" {
+			next.Content.CommercialReference = string(body.Data.CommercialReference)
+		}
+		next.LRN, next.MRN = string(body.Data.LRN), body.Detail.MRN
+		next.CreatedAt, next.UpdatedAt = e.OccurredAt, e.OccurredAt
+		next.Status, next.StatusSince = StatusNew, e.OccurredAt
+		next.Clears, next.ClearsSince = ClearancePending, e.OccurredAt
+		return next.refold(), nil
+	case DeclarationUpdated:
+		next.Content, next.Shipment, next.UpdatedAt = body.Detail.Content, body.Detail.Shipment, e.OccurredAt
+		return next.refold(), nil
+	case DeclarationStatusUpdated:
+		if body.Detail.MRN != "" {
+			next.MRN = body.Detail.MRN
+		}
+		if body.Detail.Step == nil {
+			return &next, nil
+		}
+		return next.settled(next.withStep(*body.Detail.Step)), nil
+	case CustomsResponse:
+		r := body.Detail.Response
+		told := next.learn(r)
+		return next.settled(told.withStep(responseStep(told, body.Detail.Message, r, body.Detail.On))), nil
+	case DeclarationFailed:
+		next.Problems = append(slices.Clip(next.Problems), Problem{
+			At: e.OccurredAt, Type: body.Data.ErrorType, Message: body.Data.ErrorMessage, Errors: body.Detail.Errors,
+		})
+		if n := len(next.Problems) - maxProblems; n > 0 {
+			next.Problems = slices.Clone(next.Problems[n:])
+		}
+		return &next, nil
+	case OutboundMessage:
+		next.Outbound = append(slices.Clip(next.Outbound), Outbound{
+			ID: body.Data.OutboundID, Purpose: body.Data.Purpose, CreatedAt: e.OccurredAt,
+		})
+		switch body.Data.Purpose {
+		case OutboundDeclaration:
+			next.SentAt = e.OccurredAt
+		case OutboundInvalidation:
+			next.CancelAskedAt = e.OccurredAt
+			return next.refold(), nil
+		}
+		return &next, nil
+	case OutboundAcknowledged:
+		next.Outbound = slices.Clone(next.Outbound)
+		for i := range next.Outbound {
+			if next.Outbound[i].ID == body.Data.OutboundID {
+				next.Outbound[i].AcknowledgedAt = e.OccurredAt
+			}
+		}
+		return &next, nil
+	case DeclarationCompleted, DeclarationInvalidated, ClearanceChanged, HistoryRevised:
+		// They publish what the facts above already say.
+		return &next, nil
+	}
+	return nil, unknownEvent(e)
+}
+
+// settled lets a rejected declaration be sent again.
+func (d *Declaration) settled(next *Declaration) *Declaration {
+	if next.Status != d.Status && (next.Status == StatusInvalid || next.Status == StatusBlocked) {
+		next.SentAt = time.Time{}
+	}
+	return next
+}

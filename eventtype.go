@@ -1,0 +1,227 @@
+package greenlane
+
+import "time"
+
+// exampleTime is the moment the examples speak of.
+func exampleTime(hour int) time.Time { return time.Date(2026, 6, 23, hour, 0, 0, 0, time.UTC) }
+
+// eventTypes is every type of event, in the order of the documentation: the
+// seeds' own first, then what the hub adds.
+var eventTypes = []EventTypeInfo{
+	describe(EventExportPlanned, KindExport, SeedEntryGo,
+		"A structured export plan was made from a merchant's or warehouse's signals.",
+		ExportPlanned{Data: ExportPlannedData{
+			Orders: []string{"ord_1001", "ord_1002"}, DestinationCountry: "US", ReadinessState: "ready_for_execution",
+		}}),
+	describe(EventExportBatchCreated, KindExport, SeedEntryGo,
+		"Planned export work was grouped into a batch.",
+		ExportBatchCreated{Data: ExportBatchCreatedData{
+			BatchID: "bat_01HXYZ789", Orders: []string{"ord_1001", "ord_1002"},
+			PlanHash: "7d865e959b2466918c9863afca942d0fb89d7c9ac0c99bafc3749504ded97730",
+		}}),
+	describe(EventArtifactGenerated, KindExport, SeedEntryGo,
+		"A customs document of an export was generated; one event for each.",
+		ArtifactGenerated{Data: ArtifactGeneratedData{
+			BatchID: "bat_01HXYZ789", CustomsPackageID: "cp_01HXYZ456", ArtifactType: "cci_human_readable",
+			Filename: "commercial_customs_invoice.html",
+			SHA256:   "b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c",
+		}}),
+	describe(EventBrokerNotified, KindExport, SeedEntryGo,
+		"The broker was sent the customs package.",
+		BrokerNotified{Data: BrokerNotifiedData{
+			BatchID: "bat_01HXYZ789", BrokerID: "br_123", SubmissionID: "sub_123", BrokerNotificationState: "sent",
+		}}),
+	describe(EventWarehouseNotified, KindExport, SeedEntryGo,
+		"The warehouse was sent its instructions.",
+		WarehouseNotified{Data: WarehouseNotifiedData{
+			BatchID: "bat_01HXYZ789", WarehouseID: "wh_123", WarehouseNotificationState: "sent",
+		}}),
+	describe(EventExportExecuted, KindExport, SeedEntryGo,
+		"The export workflow was executed and its state has advanced.",
+		ExportExecuted{Data: ExportExecutedData{
+			BatchID: "bat_01HXYZ789", BrokerNotificationState: "sent", WarehouseNotificationState: "sent",
+			Artifacts: []string{"commercial_invoice", "packing_list"},
+		}}),
+
+	describe(EventEntryStatus, KindEntry, SeedOpenTrack,
+		"CBP recorded new activities for an entry or its bill: filings, holds, releases.",
+		EntryStatusUpdated{Data: EntryStatusData{
+			Shipment: EntryShipment{
+				Number: "MEDU1234567", MasterBillNumber: "MEDU1234567", BookingNumber: "BK12345",
+				ReferenceNumbers: []string{"PO-12345"},
+			},
+			Account: EntryAccount{Domain: "example.com", Region: "US"},
+			Activities: []EntryActivity{{
+				Date: Millis{exampleTime(0)}, Message: "CBP hold, port of discharge", IsHold: true, Code: "1H",
+			}},
+		}}),
+
+	describe(EventDeclarationCreated, KindDeclaration, SeedEaze,
+		"A declaration was created.",
+		DeclarationCreated{Data: DeclarationCreatedData{
+			DeclarationID: 1024, LRN: "LRN-IMPORT-9988A", CommercialReference: "UCR-88776655", StatusCode: StatusNew,
+			CreatedAt: Millis{exampleTime(12)},
+		}}),
+	describe(EventDeclarationStatus, KindDeclaration, SeedEaze,
+		"The customs status of a declaration changed.",
+		DeclarationStatusUpdated{Data: DeclarationStatusData{
+			DeclarationID: 1024, Status: StatusAcknowledged, Timestamp: Millis{exampleTime(13)},
+		}}),
+	describe(EventDeclarationCompleted, KindDeclaration, SeedEaze,
+		"The customs process of a declaration is complete.",
+		DeclarationCompleted{Data: DeclarationCompletedData{
+			DeclarationID: 1024, LRN: "LRN-IMPORT-9988A", MRN: "26NL00085012345678", StatusCode: StatusCompleted,
+			CustomsClearedAt: Millis{exampleTime(14)}, CompletedAt: Millis{exampleTime(15)},
+		}}),
+	describe(EventDeclarationInvalidated, KindDeclaration, SeedEaze,
+		"Customs invalidated a declaration.",
+		DeclarationInvalidated{Data: DeclarationInvalidatedData{
+			DeclarationID: 1024, LRN: "LRN-IMPORT-9988A", MRN: "26NL00085012345678", StatusCode: StatusInvalid,
+			InvalidatedAt: Millis{exampleTime(14)}, Reason: "No goods presented within the period allowed",
+		}}),
+	describe(EventDeclarationError, KindDeclaration, SeedEaze,
+		"A declaration failed validation or customs reported an error.",
+		DeclarationFailed{Data: DeclarationErrorData{
+			DeclarationID: 1024, LRN: "LRN-IMPORT-9988A", ErrorType: ErrorCustomsErr,
+			ErrorMessage: "CDS12005: party identifier invalid (at Declaration/AuthorisationHolder/ID)",
+			Timestamp:    Millis{exampleTime(13)},
+		}}),
+	describe(EventShipmentCreated, KindShipment, SeedEaze,
+		"A shipment was created.",
+		ShipmentCreated{Data: ShipmentCreatedData{
+			ShipmentID: 15, ShipmentNo: "180-43189021", ShipmentType: ShipmentImport, Status: ShipmentNew,
+			CreatedAt: Millis{exampleTime(11)},
+		}}),
+	describe(EventShipmentUpdated, KindShipment, SeedEaze,
+		"A shipment's weight, price or status changed.",
+		ShipmentUpdated{Data: ShipmentUpdatedData{
+			ShipmentID: 15, ShipmentNo: "180-43189021", ShipmentType: ShipmentImport, Status: ShipmentInProgress,
+			TotalWeight: "1250.5", TotalPrice: "48000.00", UpdatedAt: Millis{exampleTime(13)},
+		}}),
+
+	describe(EventClearanceChanged, KindEntry, SeedNone,
+		"The clearance of an entry or a declaration really changed, with every hold that is open now.",
+		ClearanceChanged{Data: ClearanceChangedData{
+			Subject: Subject{KindEntry, 16}.Wire(), From: ClearanceHeld, To: ClearanceCleared,
+			OpenHolds: []HoldSummary{}, Since: Millis{exampleTime(16)}, Reason: "released, and no hold is open",
+		}}),
+	describe(EventShipmentClearance, KindShipment, SeedNone,
+		"The clearance of a shipment, over all its entries and declarations, really changed.",
+		ClearanceChanged{Data: ClearanceChangedData{
+			Subject: Subject{KindShipment, 15}.Wire(), From: ClearancePending, To: ClearanceHeld,
+			OpenHolds: []HoldSummary{{
+				HoldID: "1H-1", Kind: "1H", Code: "1H", Authority: "CBP", Scope: ScopeBill,
+				Reason: "CBP hold, port of discharge", PlacedAt: Millis{exampleTime(9)}, EndedBy: "code 1I",
+			}},
+			Since: Millis{exampleTime(9)}, Reason: "held by 1H CBP hold, port of discharge",
+		}}),
+	describe(EventEntryHoldClosed, KindEntry, SeedNone,
+		"An operator closed a hold of an entry with a reason.",
+		EntryHoldClosed{Data: HoldClosedData{
+			EntryID: 16, HoldID: "1H-1", Code: "1H", Reason: "released by phone, case 4711", By: "compliance desk",
+		}}),
+	describe(EventHistoryRevised, KindDeclaration, SeedNone,
+		"A value that was already published changed because a late fact became known.",
+		HistoryRevised{Data: HistoryRevisedData{
+			Subject: Subject{KindDeclaration, 1024}.Wire(), Field: "customsClearedAt",
+			To: pointer(FormatMillis(exampleTime(14))), Cause: "DMSCLE 6df2a4b9bdaf49f1acff6b8e3fe7c1d4",
+		}}),
+	describe(EventDeclarationUpdated, KindDeclaration, SeedNone,
+		"What is declared was changed.",
+		DeclarationUpdated{Data: DeclarationUpdatedData{
+			DeclarationID: 1024, LRN: "LRN-IMPORT-9988A", UpdatedAt: Millis{exampleTime(12)},
+		}}),
+	describe(EventCustomsResponse, KindDeclaration, SeedNone,
+		"An authority's response about a declaration was recorded, whether or not it changed the status.",
+		CustomsResponse{Data: CustomsResponseData{
+			DeclarationID: 1024, LRN: "LRN-IMPORT-9988A", MRN: "26NL00085012345678", Format: FormatWCODMS,
+			MessageType: "DMSACC", FunctionCode: "01", Authority: "HMRC", IssuedAt: Millis{exampleTime(13)},
+			MessageID: "msg_01K7XJ0000000000000000000A",
+		}}),
+	describe(EventOutboundMessage, KindDeclaration, SeedNone,
+		"A message for customs was handed to the account's gateway.",
+		OutboundMessage{Data: OutboundData{
+			DeclarationID: 1024, LRN: "LRN-IMPORT-9988A", OutboundID: "out_01K7XJ0000000000000000000A",
+			Purpose: OutboundDeclaration, CreatedAt: Millis{exampleTime(12)},
+		}}),
+	describe(EventOutboundAcknowledged, KindDeclaration, SeedNone,
+		"The filing system took an outbound message.",
+		OutboundAcknowledged{Data: OutboundAcknowledgedData{
+			DeclarationID: 1024, OutboundID: "out_01K7XJ0000000000000000000A", AcknowledgedAt: Millis{exampleTime(12)},
+		}}),
+	describe(EventShipmentReferences, KindShipment, SeedNone,
+		"A shipment became known by further identifiers.",
+		ShipmentReferencesAdded{Data: ShipmentReferencesData{
+			ShipmentID: 15, ShipmentNo: "MEDU1234567", MasterBillNumber: "MEDU1234567", BookingNumber: "BK12345",
+			SCACCode: "MEDU", Containers: []string{"CSQU3054383"}, ReferenceNumbers: []string{"PO-12345"},
+		}}),
+	describe(EventContainerStatus, KindContainer, SeedNone,
+		"A terminal reported news of a container.",
+		ContainerStatusUpdated{Data: ContainerStatusData{
+			ContainerID: "CSQU3054383", Status: "AVAILABLE", PreviousStatus: "DISCHARGED",
+			AvailableAt: Millis{exampleTime(6)}, LastFreeDay: "2026-06-27", Terminal: "Pier 400",
+			Holds: []ContainerHold{}, UpdatedAt: Millis{exampleTime(6)},
+		}}),
+	describe(EventConsignmentMerged, KindConsignment, SeedNone,
+		"Two consignments turned out to be one; the older survives.",
+		ConsignmentMerged{Data: ConsignmentMergedData{
+			From: Subject{KindConsignment, 31}.Wire(), Into: Subject{KindConsignment, 15}.Wire(),
+			Reference: Ref(RefMasterBill, "MEDU1234567").Wire(),
+		}}),
+	describe(EventConsignmentRefused, KindConsignment, SeedNone,
+		"Two consignments share a reference and stay apart, because together they would be too large.",
+		ConsignmentMerged{Data: ConsignmentMergedData{
+			From: Subject{KindConsignment, 31}.Wire(), Into: Subject{KindConsignment, 15}.Wire(),
+			Reference: Ref(RefUCR, "GENERAL").Wire(),
+		}}),
+	describe(EventMessageUnmatched, KindAccount, SeedNone,
+		"A customs message speaks of a subject the hub does not know; it is kept until the subject appears.",
+		MessageParked{Data: UnmatchedData{
+			MessageID: "msg_01K7XJ0000000000000000000A", Format: FormatWCODMS, MessageType: "DMSACC",
+			LRN: "LRN-IMPORT-9988A", MRN: "26NL00085012345678",
+		}}),
+
+	describeEndpoint(EventEndpointCreated, "An endpoint was created.", ""),
+	describeEndpoint(EventEndpointUpdated, "An endpoint's settings were changed.", ""),
+	describeEndpoint(EventEndpointDeleted, "An endpoint was deleted.", ""),
+	describeEndpoint(EventEndpointEnabled, "An endpoint was enabled.", ""),
+	describeEndpoint(EventEndpointDisabled, "An endpoint was disabled.", "the receiver answered 410 Gone"),
+	describeEndpoint(EventSecretRotated, "An endpoint was given a new secret; the old one signs too for 24 hours.", ""),
+	describeLane(EventLaneParked, "A delivery used up its schedule; its lane waits for a person."),
+	describeLane(EventLaneResumed, "A parked delivery is tried again."),
+	describeLane(EventLaneSkipped, "A delivery was given up; its lane goes on."),
+
+	describeAccount(EventAccountCreated, "An account was created."),
+	describeAccount(EventAccountUpdated, "An account's settings were changed."),
+	describeKey(EventKeyCreated, "An API key was created."),
+	describeKey(EventKeyRevoked, "An API key was revoked."),
+}
+
+func pointer[T any](v T) *T { return &v }
+
+func describeEndpoint(t EventType, summary string, reason Text) EventTypeInfo {
+	return describe(t, KindEndpoint, SeedNone, summary, EndpointChanged{Data: EndpointData{
+		EndpointID: "wh_01K7XJ0000000000000000000A", Name: "warehouse", URL: "https://example.com/hooks",
+		Format: "auto", Reason: reason, By: "admin",
+	}})
+}
+
+func describeLane(t EventType, summary string) EventTypeInfo {
+	return describe(t, KindEndpoint, SeedNone, summary, LaneChanged{Data: LaneData{
+		EndpointID: "wh_01K7XJ0000000000000000000A", Lane: "entry/16", DeliveryID: "dlv_01K7XJ0000000000000000000A",
+		EventID: "evt_01K7XJ0000000000000000000A", Position: 4711, Generation: 1, Attempts: 10,
+		Reason: "the schedule of 10 attempts is used up",
+	}})
+}
+
+func describeAccount(t EventType, summary string) EventTypeInfo {
+	return describe(t, KindAccount, SeedNone, summary, AccountChanged{Data: AccountData{
+		Domain: "example.com", Region: "US", Gateway: GatewayOutbox, By: "admin",
+	}})
+}
+
+func describeKey(t EventType, summary string) EventTypeInfo {
+	return describe(t, KindAccount, SeedNone, summary, KeyChanged{Data: KeyData{
+		KeyID: "key_01K7XJ0000000000000000000A", Name: "warehouse", Role: RoleIngest, By: "admin",
+	}})
+}

@@ -1,0 +1,179 @@
+package greenlane
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// State is what the events of one subject add up to. A State is a value: Apply
+// returns a new one and never changes the old, so that a refused unit of work
+// leaves nothing behind.
+//
+// The zero state of a kind, from [NewState], is that of a subject nobody has
+// spoken of yet.
+type State interface {
+	// Apply adds one event, which must have been decoded. Types it does not
+	// know are an error: a log may hold only what this program can fold.
+	Apply(e *Event) (State, error)
+	// Decide answers a command with the events that follow from it: none when
+	// it brings nothing new, an [Error] when the rules refuse it.
+	Decide(env *Env, c Command) ([]Draft, error)
+	// References are the identifiers the subject has, most telling first.
+	References() []Reference
+	// Clearance is the present clearance, empty for kinds that have none.
+	Clearance() Clearance
+}
+
+// Command asks for something to happen to one subject.
+type Command interface {
+	// Target names that subject, with what its neighbours know.
+	Target(n Neighbours) (Target, error)
+}
+
+// Target names the subject a command is for.
+type Target struct {
+	Kind SubjectKind
+	// Number names it directly; 0 means it is looked up.
+	Number int64
+	// By are references to look it up by, tried in order; of several subjects
+	// that share one, the oldest of the kind is meant.
+	By []Reference
+	// Create makes a new subject when none is found; otherwise the command is
+	// refused as not_found.
+	Create bool
+}
+
+// Neighbours gives rules a look at other subjects of the same account, as they
+// are inside the unit of work.
+type Neighbours interface {
+	// Find returns the subjects that have the reference, oldest first.
+	Find(ref Reference) []Subject
+	// State returns a subject's state, nil when there is none.
+	State(s Subject) State
+}
+
+// Env is what surrounds a decision.
+type Env struct {
+	Neighbours
+	// Now is the time of the decision, in whole microseconds.
+	Now     time.Time
+	Account *Account
+	// Self is the subject decided upon; a new one has its number already.
+	Self Subject
+	// ReceivedAt is when the raw message arrived, zero without one.
+	ReceivedAt time.Time
+	Source     Source
+	// MessageID is the public id of that message, empty without one.
+	MessageID string
+
+	// Outcome and Warnings are the decision's answers beside its events.
+	Outcome  Outcome
+	Warnings []string
+}
+
+// Warn records something the caller should know that refuses nothing. The code
+// comes first, for programs: "unknown_code: …".
+func (env *Env) Warn(code, format string, args ...any) {
+	env.Warnings = append(env.Warnings, code+": "+fmt.Sprintf(format, args...))
+}
+
+// Outcome says what became of one response of a message.
+type Outcome string
+
+const (
+	// OutcomeApplied: it brought something new.
+	OutcomeApplied Outcome = "applied"
+	// OutcomeDuplicate: all it says was known.
+	OutcomeDuplicate Outcome = "duplicate"
+	// OutcomeLate: it was applied at its place before facts already known.
+	OutcomeLate Outcome = "late"
+	// OutcomeUnmatched: its subject is unknown and was not to be created.
+	OutcomeUnmatched Outcome = "unmatched"
+	// OutcomeIgnored: it speaks of nothing the hub follows.
+	OutcomeIgnored Outcome = "ignored"
+	// OutcomeError: it could not be applied.
+	OutcomeError Outcome = "error"
+)
+
+// NewState returns the zero state of a kind, nil for kinds without rules.
+func NewState(kind SubjectKind) State {
+	switch kind {
+	case KindDeclaration:
+		return &Declaration{}
+	case KindShipment:
+		return &Shipment{}
+	case KindEntry:
+		return &Entry{}
+	case KindContainer:
+		return &Container{}
+	case KindConsignment:
+		return &Consignment{}
+	case KindEndpoint:
+		return &EndpointHistory{}
+	case KindAccount:
+		return &AccountHistory{}
+	}
+	return nil
+}
+
+// EncodeState returns the stored form of a state: JSON with a fixed field
+// order, so that equal states have equal bytes.
+func EncodeState(s State) ([]byte, error) { return json.Marshal(s) }
+
+// DecodeState is the reverse of [EncodeState].
+func DecodeState(kind SubjectKind, stored []byte) (State, error) {
+	s := NewState(kind)
+	if s == nil {
+		return nil, fmt.Errorf("no rules for subjects of kind %s", kind)
+	}
+	if err := json.Unmarshal(stored, s); err != nil {
+		return nil, fmt.Errorf("stored state of a %s: %w", kind, err)
+	}
+	return s, nil
+}
+
+// Follow tells which commands an event causes at its subject or at neighbours.
+// It runs in the same unit of work, right after the event, and its commands
+// may be followed in turn, at most [FollowDepth] deep.
+func Follow(env *Env, e *Event, self State) []Command {
+	switch s := self.(type) {
+	case *Declaration:
+		return s.follow(env, e)
+	case *Entry:
+		return s.follow(env, e)
+	}
+	return nil
+}
+
+// FollowDepth is how deep commands may follow from commands.
+const FollowDepth = 4
+
+// refuse answers a command a kind of subject has no rule for: a fault of ours.
+func refuse(env *Env, c Command) error {
+	return fmt.Errorf("%s has no rule for command %T", env.Self, c)
+}
+
+// unknownEvent answers an event a kind of subject has no fold for.
+func unknownEvent(e *Event) error {
+	return fmt.Errorf("event %d: a %s has no fold for type %q", e.Position, e.Subject.Kind, e.Type)
+}
+
+// notFound answers a command for a subject that does not exist.
+func notFound(kind SubjectKind, what string) error {
+	return Errorf(NotFound, "not_found", "there is no %s %s in this account", kind, what)
+}
+
+// Text is a string in a seed's payload: null while unknown, never absent.
+type Text string
+
+// MarshalJSON writes null for the empty text.
+func (t Text) MarshalJSON() ([]byte, error) {
+	if t == "" {
+		return []byte("null"), nil
+	}
+	return json.Marshal(string(t))
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (t *Text) UnmarshalJSON(b []byte) error { return json.Unmarshal(b, (*string)(t)) }
