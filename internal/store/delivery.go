@@ -1,0 +1,163 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"greenlane"
+)
+
+// Deliveries is what the delivery engine keeps: endpoints, how far each has
+// come, the lanes that are open and the attempts that were made.
+type Deliveries interface {
+	// Endpoints returns all endpoints that are not deleted.
+	AllEndpoints(ctx context.Context) ([]*Endpoint, error)
+	// Revisions returns an endpoint's revisions, oldest first.
+	Revisions(ctx context.Context, endpoint int64) ([]*Revision, error)
+	// Lanes returns an endpoint's open lanes.
+	Lanes(ctx context.Context, endpoint int64) ([]*Lane, error)
+	// Cursor returns a reader's position, 0 when it has none.
+	Cursor(ctx context.Context, owner string) (int64, error)
+	// Acknowledged returns the positions above after whose first generation was
+	// acknowledged by the endpoint, ascending.
+	Acknowledged(ctx context.Context, endpoint, after int64) ([]int64, error)
+	// Attempts returns the attempts at one delivery, in order. Generation 0
+	// means those of every generation.
+	Attempts(ctx context.Context, endpoint, position int64, generation int) ([]*Attempt, error)
+	// LatestAttempts returns for each position the endpoint's last attempt of
+	// its last generation, nil where there is none.
+	LatestAttempts(ctx context.Context, endpoint int64, positions []int64) ([]*Attempt, error)
+	// Skips returns the records of what an endpoint will not get.
+	Skips(ctx context.Context, endpoint int64) ([]*Skip, error)
+}
+
+// Endpoint is a subscriber's destination.
+type Endpoint struct {
+	Number  int64
+	ID      greenlane.ID
+	Account int64
+	// URL is unique among an account's living endpoints.
+	URL   string
+	State EndpointState
+	// Reason says why it is disabled.
+	Reason string
+	// Secrets are the signing keys, newest first.
+	Secrets []Secret
+	// EazeKey is the pre-shared key of format eaze, empty without one.
+	EazeKey   string
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+// EndpointID returns the public identifier, wh_….
+func (e *Endpoint) EndpointID() string { return e.ID.Text(greenlane.EndpointPrefix) }
+
+// EndpointState says whether an endpoint is served.
+type EndpointState string
+
+// The states of an endpoint.
+const (
+	EndpointEnabled  EndpointState = "enabled"
+	EndpointDisabled EndpointState = "disabled"
+	EndpointDeleted  EndpointState = "deleted"
+)
+
+// Secret is one signing key of an endpoint.
+type Secret struct {
+	// Text is the secret as the caller gave or was shown it.
+	Text string `json:"text"`
+	// Until ends its use; zero means that it has no end.
+	Until time.Time `json:"until,omitzero"`
+}
+
+// Revision is an endpoint's settings, valid for positions above From until the
+// next revision's From.
+type Revision struct {
+	Endpoint int64
+	Number   int
+	From     int64
+	// Settings is JSON, the delivery package's own.
+	Settings []byte
+	MadeAt   time.Time
+}
+
+// LaneID names a lane: one subject's (or consignment's) way to an endpoint.
+type LaneID struct {
+	Endpoint int64
+	// Key is the subject's key, or the position itself where order does not
+	// matter.
+	Key        int64
+	Generation int
+}
+
+// Lane is an open lane: its head is neither acknowledged nor given up.
+type Lane struct {
+	LaneID
+	// Head is the position of the event that is tried.
+	Head int64
+	// Attempts made at the head in this generation.
+	Attempts int
+	// DueAt is when the next attempt is due.
+	DueAt time.Time
+	State LaneState
+	// Reason says why a lane is parked, or what the last attempt ended in.
+	Reason string
+	// Revision is the number of the settings that hold for the head.
+	Revision int
+	OpenedAt time.Time
+}
+
+// LaneState says what an open lane waits for.
+type LaneState string
+
+const (
+	// LaneRetrying waits for its next attempt.
+	LaneRetrying LaneState = "retrying"
+	// LaneParked waits for a person.
+	LaneParked LaneState = "parked"
+)
+
+// Attempt is one try of one delivery. The request is rebuilt from event,
+// revision, number and time, and checked against its digest.
+type Attempt struct {
+	Endpoint   int64
+	Position   int64
+	Generation int
+	// Number counts from 1 within the generation.
+	Number   int
+	Revision int
+	SentAt   time.Time
+	// Duration is how long the answer took.
+	Duration time.Duration
+	// Status is the HTTP status, 0 when there was no answer.
+	Status int
+	// Error says in words why it failed without or despite an answer.
+	Error string
+	// BodyDigest is the SHA-256 of the body that was sent.
+	BodyDigest [32]byte
+	// Headers and Body are the head of the answer, as kept.
+	Headers []byte
+	Body    []byte
+	// Done settles the delivery: acknowledged.
+	Done bool
+}
+
+// Skip records that an endpoint will not get some events, and why. It never
+// expires.
+type Skip struct {
+	Endpoint int64
+	// First and Last are the positions, inclusive. Lane limits to one lane, 0
+	// to none.
+	First, Last int64
+	Lane        int64
+	Reason      string
+	By          string
+	At          time.Time
+}
+
+// Cursor is how far a reader of the log has come.
+type Cursor struct {
+	// Owner is "endpoint/12", "dispatcher" or "reaction/" and a name.
+	Owner    string
+	Position int64
+}
