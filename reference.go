@@ -126,7 +126,7 @@ func Ref(kind ReferenceKind, value string) Reference {
 	case RefMRN, RefMasterBill, RefHouseBill, RefBooking, RefContainer, RefITN:
 		value = strings.ToUpper(strings.ReplaceAll(value, " ", ""))
 	case RefEntryNumber:
-		value = strings.ToUpper(strings.NewReplacer(" ", "", "-", "").Replace(value))
+		value = strings.ToUpper(strings.ReplaceAll(strings.ReplaceAll(value, " ", ""), "-", ""))
 	}
 	return Reference{Kind: kind, Value: value}
 }

@@ -43,6 +43,10 @@ var ErrMoved = errors.New("store: decided upon something that has moved")
 // digest, an idempotency key, an endpoint's URL, an account's domain.
 var ErrDuplicate = errors.New("store: already there")
 
+// ErrBroken says that the database itself is damaged. Nothing should go on
+// writing to it.
+var ErrBroken = errors.New("store: the database is damaged")
+
 // Store is everything a backend provides.
 type Store interface {
 	Log

@@ -1,0 +1,628 @@
+package hub
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"greenlane"
+	"greenlane/internal/store"
+)
+
+// record is a subject as the committer knows it. Records are values: a change
+// makes a new one, so that a refused unit leaves nothing behind.
+type record struct {
+	row   *store.SubjectRow
+	state greenlane.State
+	// added are the events of this batch; their positions join row.Recent when
+	// the batch is sealed.
+	added []*greenlane.Event
+}
+
+// batch is one batch's view of the world: what was changed in it over what the
+// cache and the store hold.
+type batch struct {
+	hub *Hub
+	now time.Time
+
+	// subjects and refs are what accepted units changed or loaded; the pending
+	// ones belong to the unit at hand.
+	subjects map[greenlane.Subject]*record
+	refs     map[store.AccountReference][]greenlane.Subject
+	moves    map[greenlane.Subject]int64
+	once     map[onceKey]bool
+	digests  map[digestKey]bool
+	jobs     []*job
+
+	pending unitView
+	// failed is a failure of the store, which ends the batch.
+	failed error
+
+	rows store.Write
+}
+
+type onceKey struct {
+	account int64
+	key     [32]byte
+}
+
+type digestKey struct {
+	account int64
+	digest  [32]byte
+}
+
+// unitView is what one unit sees and changes before it is accepted.
+type unitView struct {
+	job     *job
+	account *greenlane.Account
+	message *greenlane.Message
+	// parked: the message was stored before and still waits for its subject.
+	parked   bool
+	events   []*greenlane.Event
+	subjects map[greenlane.Subject]*record
+	refs     map[store.AccountReference][]greenlane.Subject
+	newRefs  []store.SubjectReference
+	moves    map[greenlane.Subject]int64
+	absent   []store.AccountReference
+	reads    map[greenlane.Subject]int64
+}
+
+func newBatch(h *Hub, now time.Time) *batch {
+	return &batch{
+		hub: h, now: now,
+		subjects: map[greenlane.Subject]*record{}, refs: map[store.AccountReference][]greenlane.Subject{},
+		moves: map[greenlane.Subject]int64{}, once: map[onceKey]bool{}, digests: map[digestKey]bool{},
+	}
+}
+
+// drop forgets the unit at hand.
+func (b *batch) drop() { b.pending = unitView{} }
+
+// empty reports whether there is nothing to write.
+func (b *batch) empty() bool { return len(b.jobs) == 0 }
+
+// decide runs a unit's commands in view of what the batch did so far.
+func (b *batch) decide(j *job) error {
+	u := &j.unit
+	b.pending = unitView{
+		job: j, subjects: map[greenlane.Subject]*record{}, refs: map[store.AccountReference][]greenlane.Subject{},
+		moves: map[greenlane.Subject]int64{}, reads: map[greenlane.Subject]int64{},
+	}
+	j.outcome = &Outcome{}
+	if settled, err := b.repeated(j); settled || err != nil {
+		return err
+	}
+	b.pending.account = b.account(u)
+	for _, c := range u.Commands {
+		d, err := b.run(c, 0)
+		if b.failed != nil {
+			return b.failed
+		}
+		if err != nil {
+			if u.Lenient && greenlane.KindOf(err) == greenlane.NotFound {
+				j.outcome.Decisions = append(j.outcome.Decisions, Decision{Outcome: greenlane.OutcomeUnmatched})
+				continue
+			}
+			return err
+		}
+		j.outcome.Decisions = append(j.outcome.Decisions, *d)
+	}
+	if j.outcome.unmatched() && u.Unmatched != nil && !b.pending.parked {
+		if _, err := b.run(u.Unmatched, 0); err != nil {
+			return err
+		}
+	}
+	j.outcome.Events = b.pending.events
+	return nil
+}
+
+// account returns the unit's account, or the one the unit is about to make.
+func (b *batch) account(u *Unit) *greenlane.Account {
+	if a := b.hub.Account(u.Account); a != nil {
+		return a
+	}
+	for _, a := range u.Rows.Accounts {
+		if a.Number == u.Account {
+			return a
+		}
+	}
+	return &greenlane.Account{Number: u.Account}
+}
+
+// repeated settles a unit that happened before: the same idempotency key, or
+// the same message. One whose twin is in this batch waits for the next.
+func (b *batch) repeated(j *job) (settled bool, err error) {
+	u := &j.unit
+	if u.Once != nil {
+		if b.once[onceKey{u.Account, u.Once.Key}] {
+			return true, b.wait(j)
+		}
+		known, err := b.hub.store.Answer(context.Background(), u.Account, u.Once.Key)
+		if err != nil {
+			return false, b.fail(err)
+		}
+		if known != nil {
+			if known.Request != u.Once.Request {
+				return true, greenlane.Errorf(greenlane.Conflict, "idempotency_mismatch",
+					"this idempotency key was used before with another request body")
+			}
+			j.outcome.Replay = known
+			return true, nil
+		}
+	}
+	if u.Message == nil {
+		return false, nil
+	}
+	if b.digests[digestKey{u.Account, u.Message.Digest}] {
+		return true, b.wait(j)
+	}
+	return b.knownMessage(j)
+}
+
+// knownMessage settles a unit whose message was applied before. A message that
+// was stored without being applied keeps its number and is decided now.
+func (b *batch) knownMessage(j *job) (bool, error) {
+	u := &j.unit
+	m := *u.Message
+	b.pending.message = &m
+	known, err := b.hub.store.MessageByDigest(context.Background(), u.Account, m.Digest)
+	if err != nil {
+		return false, b.fail(err)
+	}
+	if known == nil {
+		number, err := b.hub.store.Reserve(context.Background(), store.MessageNumbers, 1)
+		if err != nil {
+			return false, b.fail(err)
+		}
+		m.Number, m.Account = number, u.Account
+		m.ID = greenlane.NewID(m.ReceivedAt, number, b.hub.chance())
+		return false, nil
+	}
+	if known.State == greenlane.MessageApplied && !u.Reread {
+		j.outcome.Known, j.outcome.Message = true, known
+		return true, nil
+	}
+	m.Number, m.ID, m.Account, m.ReceivedAt, m.Source = known.Number, known.ID, known.Account, known.ReceivedAt, known.Source
+	b.pending.parked = known.State == greenlane.MessageUnmatched
+	return false, nil
+}
+
+// fail records a failure of the store, which the whole batch shares.
+func (b *batch) fail(err error) error {
+	b.failed = err
+	return err
+}
+
+// wait puts a unit back in the queue: its twin is in this batch, and only after
+// the commit is there an answer to give.
+func (b *batch) wait(j *job) error {
+	j.deferred = true
+	return nil
+}
+
+// accept makes what the unit changed visible to the rest of the batch.
+func (b *batch) accept(j *job) {
+	defer b.drop()
+	u, p := &j.unit, &b.pending
+	if j.deferred || j.outcome.Known || j.outcome.Replay != nil {
+		return
+	}
+	if u.Once != nil {
+		b.once[onceKey{u.Account, u.Once.Key}] = true
+	}
+	if p.message != nil {
+		b.acceptMessage(j)
+	}
+	for s, r := range p.subjects {
+		b.subjects[s] = r
+	}
+	for r, subjects := range p.refs {
+		b.refs[r] = subjects
+	}
+	for s, consignment := range p.moves {
+		b.moves[s] = consignment
+	}
+	if len(p.events) > 0 {
+		b.rows.Absent = append(b.rows.Absent, p.absent...)
+		for s, version := range p.reads {
+			b.rows.Expect = append(b.rows.Expect, store.Expectation{Subject: s, Version: version})
+		}
+	}
+	b.rows.References = append(b.rows.References, p.newRefs...)
+	b.rows.Events = append(b.rows.Events, p.events...)
+	b.addRows(&u.Rows)
+	if len(p.events) > 0 || p.message != nil || u.Once != nil || !u.Rows.empty() {
+		b.jobs = append(b.jobs, j)
+	}
+}
+
+// acceptMessage stores the unit's message: applied, unreadable as its reader
+// found it, or waiting for a subject.
+func (b *batch) acceptMessage(j *job) {
+	u, m := &j.unit, b.pending.message
+	b.digests[digestKey{u.Account, m.Digest}] = true
+	j.outcome.Message = m
+	b.rows.Messages = append(b.rows.Messages, m)
+	if !j.outcome.unmatched() {
+		if b.pending.parked {
+			b.rows.Arrived = append(b.rows.Arrived, m.Number)
+		}
+		return
+	}
+	m.State = greenlane.MessageUnmatched
+	for _, r := range u.Waits {
+		b.rows.Waiting = append(b.rows.Waiting, store.WaitingReference{
+			AccountReference: store.AccountReference{Account: u.Account, Reference: r}, Message: m.Number,
+		})
+	}
+}
+
+func (o *Outcome) unmatched() bool {
+	return slices.ContainsFunc(o.Decisions, func(d Decision) bool { return d.Outcome == greenlane.OutcomeUnmatched })
+}
+
+func (r *Rows) empty() bool {
+	return len(r.Accounts)+len(r.Keys)+len(r.Endpoints)+len(r.Revisions)+len(r.Attempts)+len(r.Lanes)+
+		len(r.Settled)+len(r.Skips)+len(r.Cursors) == 0
+}
+
+func (b *batch) addRows(r *Rows) {
+	w := &b.rows
+	w.Accounts = append(w.Accounts, r.Accounts...)
+	w.Keys = append(w.Keys, r.Keys...)
+	w.Endpoints = append(w.Endpoints, r.Endpoints...)
+	w.Revisions = append(w.Revisions, r.Revisions...)
+	w.Attempts = append(w.Attempts, r.Attempts...)
+	w.Lanes = append(w.Lanes, r.Lanes...)
+	w.Settled = append(w.Settled, r.Settled...)
+	w.Skips = append(w.Skips, r.Skips...)
+	w.Cursors = append(w.Cursors, r.Cursors...)
+}
+
+// run decides one command, applies its events, and runs what follows.
+func (b *batch) run(c greenlane.Command, depth int) (*Decision, error) {
+	if depth > greenlane.FollowDepth {
+		return nil, fmt.Errorf("commands follow each other too deep, last %T", c)
+	}
+	target, err := c.Target(b)
+	if b.failed != nil || err != nil {
+		return nil, err
+	}
+	self, r, err := b.resolve(target)
+	if err != nil {
+		return nil, err
+	}
+	env := b.env(self)
+	drafts, err := r.state.Decide(env, c)
+	if b.failed != nil || err != nil {
+		return nil, err
+	}
+	first := len(b.pending.events)
+	for _, d := range drafts {
+		e, state, err := b.add(self, d)
+		if err != nil {
+			return nil, err
+		}
+		for _, follow := range greenlane.Follow(env, e, state) {
+			if _, err := b.run(follow, depth+1); err != nil {
+				return nil, fmt.Errorf("%T that follows from %s: %w", follow, e.Type, err)
+			}
+		}
+	}
+	d := &Decision{
+		Subject: self, State: b.State(self), Events: b.pending.events[first:len(b.pending.events):len(b.pending.events)],
+		Outcome: env.Outcome, Warnings: env.Warnings,
+	}
+	if d.Outcome == "" {
+		d.Outcome = greenlane.OutcomeApplied
+	}
+	return d, nil
+}
+
+func (b *batch) env(self greenlane.Subject) *greenlane.Env {
+	u := &b.pending.job.unit
+	env := &greenlane.Env{
+		Neighbours: b, Now: b.now, Account: b.pending.account, Self: self, Source: u.Source,
+	}
+	if m := b.pending.message; m != nil {
+		env.ReceivedAt, env.MessageID = m.ReceivedAt, m.MessageID()
+	}
+	return env
+}
+
+// resolve finds the subject a command is for, or makes it.
+func (b *batch) resolve(t greenlane.Target) (greenlane.Subject, *record, error) {
+	if t.Number == 0 {
+		for _, ref := range t.By {
+			for _, s := range b.Find(ref) {
+				if s.Kind == t.Kind {
+					return s, b.record(s), b.failed
+				}
+			}
+		}
+		if b.failed != nil {
+			return greenlane.Subject{}, nil, b.failed
+		}
+		if !t.Create {
+			return greenlane.Subject{}, nil, missing(t, "")
+		}
+		return b.create(t)
+	}
+	s := greenlane.Subject{Kind: t.Kind, Number: t.Number}
+	if r := b.record(s); r != nil || b.failed != nil {
+		return s, r, b.failed
+	}
+	if !t.Create {
+		return s, nil, missing(t, strconv.FormatInt(t.Number, 10))
+	}
+	return s, b.fresh(s), nil
+}
+
+func missing(t greenlane.Target, name string) error {
+	if name == "" {
+		name = "by these references"
+	}
+	return greenlane.Errorf(greenlane.NotFound, "not_found", "there is no %s %s in this account", t.Kind, name)
+}
+
+func (b *batch) create(t greenlane.Target) (greenlane.Subject, *record, error) {
+	number, err := b.hub.store.Reserve(context.Background(), store.SubjectNumbers, 1)
+	if err != nil {
+		return greenlane.Subject{}, nil, b.fail(err)
+	}
+	for _, ref := range t.By {
+		b.pending.absent = append(b.pending.absent, b.key(ref))
+	}
+	s := greenlane.Subject{Kind: t.Kind, Number: number}
+	return s, b.fresh(s), nil
+}
+
+// fresh is the record of a subject nobody has spoken of yet.
+func (b *batch) fresh(s greenlane.Subject) *record {
+	state := greenlane.NewState(s.Kind)
+	if state == nil {
+		panic(fmt.Sprintf("hub: no rules for subjects of kind %s", s.Kind))
+	}
+	row := &store.SubjectRow{Subject: s, Account: b.pending.job.unit.Account, Consignment: s.Number}
+	r := &record{row: row, state: state}
+	return r
+}
+
+// add gives a draft its place after the unit's other events and folds it.
+func (b *batch) add(self greenlane.Subject, d greenlane.Draft) (*greenlane.Event, greenlane.State, error) {
+	r := b.record(self)
+	if b.failed != nil {
+		return nil, nil, b.failed
+	}
+	if r == nil {
+		r = b.fresh(self)
+	}
+	u := &b.pending.job.unit
+	e := &greenlane.Event{
+		Type: d.Type, Account: u.Account, Subject: self, Version: r.row.Version + 1, Late: d.Late,
+		OccurredAt: greenlane.Micro(d.OccurredAt), Source: u.Source, Cause: u.Cause, Body: d.Body,
+	}
+	if m := b.pending.message; m != nil {
+		e.ReceivedAt = m.ReceivedAt
+		e.Cause = greenlane.Cause{Kind: greenlane.CauseMessage, ID: m.MessageID()}
+	}
+	if err := e.Encode(); err != nil {
+		return nil, nil, err
+	}
+	state, err := r.state.Apply(e)
+	if err != nil {
+		return nil, nil, err
+	}
+	row := *r.row
+	row.Version++
+	next := &record{row: &row, state: state, added: append(r.added[:len(r.added):len(r.added)], e)}
+	if c := state.Clearance(); c != row.Clearance {
+		row.Clearance, row.Reindexed = c, true
+	}
+	b.pending.subjects[self] = next
+	b.pending.events = append(b.pending.events, e)
+	e.References = state.References()
+	if err := b.join(next, r.state.References(), e); err != nil {
+		return nil, nil, err
+	}
+	e.Consignment = next.row.Consignment
+	return e, state, nil
+}
+
+// key puts a reference into the unit's account.
+func (b *batch) key(ref greenlane.Reference) store.AccountReference {
+	return store.AccountReference{Account: b.pending.job.unit.Account, Reference: ref}
+}
+
+// Find implements [greenlane.Neighbours].
+func (b *batch) Find(ref greenlane.Reference) []greenlane.Subject {
+	key := b.key(ref)
+	if s, ok := b.pending.refs[key]; ok {
+		return s
+	}
+	if s, ok := b.refs[key]; ok {
+		return s
+	}
+	if s, ok := b.hub.refs.get(key); ok {
+		return s
+	}
+	if b.failed != nil {
+		return nil
+	}
+	found, err := b.hub.store.Find(context.Background(), []store.AccountReference{key})
+	if err != nil {
+		b.failed = err
+		return nil
+	}
+	if len(found[0]) == 0 {
+		// Absence is kept for this batch only: the reference may appear at
+		// another node.
+		b.refs[key] = nil
+		return nil
+	}
+	b.hub.refs.put(key, found[0])
+	return found[0]
+}
+
+// State implements [greenlane.Neighbours].
+func (b *batch) State(s greenlane.Subject) greenlane.State {
+	r := b.record(s)
+	if r == nil {
+		return nil
+	}
+	if _, changed := b.pending.subjects[s]; !changed {
+		b.pending.reads[s] = r.row.Was
+	}
+	return r.state
+}
+
+// record returns a subject as the unit sees it, nil when the account has none.
+func (b *batch) record(s greenlane.Subject) *record {
+	if r, ok := b.pending.subjects[s]; ok {
+		return r
+	}
+	r, ok := b.subjects[s]
+	if !ok {
+		r, ok = b.hub.subjects.get(s)
+	}
+	if !ok {
+		r = b.load(s)
+	}
+	if r == nil || r.row.Account != b.pending.job.unit.Account {
+		return nil
+	}
+	return r
+}
+
+func (b *batch) load(s greenlane.Subject) *record {
+	if b.failed != nil {
+		return nil
+	}
+	rows, err := b.hub.store.Load(context.Background(), []greenlane.Subject{s})
+	if err != nil {
+		b.failed = err
+		return nil
+	}
+	if rows[0] == nil {
+		return nil
+	}
+	state, err := greenlane.DecodeState(s.Kind, rows[0].State)
+	if err != nil {
+		b.failed = fmt.Errorf("subject %s: %w", s, err)
+		return nil
+	}
+	r := &record{row: rows[0], state: state}
+	b.hub.subjects.put(s, r)
+	return r
+}
+
+// write completes the batch's transaction.
+func (b *batch) write(h *Hub) *store.Write {
+	w := &b.rows
+	w.Base = h.head.Position
+	changed := make([]*record, 0, len(b.subjects))
+	for _, r := range b.subjects {
+		if len(r.added) > 0 {
+			changed = append(changed, r)
+		}
+	}
+	slices.SortFunc(changed, func(x, y *record) int {
+		return int(x.row.Subject.Key() - y.row.Subject.Key())
+	})
+	for s, consignment := range b.moves {
+		if r := b.subjects[s]; r == nil || len(r.added) == 0 {
+			w.Moves = append(w.Moves, store.Move{Subject: s, Consignment: consignment})
+		}
+	}
+	slices.SortFunc(w.Moves, func(x, y store.Move) int { return int(x.Subject.Key() - y.Subject.Key()) })
+	chances := make([]uint32, len(w.Events))
+	for i := range chances {
+		chances[i] = h.chance()
+	}
+	w.Seal = func(head store.Head) error { return b.seal(w, head, changed, chances) }
+	return w
+}
+
+// seal gives events their place and completes what depends on it. It is a
+// function of the head alone and may run again with another.
+func (b *batch) seal(w *store.Write, head store.Head, changed []*record, chances []uint32) error {
+	recorded := b.now
+	if recorded.Before(head.RecordedAt) {
+		recorded = head.RecordedAt
+	}
+	previous := head.Hash
+	for i, e := range w.Events {
+		e.Position, e.RecordedAt = head.Position+int64(i)+1, recorded
+		e.ID = greenlane.NewID(recorded, e.Position, chances[i])
+		e.Hash = e.ChainHash(previous)
+		previous = e.Hash
+	}
+	w.Subjects, w.Chunks = w.Subjects[:0], w.Chunks[:0]
+	for _, r := range changed {
+		row, chunk, err := r.sealed(recorded)
+		if err != nil {
+			return err
+		}
+		w.Subjects = append(w.Subjects, row)
+		if chunk != nil {
+			w.Chunks = append(w.Chunks, *chunk)
+		}
+	}
+	w.Answers = w.Answers[:0]
+	for _, j := range b.jobs {
+		if j.unit.Describe != nil {
+			j.unit.Describe(j.outcome)
+		}
+		if once := j.unit.Once; once != nil {
+			status, body := once.Answer(j.outcome)
+			w.Answers = append(w.Answers, &store.Answer{
+				Account: j.unit.Account, Key: once.Key, Request: once.Request, Status: status, Body: body, StoredAt: recorded,
+			})
+		}
+	}
+	return nil
+}
+
+// sealed returns the row with the positions of the batch's events, and the
+// chunk of older positions that no longer fits.
+func (r *record) sealed(recorded time.Time) (*store.SubjectRow, *store.PositionChunk, error) {
+	row := *r.row
+	row.Recent = slices.Clip(row.Recent)
+	for _, e := range r.added {
+		row.Recent = append(row.Recent, e.Position)
+	}
+	row.UpdatedAt = recorded
+	var err error
+	if row.State, err = greenlane.EncodeState(r.state); err != nil {
+		return nil, nil, err
+	}
+	if len(row.Recent) <= store.RecentLimit {
+		return &row, nil, nil
+	}
+	chunk := &store.PositionChunk{Subject: row.Subject, Positions: row.Recent[:store.ChunkSize]}
+	row.Recent = row.Recent[store.ChunkSize:]
+	return &row, chunk, nil
+}
+
+// keep puts what was committed into the hub's memory.
+func (b *batch) keep(h *Hub) {
+	for _, row := range b.rows.Subjects {
+		kept := *row
+		kept.Was, kept.Reindexed, kept.State = kept.Version, false, nil
+		h.subjects.put(row.Subject, &record{row: &kept, state: b.subjects[row.Subject].state})
+	}
+	for s := range b.moves {
+		if r := b.subjects[s]; r != nil && len(r.added) == 0 {
+			row := *r.row
+			row.Reindexed = false
+			h.subjects.put(s, &record{row: &row, state: r.state})
+		}
+	}
+	for ref, subjects := range b.refs {
+		if len(subjects) > 0 {
+			h.refs.put(ref, subjects)
+		}
+	}
+}

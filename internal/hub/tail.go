@@ -1,0 +1,111 @@
+package hub
+
+import (
+	"context"
+	"sync"
+
+	"greenlane"
+	"greenlane/internal/store"
+)
+
+// tailSize is how many of the latest events are kept in memory.
+const tailSize = 8192
+
+// tail is the end of the log in memory, for those who follow it.
+type tail struct {
+	mu   sync.Mutex
+	head int64
+	// events holds position p at p modulo tailSize, for positions above from.
+	events [tailSize]*greenlane.Event
+	from   int64
+	// moved is closed and replaced when the head moves.
+	moved chan struct{}
+}
+
+func (t *tail) start(head int64) {
+	t.head, t.from, t.moved = head, head, make(chan struct{})
+}
+
+func (t *tail) publish(events []*greenlane.Event) {
+	if len(events) == 0 {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, e := range events {
+		t.events[e.Position%tailSize] = e
+	}
+	t.head = events[len(events)-1].Position
+	t.from = max(t.from, t.head-tailSize)
+	t.wake()
+}
+
+// skipTo moves the head over events that are not in memory.
+func (t *tail) skipTo(head int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.head, t.from = head, head
+	t.wake()
+}
+
+func (t *tail) wake() {
+	close(t.moved)
+	t.moved = make(chan struct{})
+}
+
+// Head returns the position of the last event.
+func (h *Hub) Head() int64 {
+	h.tail.mu.Lock()
+	defer h.tail.mu.Unlock()
+	return h.tail.head
+}
+
+// Wait returns when the log has gone past the given position, or ctx ends.
+func (h *Hub) Wait(ctx context.Context, after int64) error {
+	for {
+		head, moved := h.Watch()
+		if head > after {
+			return nil
+		}
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Watch returns the head and a channel that is closed when it moves.
+func (h *Hub) Watch() (head int64, moved <-chan struct{}) {
+	h.tail.mu.Lock()
+	defer h.tail.mu.Unlock()
+	return h.tail.head, h.tail.moved
+}
+
+// Follow reads up to limit events after a position, of all accounts, from
+// memory where it reaches back that far, else from the store. The events are
+// shared; nobody may change them.
+func (h *Hub) Follow(ctx context.Context, after int64, limit int) ([]*greenlane.Event, error) {
+	if events, ok := h.recent(after, limit); ok {
+		return events, nil
+	}
+	page, err := h.store.Events(ctx, store.EventQuery{After: after, Limit: limit})
+	return page.Events, err
+}
+
+func (h *Hub) recent(after int64, limit int) ([]*greenlane.Event, bool) {
+	h.tail.mu.Lock()
+	defer h.tail.mu.Unlock()
+	if after < h.tail.from {
+		return nil, false
+	}
+	n := min(int64(limit), h.tail.head-after)
+	if n <= 0 {
+		return nil, true
+	}
+	out := make([]*greenlane.Event, 0, n)
+	for p := after + 1; p <= after+n; p++ {
+		out = append(out, h.tail.events[p%tailSize])
+	}
+	return out, true
+}

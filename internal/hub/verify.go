@@ -1,0 +1,261 @@
+package hub
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"greenlane"
+	"greenlane/internal/store"
+)
+
+// Report is what [Verify] found.
+type Report struct {
+	Events   int64    `json:"events"`
+	Subjects int64    `json:"subjects"`
+	Lanes    int      `json:"lanes"`
+	Head     string   `json:"headHash"`
+	Problems []string `json:"problems"`
+	// Hidden counts problems beyond the first hundred.
+	Hidden int `json:"hiddenProblems,omitzero"`
+}
+
+// OK reports whether everything agreed.
+func (r *Report) OK() bool { return len(r.Problems) == 0 }
+
+const maxProblems = 100
+
+func (r *Report) add(format string, args ...any) {
+	if len(r.Problems) >= maxProblems {
+		r.Hidden++
+		return
+	}
+	r.Problems = append(r.Problems, fmt.Sprintf(format, args...))
+}
+
+// Verify recomputes the hash chain, folds every subject from the log and
+// compares it with what is stored, and checks references, consignments, cursors
+// and lanes. It only reads, and may run beside a hub that writes. progress is
+// called now and then with what is done and what there is to do, in events.
+//
+// An error means that verification itself could not be completed; differences
+// are in the report.
+func Verify(ctx context.Context, s store.Store, progress func(done, all int64)) (*Report, error) {
+	v := verifier{store: s, report: &Report{Problems: []string{}}, progress: progress}
+	head, err := s.Head(ctx)
+	if err != nil {
+		return nil, err
+	}
+	// The chain is half of the work, folding the other half.
+	v.all = 2 * head.Position
+	for _, step := range []func(context.Context, store.Head) error{v.chain, v.subjects, v.deliveries} {
+		if err := step(ctx, head); err != nil {
+			return nil, err
+		}
+	}
+	return v.report, nil
+}
+
+type verifier struct {
+	store     store.Store
+	report    *Report
+	progress  func(done, all int64)
+	done, all int64
+}
+
+func (v *verifier) advance(n int64) {
+	v.done += n
+	if v.progress != nil {
+		v.progress(min(v.done, v.all), v.all)
+	}
+}
+
+// chain walks the log from the beginning to the head.
+func (v *verifier) chain(ctx context.Context, head store.Head) error {
+	var previous [32]byte
+	var last greenlane.Event
+	for after := int64(0); after < head.Position; {
+		page, err := v.store.Events(ctx, store.EventQuery{After: after, Before: head.Position + 1, Limit: 1000})
+		if err != nil {
+			return err
+		}
+		if len(page.Events) == 0 {
+			v.report.add("the log ends at %d, the head says %d", after, head.Position)
+			return nil
+		}
+		for _, e := range page.Events {
+			v.link(&last, e, previous)
+			previous, last = e.Hash, *e
+		}
+		after = last.Position
+		v.report.Events += int64(len(page.Events))
+		v.advance(int64(len(page.Events)))
+	}
+	if previous != head.Hash {
+		v.report.add("the last event's hash is not the head's")
+	}
+	v.report.Head = fmt.Sprintf("%x", head.Hash)
+	return nil
+}
+
+func (v *verifier) link(last, e *greenlane.Event, previous [32]byte) {
+	if e.Position != last.Position+1 {
+		v.report.add("after position %d comes %d", last.Position, e.Position)
+	}
+	if e.RecordedAt.Before(last.RecordedAt) {
+		v.report.add("event %d was recorded before the one it follows", e.Position)
+	}
+	if e.ID.Number() != e.Position {
+		v.report.add("event %d has an id made for position %d", e.Position, e.ID.Number())
+	}
+	if e.ChainHash(previous) != e.Hash {
+		v.report.add("event %d does not have the hash that follows from its content and predecessor", e.Position)
+	}
+}
+
+// subjects folds each subject from its events.
+func (v *verifier) subjects(ctx context.Context, head store.Head) error {
+	var counted int64
+	err := v.store.EachSubject(ctx, func(row *store.SubjectRow) error {
+		v.report.Subjects++
+		positions, err := v.positions(ctx, row)
+		if err != nil {
+			return err
+		}
+		for _, p := range positions {
+			if p <= head.Position {
+				counted++
+			}
+		}
+		v.advance(int64(len(positions)))
+		return v.subject(ctx, row, positions)
+	})
+	if err != nil {
+		return err
+	}
+	if counted != head.Position {
+		v.report.add("the subjects name %d of the log's %d events", counted, head.Position)
+	}
+	return nil
+}
+
+// positions returns the positions the row speaks of: more may have come since
+// it was read.
+func (v *verifier) positions(ctx context.Context, row *store.SubjectRow) ([]int64, error) {
+	if int64(len(row.Recent)) == row.Version {
+		return row.Recent, nil
+	}
+	var all []int64
+	for int64(len(all)) < row.Version {
+		after := int64(0)
+		if len(all) > 0 {
+			after = all[len(all)-1]
+		}
+		more, err := v.store.Positions(ctx, row.Subject, after, 1000)
+		if err != nil {
+			return nil, err
+		}
+		if len(more) == 0 {
+			break
+		}
+		all = append(all, more...)
+	}
+	return all[:min(int64(len(all)), row.Version)], nil
+}
+
+func (v *verifier) subject(ctx context.Context, row *store.SubjectRow, positions []int64) error {
+	events, err := v.store.EventsAt(ctx, positions)
+	if err != nil {
+		return err
+	}
+	if int64(len(events)) != row.Version {
+		v.report.add("%s has %d events, its row says %d", row.Subject, len(events), row.Version)
+		return nil
+	}
+	for i, e := range events {
+		if e.Subject != row.Subject || e.Account != row.Account || e.Version != int64(i+1) {
+			v.report.add("event %d is not number %d of %s in account %d", e.Position, i+1, row.Subject, row.Account)
+			return nil
+		}
+	}
+	state, err := Refold(row.Subject, events)
+	if err != nil {
+		v.report.add("%s can't be folded: %v", row.Subject, err)
+		return nil
+	}
+	folded, err := greenlane.EncodeState(state)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(folded, row.State) {
+		v.report.add("%s: the stored state is not what its events add up to", row.Subject)
+	}
+	if state.Clearance() != row.Clearance {
+		v.report.add("%s: the stored clearance is %q, its events say %q", row.Subject, row.Clearance, state.Clearance())
+	}
+	return v.references(ctx, row, state)
+}
+
+// references checks that the subject is found by all it is known by.
+func (v *verifier) references(ctx context.Context, row *store.SubjectRow, state greenlane.State) error {
+	refs := state.References()
+	keys := make([]store.AccountReference, len(refs))
+	for i, r := range refs {
+		keys[i] = store.AccountReference{Account: row.Account, Reference: r}
+	}
+	found, err := v.store.Find(ctx, keys)
+	if err != nil {
+		return err
+	}
+	for i := range refs {
+		if !refs[i].IsZero() && !slices.Contains(found[i], row.Subject) {
+			v.report.add("%s is not found by its reference %s", row.Subject, refs[i])
+		}
+	}
+	return nil
+}
+
+// deliveries checks that no cursor or lane points beyond what is there.
+func (v *verifier) deliveries(ctx context.Context, head store.Head) error {
+	endpoints, err := v.store.AllEndpoints(ctx)
+	if err != nil {
+		return err
+	}
+	for _, e := range endpoints {
+		cursor, err := v.store.Cursor(ctx, "endpoint/"+strconv.FormatInt(e.Number, 10))
+		if err != nil {
+			return err
+		}
+		now, err := v.store.Head(ctx)
+		if err != nil {
+			return err
+		}
+		if cursor > now.Position {
+			v.report.add("endpoint %s has its cursor at %d, beyond the head at %d", e.EndpointID(), cursor, now.Position)
+		}
+		if err := v.lanes(ctx, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (v *verifier) lanes(ctx context.Context, e *store.Endpoint) error {
+	lanes, err := v.store.Lanes(ctx, e.Number)
+	if err != nil {
+		return err
+	}
+	for _, l := range lanes {
+		v.report.Lanes++
+		events, err := v.store.EventsAt(ctx, []int64{l.Head})
+		if err != nil {
+			return err
+		}
+		if len(events) == 0 || events[0].Account != e.Account {
+			v.report.add("endpoint %s has a lane whose head %d is no event of its account", e.EndpointID(), l.Head)
+		}
+	}
+	return nil
+}
