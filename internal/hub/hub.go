@@ -248,10 +248,10 @@ func (h *Hub) Do(ctx context.Context, u Unit) (*Outcome, error) {
 	}
 }
 
-// DoLater records a unit of bookkeeping and calls done from the committer's
-// goroutine afterwards; done must not block.
-func (h *Hub) DoLater(u Unit, done func(*Outcome, error)) error {
-	u.Lazy = true
+// Submit records a unit and calls done from the committer's goroutine
+// afterwards; done must not wait for the hub. An error means that the unit was
+// turned away and done is not called.
+func (h *Hub) Submit(u Unit, done func(*Outcome, error)) error {
 	return h.queue.put(&job{unit: u, then: done})
 }
 

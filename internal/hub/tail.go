@@ -86,14 +86,17 @@ func (h *Hub) Watch() (head int64, moved <-chan struct{}) {
 // memory where it reaches back that far, else from the store. The events are
 // shared; nobody may change them.
 func (h *Hub) Follow(ctx context.Context, after int64, limit int) ([]*greenlane.Event, error) {
-	if events, ok := h.recent(after, limit); ok {
+	if events, ok := h.Recent(after, limit); ok {
 		return events, nil
 	}
 	page, err := h.store.Events(ctx, store.EventQuery{After: after, Limit: limit})
 	return page.Events, err
 }
 
-func (h *Hub) recent(after int64, limit int) ([]*greenlane.Event, bool) {
+// Recent returns up to limit events after a position from memory; ok is false
+// when memory does not reach back that far. The events are shared; nobody may
+// change them.
+func (h *Hub) Recent(after int64, limit int) (events []*greenlane.Event, ok bool) {
 	h.tail.mu.Lock()
 	defer h.tail.mu.Unlock()
 	if after < h.tail.from {

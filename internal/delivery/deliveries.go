@@ -1,0 +1,343 @@
+package delivery
+
+import (
+	"context"
+	"crypto/sha256"
+	"net/http"
+	"slices"
+	"time"
+
+	"greenlane"
+	"greenlane/internal/store"
+)
+
+// Status is how an endpoint is doing.
+type Status struct {
+	// Cursor is the position up to which everything is settled or waits behind
+	// an open lane; Lag is how many events of the log lie beyond it.
+	Cursor, Lag int64
+	// Unsettled are events above the cursor that matched and are not settled.
+	Unsettled int
+	InFlight  int
+	OpenLanes int
+	Parked    int
+	// Stalled: a bound was reached; nothing more is read until lanes settle.
+	Stalled bool
+}
+
+// Statuses returns the status of each endpoint of an account, by number.
+func (e *Engine) Statuses(ctx context.Context, account int64) (map[int64]Status, error) {
+	out := map[int64]Status{}
+	err := e.ask(ctx, func(reply func(error)) {
+		for number, ep := range e.endpoints {
+			if ep.row.Account == account || account == 0 {
+				out[number] = ep.status()
+			}
+		}
+		reply(nil)
+	})
+	return out, err
+}
+
+func (ep *endpoint) status() Status {
+	ep.advance()
+	s := Status{
+		Cursor: ep.passed, Lag: max(0, ep.engine.hub.Head()-ep.passed), InFlight: ep.inflight, OpenLanes: ep.open,
+		Stalled: len(ep.window) >= maxUnsettled || ep.open >= maxLanes,
+	}
+	for _, it := range ep.window {
+		if !it.settled {
+			s.Unsettled++
+		}
+	}
+	for _, l := range ep.lanes {
+		if l.state == laneParked {
+			s.Parked++
+		}
+	}
+	return s
+}
+
+// DeliveryState is how far a delivery has come.
+type DeliveryState string
+
+// The states of a delivery.
+const (
+	DeliveryWaiting   DeliveryState = "waiting"
+	DeliverySending   DeliveryState = "sending"
+	DeliveryRetrying  DeliveryState = "retrying"
+	DeliveryParked    DeliveryState = "parked"
+	DeliveryDelivered DeliveryState = "delivered"
+	DeliverySkipped   DeliveryState = "skipped"
+)
+
+// DeliveryStates returns all states, for validation.
+func DeliveryStates() []DeliveryState {
+	return []DeliveryState{DeliveryWaiting, DeliverySending, DeliveryRetrying, DeliveryParked, DeliveryDelivered, DeliverySkipped}
+}
+
+// Delivery is one event on its way to one endpoint.
+type Delivery struct {
+	Event      *greenlane.Event
+	Endpoint   int64
+	Generation int
+	State      DeliveryState
+	// Attempts made in this generation, and how many the schedule has.
+	Attempts, Schedule int
+	// DueAt is when the next attempt is due, zero when none is planned.
+	DueAt time.Time
+	// Reason says why it is parked, skipped or retried.
+	Reason string
+	// Last is the latest attempt, nil when there was none.
+	Last *store.Attempt
+}
+
+// ID returns the delivery's public identifier.
+func (d *Delivery) ID() string {
+	return greenlane.DeliveryID(d.Endpoint, d.Event.Position, d.Generation)
+}
+
+// view is an endpoint as the loop sees it at one moment.
+type view struct {
+	row       *store.Endpoint
+	settings  Settings
+	revisions map[int]*Settings
+	history   []*store.Revision
+	passed    int64
+	lanes     map[int64][]laneView
+	skips     []*store.Skip
+}
+
+type laneView struct {
+	generation, attempts, revision int
+	state                          laneState
+	dueAt                          time.Time
+	reason                         string
+}
+
+func (e *Engine) view(ctx context.Context, account, number int64) (*view, error) {
+	var v *view
+	err := e.ask(ctx, func(reply func(error)) {
+		ep := e.endpoints[number]
+		if ep == nil || ep.row.Account != account {
+			reply(greenlane.Errorf(greenlane.NotFound, "not_found", "there is no such endpoint in this account"))
+			return
+		}
+		v = ep.snapshot()
+		reply(nil)
+	})
+	return v, err
+}
+
+func (ep *endpoint) snapshot() *view {
+	v := &view{
+		row: ep.row, settings: *ep.settings(), revisions: ep.revisions, history: slices.Clone(ep.history),
+		passed: ep.passed, lanes: map[int64][]laneView{}, skips: slices.Clone(ep.skips),
+	}
+	for _, l := range ep.lanes {
+		if l.head == nil {
+			continue
+		}
+		lv := laneView{generation: l.generation, attempts: l.attempts, revision: l.head.revision, state: l.state, dueAt: l.dueAt}
+		if l.row != nil {
+			lv.reason = l.row.Reason
+		}
+		v.lanes[l.head.position] = append(v.lanes[l.head.position], lv)
+	}
+	return v
+}
+
+func (v *view) revisionAt(position int64) *Settings {
+	number := v.history[0].Number
+	for _, r := range v.history {
+		if r.From < position {
+			number = r.Number
+		}
+	}
+	return v.revisions[number]
+}
+
+// delivery judges one event. It returns nil when the endpoint does not want it.
+func (v *view) delivery(ev *greenlane.Event, last *store.Attempt) *Delivery {
+	s := v.revisionAt(ev.Position)
+	if ev.Position <= v.history[0].From || !s.Matches(ev.Type) && last == nil {
+		return nil
+	}
+	d := &Delivery{Event: ev, Endpoint: v.row.Number, Generation: 1, State: DeliveryWaiting, Last: last, Schedule: s.Schedule.Attempts()}
+	if last != nil {
+		d.Generation, d.Attempts = last.Generation, last.Number
+		if last.Done {
+			d.State = DeliveryDelivered
+		}
+		d.Reason = last.Error
+	}
+	for _, l := range v.lanes[ev.Position] {
+		if l.generation >= d.Generation {
+			d.inLane(l)
+		}
+	}
+	if d.State == DeliveryWaiting {
+		for _, skip := range v.skips {
+			if skip.First <= ev.Position && ev.Position <= skip.Last && (skip.Lane == 0 || skip.Lane == ev.Subject.Key() || skip.Lane == -ev.Position) {
+				d.State, d.Reason = DeliverySkipped, skip.Reason
+			}
+		}
+	}
+	return d
+}
+
+func (d *Delivery) inLane(l laneView) {
+	d.Generation, d.Attempts, d.Reason = l.generation, l.attempts, l.reason
+	switch l.state {
+	case laneSending:
+		d.State = DeliverySending
+	case laneWaiting:
+		d.State, d.DueAt = DeliveryRetrying, l.dueAt
+	case laneParked:
+		d.State = DeliveryParked
+	case laneReady:
+		d.State = DeliveryWaiting
+	case laneLoading:
+		d.State = DeliveryDelivered
+	}
+}
+
+// DeliveryQuery selects deliveries of an endpoint, newest event first.
+type DeliveryQuery struct {
+	Account, Endpoint int64
+	// State limits to one; empty means all.
+	State DeliveryState
+	// Before is an exclusive upper bound on the position; 0 means none.
+	Before int64
+	Limit  int
+}
+
+// deliveryScan is how many events one listing looks at.
+const deliveryScan = 5000
+
+// Deliveries lists deliveries. next is the bound to go on from, 0 at the end.
+// A page may be short although there is more: rare states are far apart.
+func (e *Engine) Deliveries(ctx context.Context, q DeliveryQuery) (list []*Delivery, next int64, err error) {
+	v, err := e.view(ctx, q.Account, q.Endpoint)
+	if err != nil {
+		return nil, 0, err
+	}
+	before := q.Before
+	for looked := 0; looked < deliveryScan; {
+		page, err := e.store.Events(ctx, store.EventQuery{
+			Account: q.Account, Before: before, After: v.history[0].From, Desc: true, Limit: 200,
+		})
+		if err != nil {
+			return nil, 0, err
+		}
+		looked += len(page.Events)
+		more, err := e.judge(ctx, v, page.Events)
+		if err != nil {
+			return nil, 0, err
+		}
+		for _, d := range more {
+			if q.State != "" && d.State != q.State {
+				continue
+			}
+			list = append(list, d)
+			if len(list) == q.Limit {
+				return list, d.Event.Position, nil
+			}
+		}
+		if !page.More {
+			return list, 0, nil
+		}
+		before = page.Reached
+	}
+	return list, before, nil
+}
+
+func (e *Engine) judge(ctx context.Context, v *view, events []*greenlane.Event) ([]*Delivery, error) {
+	positions := make([]int64, len(events))
+	for i, ev := range events {
+		positions[i] = ev.Position
+	}
+	attempts, err := e.store.LatestAttempts(ctx, v.row.Number, positions)
+	if err != nil {
+		return nil, err
+	}
+	var out []*Delivery
+	for i, ev := range events {
+		if d := v.delivery(ev, attempts[i]); d != nil {
+			out = append(out, d)
+		}
+	}
+	return out, nil
+}
+
+// Delivery returns one delivery with all its attempts, each with the call as it
+// was made: rebuilt, and checked against the digest kept with it.
+func (e *Engine) Delivery(ctx context.Context, account, endpoint, position int64, generation int) (*Delivery, []AttemptDetail, error) {
+	v, err := e.view(ctx, account, endpoint)
+	if err != nil {
+		return nil, nil, err
+	}
+	events, err := e.store.EventsAt(ctx, []int64{position})
+	if err != nil {
+		return nil, nil, err
+	}
+	missing := greenlane.Errorf(greenlane.NotFound, "not_found", "there is no such delivery in this account")
+	if len(events) == 0 || events[0].Account != account {
+		return nil, nil, missing
+	}
+	attempts, err := e.store.Attempts(ctx, endpoint, position, generation)
+	if err != nil {
+		return nil, nil, err
+	}
+	var last *store.Attempt
+	if len(attempts) > 0 {
+		last = attempts[len(attempts)-1]
+	}
+	d := v.delivery(events[0], last)
+	if d == nil || d.Generation != generation && last == nil {
+		return nil, nil, missing
+	}
+	details := make([]AttemptDetail, len(attempts))
+	for i, a := range attempts {
+		details[i] = e.detail(v, events[0], a)
+	}
+	return d, details, nil
+}
+
+// AttemptDetail is an attempt with the call that was made.
+type AttemptDetail struct {
+	*store.Attempt
+	Call *Call
+	// Exact reports whether the rebuilt body has the digest of what was sent.
+	Exact bool
+}
+
+// detail rebuilds the call of an attempt. The signature is left out: secrets
+// may have changed, and it is of no use to anybody.
+func (e *Engine) detail(v *view, ev *greenlane.Event, a *store.Attempt) AttemptDetail {
+	s := v.revisions[a.Revision]
+	if s == nil {
+		s = &v.settings
+	}
+	in := Sending{
+		Event: ev, Account: e.hub.Account(ev.Account), Format: s.Format, Attempt: a.Number,
+		Left: s.Schedule.Attempts() - a.Number, SentAt: a.SentAt, Secrets: v.row.Secrets, EazeKey: v.row.EazeKey,
+	}
+	call := e.sender.Build(s, in, a.Generation)
+	return AttemptDetail{Attempt: a, Call: call, Exact: sha256.Sum256(call.Body) == a.BodyDigest}
+}
+
+// masked are headers whose value gives a secret away.
+var masked = []string{"Webhook-Signature", "X-Opentrack-Signature", "Eaze-Signature"}
+
+// Masked returns the call's headers with secrets and the owner's own header
+// values covered.
+func (c *Call) Masked() http.Header {
+	out := c.Header.Clone()
+	for _, name := range slices.Concat(masked, c.own) {
+		if out.Get(name) != "" {
+			out.Set(name, "********")
+		}
+	}
+	return out
+}

@@ -1,0 +1,31 @@
+// Package delivery brings events to endpoints: signed, in order per subject,
+// retried until acknowledged.
+//
+// # What is on disk
+//
+// An endpoint has a cursor over the log, revisions of its settings, and open
+// lanes. A lane is the ordered way of one subject's events to one endpoint; it
+// is open while its head, the event that is tried, failed or is slow. In the
+// usual case a delivery costs one request, one attempt record and a share of a
+// cursor move. There is no row per delivery, so an endpoint that is down for a
+// day costs nothing per event.
+//
+// The invariant: every matching event at or below an endpoint's cursor is
+// acknowledged, or the head of an open lane, or waiting behind such a head, or
+// skipped by a record that never expires. Attempts, lanes and cursor of one
+// endpoint are committed together, in the order in which attempts ended; a lane
+// row commits before or with the cursor that passes its head. After a crash the
+// engine reads acknowledgements above the cursor back from the attempts, so
+// what is sent again is always the tail of a lane, in order.
+//
+// # How it runs
+//
+// [Engine.Run] is one loop that owns all state; attempts are goroutines that
+// report back to it, and so are reads of older events. It follows the end of
+// the log for all endpoints at once. One that can't keep up reads the log for
+// itself until it has caught up, and delays nobody.
+//
+// # Formats
+//
+// Each wire format is one file, format_….go, listed in [Formats].
+package delivery

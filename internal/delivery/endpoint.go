@@ -1,0 +1,462 @@
+package delivery
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"greenlane"
+	"greenlane/internal/hub"
+	"greenlane/internal/store"
+)
+
+// endpoint is the running form of an endpoint, owned by the engine's loop.
+type endpoint struct {
+	engine *Engine
+	row    *store.Endpoint
+	// revisions are the settings by number; current is the newest.
+	revisions map[int]*Settings
+	history   []*store.Revision
+	current   int
+	wants     map[greenlane.EventType]bool
+
+	// passed is the cursor as it will be once everything in the buffer is
+	// committed, recorded as it was last committed.
+	passed, recorded int64
+	// read is how far a detached endpoint has looked at the log. An attached
+	// one gets what it wants from the loop and is as far as the loop is.
+	read     int64
+	attached bool
+	reading  bool
+	// window holds the events above passed that matched, by position.
+	window []*item
+	// settled are positions above passed known to be acknowledged or given up
+	// without being in the window.
+	settled map[int64]bool
+
+	lanes map[laneKey]*lane
+	// waiting are lanes whose head is ready to be sent.
+	waiting  []*lane
+	inflight int
+	open     int
+
+	buffer   buffer
+	flushing bool
+	pause    time.Duration
+	// ops wait until nothing is being committed; those that need it, until
+	// nothing is in flight.
+	ops  []op
+	gone bool
+	// skips are records of what the endpoint will not get.
+	skips []*store.Skip
+}
+
+// item is one event on its way to the endpoint.
+type item struct {
+	position int64
+	// event is nil when it has to be read again.
+	event    *greenlane.Event
+	revision int
+	lane     *lane
+	settled  bool
+	// windowed: it is in the endpoint's window.
+	windowed bool
+}
+
+type op struct {
+	idle bool
+	run  func()
+}
+
+// buffer is what waits to be committed together.
+type buffer struct {
+	attempts  []*store.Attempt
+	lanes     map[store.LaneID]*store.Lane
+	settled   map[store.LaneID]bool
+	skips     []*store.Skip
+	endpoints []*store.Endpoint
+	commands  []greenlane.Command
+}
+
+func (b *buffer) empty() bool {
+	return len(b.attempts)+len(b.lanes)+len(b.settled)+len(b.skips)+len(b.endpoints)+len(b.commands) == 0
+}
+
+func newEndpoint(e *Engine, row *store.Endpoint) *endpoint {
+	return &endpoint{engine: e, row: row, lanes: map[laneKey]*lane{}, settled: map[int64]bool{}}
+}
+
+func (ep *endpoint) owner() string { return "endpoint/" + strconv.FormatInt(ep.row.Number, 10) }
+
+func (ep *endpoint) enabled() bool { return ep.row.State == store.EndpointEnabled && !ep.gone }
+
+func (ep *endpoint) settings() *Settings { return ep.revisions[ep.current] }
+
+// revise takes in the revisions, oldest first.
+func (ep *endpoint) revise(revisions []*store.Revision) error {
+	if len(revisions) == 0 {
+		return fmt.Errorf("it has no settings")
+	}
+	ep.history, ep.revisions = revisions, map[int]*Settings{}
+	for _, r := range revisions {
+		var s Settings
+		if err := json.Unmarshal(r.Settings, &s); err != nil {
+			return fmt.Errorf("revision %d: %w", r.Number, err)
+		}
+		ep.revisions[r.Number] = &s
+		ep.current = r.Number
+	}
+	ep.wants = map[greenlane.EventType]bool{}
+	for _, t := range ep.settings().Types() {
+		ep.wants[t] = true
+	}
+	return nil
+}
+
+// revisionAt returns the number of the settings that hold for a position.
+func (ep *endpoint) revisionAt(position int64) int {
+	number := ep.history[0].Number
+	for _, r := range ep.history {
+		if r.From < position {
+			number = r.Number
+		}
+	}
+	return number
+}
+
+// detach makes the endpoint read the log for itself, from where the loop was.
+func (ep *endpoint) detach(position int64) {
+	if ep.attached {
+		ep.attached, ep.read = false, position
+	}
+	ep.engine.touch(ep)
+}
+
+// offer takes an event the endpoint wants. A full window detaches: the event
+// stays to be read.
+func (ep *endpoint) offer(ev *greenlane.Event) bool {
+	if len(ep.window) >= maxUnsettled {
+		ep.detach(ev.Position - 1)
+		return false
+	}
+	ep.engine.touch(ep)
+	if ep.settled[ev.Position] {
+		return true
+	}
+	l := ep.lane(ep.keyOf(ev), 1)
+	if l.row != nil && ev.Position <= l.row.Head {
+		// The lane's row speaks for it: it is the head, or was settled before
+		// the row moved on.
+		if l.head != nil && l.head.position == ev.Position {
+			l.head.event = ev
+		}
+		return true
+	}
+	if l.head != nil && l.head.position == ev.Position {
+		// It is being sent since before the settings changed.
+		l.head.windowed = true
+		ep.window = append(ep.window, l.head)
+		return true
+	}
+	it := &item{position: ev.Position, event: ev, revision: ep.current, lane: l, windowed: true}
+	ep.window = append(ep.window, it)
+	l.push(it)
+	return true
+}
+
+// keyOf returns the lane of an event: its subject, or itself where order does
+// not matter.
+func (ep *endpoint) keyOf(ev *greenlane.Event) int64 {
+	if ep.settings().Ordering == OrderNone {
+		return -ev.Position
+	}
+	return ev.Subject.Key()
+}
+
+// pump does what can be done now: waiting changes, catching up, sending,
+// recording.
+func (ep *endpoint) pump() {
+	ep.advance()
+	ep.runOps()
+	if ep.enabled() && !ep.engine.stopping {
+		ep.catchUp()
+		ep.send()
+	}
+	ep.rowForSlow()
+	ep.flush()
+}
+
+// runOps runs changes that waited for everything before them to be recorded.
+func (ep *endpoint) runOps() {
+	for len(ep.ops) > 0 && !ep.flushing && ep.buffer.empty() && !(ep.ops[0].idle && ep.inflight > 0) {
+		next := ep.ops[0]
+		ep.ops = ep.ops[1:]
+		next.run()
+	}
+}
+
+// catchUp brings a detached endpoint nearer to the log's end, from memory where
+// that reaches back far enough, else from the store.
+func (ep *endpoint) catchUp() {
+	for !ep.attached && !ep.reading && len(ep.window) < maxUnsettled/2 {
+		events, ok := ep.engine.hub.Recent(ep.read, readAtOnce)
+		if !ok {
+			ep.readOn()
+			return
+		}
+		for _, ev := range events {
+			if ev.Position > ep.engine.position {
+				break
+			}
+			if ev.Account == ep.row.Account && ep.wants[ev.Type] && !ep.offer(ev) {
+				return
+			}
+			ep.read = ev.Position
+		}
+		ep.attached = ep.read >= ep.engine.position
+	}
+}
+
+// readOn reads the next events from the store, outside the loop.
+func (ep *endpoint) readOn() {
+	ep.reading = true
+	until := ep.engine.position
+	types := make([]greenlane.EventType, 0, len(ep.wants))
+	for t := range ep.wants {
+		types = append(types, t)
+	}
+	q := store.EventQuery{
+		Account: ep.row.Account, After: ep.read, Before: until + 1, Types: types, Limit: readAtOnce, Scan: scanAtOnce,
+	}
+	e, revision := ep.engine, ep.current
+	e.workers.Go(func() {
+		page, err := e.store.Events(e.sending, q)
+		e.post(func() { ep.caughtUp(page, until, revision, err) })
+	})
+}
+
+func (ep *endpoint) caughtUp(page store.EventPage, until int64, revision int, err error) {
+	ep.reading = false
+	ep.engine.touch(ep)
+	if ep.gone || revision != ep.current {
+		return
+	}
+	if err != nil {
+		if ep.engine.sending.Err() == nil {
+			ep.engine.log.Error("events could not be read for an endpoint", "endpoint", ep.row.EndpointID(), "error", err)
+		}
+		ep.reading = true
+		ep.engine.later(flushPauseMax, func() { ep.reading = false; ep.engine.touch(ep) })
+		return
+	}
+	for _, ev := range page.Events {
+		if !ep.offer(ev) {
+			return
+		}
+		ep.read = ev.Position
+	}
+	if page.More {
+		ep.read = max(ep.read, page.Reached)
+	} else {
+		ep.read = until
+	}
+}
+
+// send starts attempts at the lanes that are ready.
+func (ep *endpoint) send() {
+	most := ep.settings().Concurrency
+	// A waiting change goes first, or busy lanes would put it off for ever.
+	for len(ep.waiting) > 0 && ep.inflight < most && len(ep.ops) == 0 {
+		l := ep.waiting[0]
+		ep.waiting = ep.waiting[1:]
+		if l.state == laneReady {
+			l.send()
+		}
+	}
+	if len(ep.waiting) == 0 {
+		ep.waiting = nil
+	}
+}
+
+// rowForSlow opens a lane row for the oldest event when its attempt takes long,
+// so that the cursor can pass it.
+func (ep *endpoint) rowForSlow() {
+	for {
+		ep.advance()
+		if len(ep.window) == 0 || ep.open >= maxLanes {
+			return
+		}
+		l := ep.window[0].lane
+		if l.state != laneSending || l.row != nil || ep.engine.clock().Before(l.sentAt.Add(slowAfter)) {
+			return
+		}
+		l.write(store.LaneRetrying, l.sentAt, "the attempt is taking long")
+	}
+}
+
+// covered reports whether the cursor may pass an item: it is settled, or an
+// open lane's row speaks for it.
+func (ep *endpoint) covered(it *item) bool {
+	l := it.lane
+	return it.settled || l.row != nil && l.state != laneLoading && it.position >= l.row.Head
+}
+
+// advance moves passed over all that is covered. Events waiting behind a row
+// are forgotten here: they are read again from the subject's own positions.
+func (ep *endpoint) advance() {
+	n := 0
+	for n < len(ep.window) && ep.covered(ep.window[n]) {
+		it := ep.window[n]
+		if !it.settled && it != it.lane.head {
+			it.lane.forget(it)
+		}
+		ep.window[n] = nil
+		n++
+	}
+	ep.window = ep.window[n:]
+	if len(ep.window) > 0 {
+		ep.passed = ep.window[0].position - 1
+	} else {
+		ep.window = nil
+		ep.passed = max(ep.passed, ep.position())
+	}
+	for p := range ep.settled {
+		if p <= ep.passed {
+			delete(ep.settled, p)
+		}
+	}
+}
+
+// position is how far the endpoint has looked at the log.
+func (ep *endpoint) position() int64 {
+	if ep.attached {
+		return ep.engine.position
+	}
+	return ep.read
+}
+
+// flush commits what the endpoint has gathered, one transaction at a time.
+func (ep *endpoint) flush() {
+	if ep.flushing {
+		return
+	}
+	if ep.buffer.empty() && ep.passed < ep.recorded+idleStride {
+		return
+	}
+	u := ep.unit()
+	ep.commit(u, func(*hub.Outcome) {})
+}
+
+// unit takes the buffer as a unit of work, with the cursor as it then is.
+func (ep *endpoint) unit() hub.Unit {
+	b := ep.buffer
+	ep.buffer = buffer{}
+	u := hub.Unit{
+		Account: ep.row.Account, Commands: b.commands, Lazy: true,
+		Source: greenlane.Source{Client: "greenlane", Origin: greenlane.OriginAutomation},
+		Rows: hub.Rows{
+			Attempts: b.attempts, Skips: b.skips, Endpoints: b.endpoints,
+			Cursors: []store.Cursor{{Owner: ep.owner(), Position: ep.passed}},
+		},
+	}
+	for _, l := range b.lanes {
+		u.Rows.Lanes = append(u.Rows.Lanes, l)
+	}
+	for id := range b.settled {
+		u.Rows.Settled = append(u.Rows.Settled, id)
+	}
+	return u
+}
+
+// commit records a unit and tries again for as long as storage is away: what
+// was sent must not be forgotten.
+func (ep *endpoint) commit(u hub.Unit, done func(*hub.Outcome)) {
+	ep.flushing = true
+	passed := ep.passed
+	ep.engine.submit(u, func(o *hub.Outcome, err error) {
+		if err != nil {
+			ep.again(u, done, err)
+			return
+		}
+		ep.flushing, ep.pause = false, 0
+		ep.recorded = max(ep.recorded, passed)
+		done(o)
+		ep.engine.touch(ep)
+	})
+}
+
+func (ep *endpoint) again(u hub.Unit, done func(*hub.Outcome), err error) {
+	if ep.engine.stopping && greenlane.CodeOf(err) == "stopping" {
+		// Nothing more is recorded; what was sent will be sent again.
+		ep.flushing, ep.buffer = false, buffer{}
+		return
+	}
+	if ep.pause == 0 {
+		ep.engine.log.Error("deliveries could not be recorded", "endpoint", ep.row.EndpointID(), "error", err)
+	}
+	ep.pause = min(max(2*ep.pause, flushPause), flushPauseMax)
+	ep.engine.later(ep.pause, func() { ep.commit(u, done) })
+}
+
+// skipped reports whether a record says that the endpoint does not get an event
+// of a lane.
+func (ep *endpoint) skipped(position, key int64) bool {
+	return slices.ContainsFunc(ep.skips, func(s *store.Skip) bool {
+		return s.First <= position && position <= s.Last && (s.Lane == 0 || s.Lane == key)
+	})
+}
+
+// disable stops the endpoint at once and records why.
+func (ep *endpoint) disable(reason string) {
+	row := *ep.row
+	row.State, row.Reason, row.UpdatedAt = store.EndpointDisabled, reason, ep.engine.clock()
+	ep.row = &row
+	ep.buffer.endpoints = append(ep.buffer.endpoints, &row)
+	ep.buffer.commands = append(ep.buffer.commands, endpointEvent(greenlane.EventEndpointDisabled, &row, ep.settings(), reason, ""))
+	ep.engine.touch(ep)
+}
+
+// rejudge starts over above the cursor: the settings changed. What is being
+// sent goes on; what was settled stays so.
+func (ep *endpoint) rejudge() {
+	for _, it := range ep.window {
+		it.windowed = false
+		if it.settled {
+			ep.settled[it.position] = true
+		}
+	}
+	ep.window, ep.waiting = nil, nil
+	for key, l := range ep.lanes {
+		l.queue = nil
+		switch {
+		case l.state == laneSending, l.row != nil && l.state != laneReady:
+		case l.row != nil:
+			ep.waiting = append(ep.waiting, l)
+		default:
+			l.close()
+			delete(ep.lanes, key)
+		}
+	}
+	ep.attached, ep.read = false, ep.passed
+	ep.engine.reroute()
+	ep.engine.touch(ep)
+}
+
+// events reads events for a lane, outside the loop.
+func (ep *endpoint) events(positions func(context.Context) ([]int64, error), then func([]*greenlane.Event, error)) {
+	e := ep.engine
+	e.workers.Go(func() {
+		var events []*greenlane.Event
+		list, err := positions(e.sending)
+		if err == nil {
+			events, err = e.store.EventsAt(e.sending, list)
+		}
+		e.post(func() {
+			then(events, err)
+			e.touch(ep)
+		})
+	})
+}

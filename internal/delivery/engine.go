@@ -1,0 +1,448 @@
+package delivery
+
+import (
+	"container/heap"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"greenlane"
+	"greenlane/internal/hub"
+	"greenlane/internal/store"
+)
+
+// Bounds per endpoint.
+const (
+	// maxUnsettled is how many events above the cursor may be unsettled. At the
+	// bound the endpoint stops reading; nothing is dropped.
+	maxUnsettled = 1024
+	// maxLanes is how many lanes may be open. At the bound the cursor stops.
+	maxLanes = 10_000
+	// slowAfter is when an attempt that still runs gets a lane row, so that it
+	// does not hold up the cursor.
+	slowAfter = 2 * time.Second
+	// idleStride is how far an endpoint without deliveries may go before its
+	// cursor is recorded.
+	idleStride = 4096
+)
+
+// Limits of the loop.
+const (
+	routeAtOnce = 1024
+	readAtOnce  = 512
+	// scanAtOnce is how many events of other types one read may pass over.
+	scanAtOnce = 50_000
+	// shutdownLimit is how long attempts in flight may take to end.
+	shutdownLimit = 10 * time.Second
+	// flushPause is how long to wait before a failed commit is tried again; it
+	// doubles up to flushPauseMax.
+	flushPause    = 250 * time.Millisecond
+	flushPauseMax = 5 * time.Second
+)
+
+// Options are what an engine needs beside the hub.
+type Options struct {
+	Sender *Sender
+	// Clock tells the time; the system's.
+	Clock greenlane.Clock
+	// Chance returns a number from 0 to 1, to spread retries.
+	Chance func() float64
+	// Log gets each failure once; discarded.
+	Log *slog.Logger
+}
+
+// Engine delivers. Run owns its state; the other methods may be called from any
+// goroutine while Run runs.
+type Engine struct {
+	hub    *hub.Hub
+	store  store.Store
+	sender *Sender
+	clock  greenlane.Clock
+	chance func() float64
+	log    *slog.Logger
+
+	// inbox brings work to the loop: ends of attempts, reads and commits, and
+	// what callers ask for.
+	inbox chan func()
+	// ended is closed when the loop has returned.
+	ended   chan struct{}
+	running atomic.Bool
+
+	// Owned by the loop.
+	endpoints map[int64]*endpoint
+	// routes lists the endpoints that want a type of event of an account.
+	routes map[route][]*endpoint
+	// position is how far the log has been handed out to attached endpoints.
+	position int64
+	due      dueHeap
+	touched  map[*endpoint]bool
+	inflight int
+	stopping bool
+	// sending is canceled when attempts in flight must end.
+	sending context.Context
+	workers sync.WaitGroup
+
+	metrics Metrics
+}
+
+// Metrics counts what the engine did since it was made.
+type Metrics struct {
+	Delivered, Failed, Parked, Skipped atomic.Int64
+}
+
+type route struct {
+	account int64
+	t       greenlane.EventType
+}
+
+// New makes an engine. It starts nothing.
+func New(h *hub.Hub, o Options) *Engine {
+	if o.Clock == nil {
+		o.Clock = greenlane.SystemClock
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Sender == nil || o.Chance == nil {
+		panic("delivery: Options.Sender and Options.Chance are required")
+	}
+	return &Engine{
+		hub: h, store: h.Store(), sender: o.Sender, clock: o.Clock, chance: o.Chance, log: o.Log,
+		inbox: make(chan func(), 1024), ended: make(chan struct{}),
+		endpoints: map[int64]*endpoint{}, routes: map[route][]*endpoint{}, touched: map[*endpoint]bool{},
+	}
+}
+
+// Metrics returns the counters.
+func (e *Engine) Metrics() *Metrics { return &e.metrics }
+
+// Run delivers until ctx ends, then lets attempts in flight finish, records
+// them and returns. The hub must run until then. An error means that the
+// engine's state could not be read; the process should end.
+func (e *Engine) Run(ctx context.Context) error {
+	defer close(e.ended)
+	sending, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	e.sending = sending
+	if err := e.start(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("start delivering: %w", err)
+	}
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		head, moved := e.hub.Watch()
+		if err := e.follow(ctx, head); err != nil {
+			return fmt.Errorf("follow the log: %w", err)
+		}
+		e.pump()
+		if head > e.position {
+			moved = closedChannel
+		}
+		timer.Reset(e.untilDue())
+		select {
+		case f := <-e.inbox:
+			e.work(f)
+		case <-moved:
+		case <-timer.C:
+		case <-ctx.Done():
+			e.shutdown(cancel)
+			return nil
+		}
+	}
+}
+
+var closedChannel = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+
+// work runs f and what else is in the inbox by now.
+func (e *Engine) work(f func()) {
+	f()
+	for range len(e.inbox) {
+		(<-e.inbox)()
+	}
+}
+
+// shutdown starts nothing more, waits for what is in flight and records it.
+// What the limit cuts off is sent again at the next start.
+func (e *Engine) shutdown(cancel context.CancelFunc) {
+	e.stopping = true
+	limit := time.NewTimer(shutdownLimit)
+	defer limit.Stop()
+	for expired := false; !expired && (e.inflight > 0 || e.unrecorded()); {
+		select {
+		case f := <-e.inbox:
+			e.work(f)
+			e.pump()
+		case <-limit.C:
+			expired = true
+		}
+	}
+	cancel()
+	done := make(chan struct{})
+	go func() { e.workers.Wait(); close(done) }()
+	for {
+		select {
+		case f := <-e.inbox:
+			e.work(f)
+		case <-done:
+			return
+		}
+	}
+}
+
+func (e *Engine) unrecorded() bool {
+	for _, ep := range e.endpoints {
+		if ep.flushing || !ep.buffer.empty() {
+			return true
+		}
+	}
+	return false
+}
+
+// ask runs f in the loop and waits for it.
+func (e *Engine) ask(ctx context.Context, f func(reply func(error))) error {
+	done := make(chan error, 1)
+	call := func() { f(func(err error) { done <- err }) }
+	select {
+	case e.inbox <- call:
+	case <-e.ended:
+		return greenlane.Errorf(greenlane.Unavailable, "stopping", "the hub is stopping")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-e.ended:
+		return greenlane.Errorf(greenlane.Unavailable, "stopping", "the hub is stopping")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// start loads every endpoint. The log is followed from its present end; each
+// endpoint catches up from its own cursor.
+func (e *Engine) start(ctx context.Context) error {
+	e.position = e.hub.Head()
+	rows, err := e.store.AllEndpoints(ctx)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if err := e.load(ctx, row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// load makes the running form of an endpoint from what is on disk.
+func (e *Engine) load(ctx context.Context, row *store.Endpoint) error {
+	ep := newEndpoint(e, row)
+	revisions, err := e.store.Revisions(ctx, row.Number)
+	if err != nil {
+		return err
+	}
+	if err := ep.revise(revisions); err != nil {
+		return fmt.Errorf("endpoint %s: %w", row.EndpointID(), err)
+	}
+	if ep.passed, err = e.store.Cursor(ctx, ep.owner()); err != nil {
+		return err
+	}
+	ep.recorded, ep.read = ep.passed, ep.passed
+	acknowledged, err := e.store.Acknowledged(ctx, row.Number, ep.passed)
+	if err != nil {
+		return err
+	}
+	for _, p := range acknowledged {
+		ep.settled[p] = true
+	}
+	if ep.skips, err = e.store.Skips(ctx, row.Number); err != nil {
+		return err
+	}
+	lanes, err := e.store.Lanes(ctx, row.Number)
+	if err != nil {
+		return err
+	}
+	for _, l := range lanes {
+		ep.reopen(l)
+	}
+	e.endpoints[row.Number] = ep
+	e.reroute()
+	e.touch(ep)
+	return nil
+}
+
+// reroute rebuilds the table of who wants what.
+func (e *Engine) reroute() {
+	clear(e.routes)
+	for _, ep := range e.endpoints {
+		for t := range ep.wants {
+			key := route{ep.row.Account, t}
+			e.routes[key] = append(e.routes[key], ep)
+		}
+	}
+}
+
+func (e *Engine) touch(ep *endpoint) { e.touched[ep] = true }
+
+// follow hands out what came to the log's end since the last time.
+func (e *Engine) follow(ctx context.Context, head int64) error {
+	events, ok := e.hub.Recent(e.position, routeAtOnce)
+	if !ok {
+		// The end of the log has moved out of memory: everyone reads for
+		// itself, and changes of endpoints may have been missed.
+		for _, ep := range e.endpoints {
+			ep.detach(e.position)
+		}
+		e.position = head
+		return e.reload(ctx)
+	}
+	for _, ev := range events {
+		for _, ep := range e.routes[route{ev.Account, ev.Type}] {
+			if ep.attached {
+				ep.offer(ev)
+			}
+		}
+		e.position = ev.Position
+		if ev.Subject.Kind == greenlane.KindEndpoint {
+			if err := e.changed(ctx, ev); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// changed takes in an endpoint that appeared. Changes of known ones are made by
+// this loop itself.
+func (e *Engine) changed(ctx context.Context, ev *greenlane.Event) error {
+	if ev.Type != greenlane.EventEndpointCreated || e.endpoints[ev.Subject.Number] != nil {
+		return nil
+	}
+	return e.reload(ctx)
+}
+
+// reload loads endpoints the loop does not know yet.
+func (e *Engine) reload(ctx context.Context) error {
+	rows, err := e.store.AllEndpoints(ctx)
+	if err != nil {
+		return e.tolerate(err)
+	}
+	for _, row := range rows {
+		if e.endpoints[row.Number] == nil {
+			if err := e.load(ctx, row); err != nil {
+				return e.tolerate(err)
+			}
+		}
+	}
+	return nil
+}
+
+// tolerate lets the loop live through storage that is briefly away; it looks
+// again a little later.
+func (e *Engine) tolerate(err error) error {
+	if greenlane.KindOf(err) != greenlane.Unavailable {
+		return err
+	}
+	e.later(flushPauseMax, func() {
+		if err := e.reload(context.Background()); err != nil {
+			e.log.Error("endpoints could not be read", "error", err)
+		}
+	})
+	return nil
+}
+
+// later brings f to the loop after a pause, unless the engine ends before.
+func (e *Engine) later(pause time.Duration, f func()) {
+	e.workers.Go(func() {
+		timer := time.NewTimer(pause)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			e.post(f)
+		case <-e.sending.Done():
+		}
+	})
+}
+
+// post brings f to the loop. Its callers are goroutines the loop waits for or
+// the hub's committer, which the loop never waits for, so it can't block for
+// good.
+func (e *Engine) post(f func()) {
+	select {
+	case e.inbox <- f:
+	case <-e.ended:
+	}
+}
+
+// pump lets every endpoint that something happened to go on.
+func (e *Engine) pump() {
+	e.wakeDue()
+	for ep := range e.touched {
+		delete(e.touched, ep)
+		if !ep.gone {
+			ep.pump()
+		}
+	}
+}
+
+// dueLane is a lane that waits for a time.
+type dueLane struct {
+	lane *lane
+	at   time.Time
+}
+
+type dueHeap []dueLane
+
+func (h dueHeap) Len() int           { return len(h) }
+func (h dueHeap) Less(i, j int) bool { return h[i].at.Before(h[j].at) }
+func (h dueHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *dueHeap) Push(x any)        { *h = append(*h, x.(dueLane)) }
+func (h *dueHeap) Pop() any {
+	old := *h
+	x := old[len(old)-1]
+	*h = old[:len(old)-1]
+	return x
+}
+
+// wakeDue moves lanes whose time has come to their endpoints' ready queues. A
+// lane that was settled or moved meanwhile has another due time and is passed.
+func (e *Engine) wakeDue() {
+	now := e.clock()
+	for len(e.due) > 0 && !e.due[0].at.After(now) {
+		d := heap.Pop(&e.due).(dueLane)
+		if d.lane.state == laneWaiting && d.lane.dueAt.Equal(d.at) {
+			d.lane.ready()
+		} else if d.lane.state == laneSending {
+			e.touch(d.lane.endpoint)
+		}
+	}
+}
+
+func (e *Engine) wakeAt(l *lane, at time.Time) { heap.Push(&e.due, dueLane{l, at}) }
+
+func (e *Engine) untilDue() time.Duration {
+	if len(e.due) == 0 {
+		return time.Hour
+	}
+	return max(0, e.due[0].at.Sub(e.clock()))
+}
+
+// submit commits what an endpoint has gathered; done runs in the loop.
+func (e *Engine) submit(u hub.Unit, done func(*hub.Outcome, error)) {
+	err := e.hub.Submit(u, func(o *hub.Outcome, err error) {
+		e.post(func() { done(o, err) })
+	})
+	if err != nil {
+		e.later(flushPause, func() { done(nil, err) })
+	}
+}
+
+var errStopping = errors.New("delivery: stopping")

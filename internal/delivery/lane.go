@@ -1,0 +1,397 @@
+package delivery
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"greenlane"
+	"greenlane/internal/store"
+)
+
+type laneKey struct {
+	key        int64
+	generation int
+}
+
+type laneState int
+
+const (
+	// laneIdle has nothing to send.
+	laneIdle laneState = iota
+	// laneReady waits for a free place among the endpoint's attempts.
+	laneReady
+	// laneSending has its head in flight.
+	laneSending
+	// laneWaiting waits for its head's next attempt to be due.
+	laneWaiting
+	// laneParked waits for a person.
+	laneParked
+	// laneLoading looks for the event behind a head that was settled.
+	laneLoading
+)
+
+// lane is the ordered way of one subject's events to one endpoint.
+type lane struct {
+	endpoint *endpoint
+	laneKey
+	state laneState
+	// head is the event that is tried.
+	head *item
+	// queue are events above the cursor that wait for the head.
+	queue []*item
+	// row is the lane's row as last written or buffered; nil without one.
+	row *store.Lane
+	// behind: below the cursor, events may wait for the head that are not in
+	// memory.
+	behind bool
+	// attempts made at the head.
+	attempts int
+	dueAt    time.Time
+	sentAt   time.Time
+}
+
+// lane returns a lane of the endpoint, making it if need be.
+func (ep *endpoint) lane(key int64, generation int) *lane {
+	k := laneKey{key, generation}
+	l := ep.lanes[k]
+	if l == nil {
+		l = &lane{endpoint: ep, laneKey: k}
+		ep.lanes[k] = l
+	}
+	return l
+}
+
+// reopen makes a lane from its row, at start. What waits behind its head is
+// read when the head is settled.
+func (ep *endpoint) reopen(row *store.Lane) {
+	l := ep.lane(row.Key, row.Generation)
+	l.row, l.attempts, l.behind, l.dueAt = row, row.Attempts, true, row.DueAt
+	l.head = &item{position: row.Head, revision: row.Revision, lane: l}
+	ep.open++
+	if row.State == store.LaneParked {
+		l.state = laneParked
+		return
+	}
+	l.state = laneWaiting
+	ep.engine.wakeAt(l, l.dueAt)
+}
+
+// push puts an event at the lane's end.
+func (l *lane) push(it *item) {
+	if l.head == nil && l.state == laneIdle {
+		l.begin(it)
+		return
+	}
+	l.queue = append(l.queue, it)
+}
+
+// begin makes an event the head and sends it as soon as there is room.
+func (l *lane) begin(it *item) {
+	l.head, l.attempts = it, 0
+	l.ready()
+}
+
+func (l *lane) ready() {
+	l.state = laneReady
+	l.endpoint.waiting = append(l.endpoint.waiting, l)
+	l.endpoint.engine.touch(l.endpoint)
+}
+
+// forget drops a waiting event from memory: the cursor passes it, and the
+// lane's row speaks for it.
+func (l *lane) forget(it *item) {
+	if len(l.queue) > 0 && l.queue[0] == it {
+		l.queue = l.queue[1:]
+		l.behind = true
+	}
+}
+
+func (l *lane) id() store.LaneID {
+	return store.LaneID{Endpoint: l.endpoint.row.Number, Key: l.key, Generation: l.generation}
+}
+
+// write puts the lane's row into the buffer.
+func (l *lane) write(state store.LaneState, due time.Time, reason string) {
+	ep := l.endpoint
+	opened := ep.engine.clock()
+	if l.row == nil {
+		ep.open++
+	} else {
+		opened = l.row.OpenedAt
+	}
+	l.row = &store.Lane{
+		LaneID: l.id(), Head: l.head.position, Attempts: l.attempts, DueAt: due, State: state, Reason: reason,
+		Revision: l.head.revision, OpenedAt: opened,
+	}
+	if ep.buffer.lanes == nil {
+		ep.buffer.lanes = map[store.LaneID]*store.Lane{}
+	}
+	ep.buffer.lanes[l.row.LaneID] = l.row
+	delete(ep.buffer.settled, l.row.LaneID)
+	ep.engine.touch(ep)
+}
+
+// erase takes the lane's row away.
+func (l *lane) erase() {
+	if l.row == nil {
+		return
+	}
+	ep := l.endpoint
+	if ep.buffer.settled == nil {
+		ep.buffer.settled = map[store.LaneID]bool{}
+	}
+	delete(ep.buffer.lanes, l.row.LaneID)
+	ep.buffer.settled[l.row.LaneID] = true
+	l.row = nil
+	ep.open--
+}
+
+// close ends a lane that never had a row.
+func (l *lane) close() { l.state, l.head, l.queue = laneIdle, nil, nil }
+
+// send starts an attempt at the head, in a goroutine of its own.
+func (l *lane) send() {
+	ep := l.endpoint
+	e := ep.engine
+	l.state, l.sentAt = laneSending, e.clock()
+	ep.inflight++
+	e.inflight++
+	if l.row == nil {
+		e.wakeAt(l, l.sentAt.Add(slowAfter))
+	}
+	settings, head := ep.revisions[l.head.revision], l.head
+	in := Sending{
+		Event: head.event, Account: e.hub.Account(ep.row.Account), Format: settings.Format,
+		Attempt: l.attempts + 1, Left: settings.Schedule.Attempts() - l.attempts - 1,
+		SentAt: l.sentAt, Secrets: ep.row.Secrets, EazeKey: ep.row.EazeKey,
+	}
+	e.workers.Go(func() {
+		answer, attempt, err := e.attempt(in, head.position, settings, ep.row.Number, l.generation, head.revision)
+		e.post(func() { l.ended(answer, attempt, err) })
+	})
+}
+
+// attempt makes one attempt. An event that is not in memory is read first.
+func (e *Engine) attempt(in Sending, position int64, s *Settings, endpoint int64, generation, revision int) (*Answer, *store.Attempt, error) {
+	if in.Event == nil {
+		events, err := e.store.EventsAt(e.sending, []int64{position})
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(events) == 0 {
+			return nil, nil, fmt.Errorf("the log has no event %d", position)
+		}
+		in.Event = events[0]
+	}
+	r := e.sender.Build(s, in, generation)
+	answer := e.sender.Send(e.sending, r)
+	if e.sending.Err() != nil && !answer.Success() {
+		return nil, nil, errStopping
+	}
+	return answer, answer.record(r, endpoint, generation, revision), nil
+}
+
+// ended takes in how an attempt ended.
+func (l *lane) ended(a *Answer, record *store.Attempt, err error) {
+	ep := l.endpoint
+	e := ep.engine
+	ep.inflight--
+	e.inflight--
+	e.touch(ep)
+	if ep.gone {
+		return
+	}
+	if err != nil {
+		// Nothing was sent that we know of; the attempt does not count.
+		if err != errStopping {
+			e.log.Error("an attempt could not be made", "endpoint", ep.row.EndpointID(), "position", l.head.position, "error", err)
+		}
+		l.waitUntil(e.clock().Add(flushPauseMax))
+		return
+	}
+	l.attempts++
+	e.report(ep, l, a, record)
+	switch {
+	case a.Success():
+		e.metrics.Delivered.Add(1)
+		l.settle(record, nil)
+	case a.Status == 410:
+		e.metrics.Failed.Add(1)
+		ep.disable("the receiver answered 410 Gone")
+		l.retry(a, record)
+	default:
+		e.metrics.Failed.Add(1)
+		l.retry(a, record)
+	}
+}
+
+// report logs one line an attempt with all that decides.
+func (e *Engine) report(ep *endpoint, l *lane, a *Answer, record *store.Attempt) {
+	if a.Success() {
+		return
+	}
+	e.log.Warn("attempt failed", "endpoint", ep.row.EndpointID(), "lane", laneName(l.key), "position", record.Position,
+		"generation", record.Generation, "attempt", record.Number, "status", a.Status, "error", a.Error,
+		"duration", a.Duration, "delivery", greenlane.DeliveryID(record.Endpoint, record.Position, record.Generation))
+}
+
+func (l *lane) waitUntil(at time.Time) {
+	l.state, l.dueAt = laneWaiting, at
+	l.endpoint.engine.wakeAt(l, at)
+}
+
+// retry plans the next attempt at a head that failed, or ends its schedule.
+func (l *lane) retry(a *Answer, record *store.Attempt) {
+	ep := l.endpoint
+	e := ep.engine
+	settings := ep.revisions[l.head.revision]
+	if l.attempts >= settings.Schedule.Attempts() {
+		l.exhausted(settings, a, record)
+		return
+	}
+	ep.buffer.attempts = append(ep.buffer.attempts, record)
+	wait := settings.Schedule.Wait(l.attempts, e.chance())
+	if a.RetryAfter > 0 {
+		wait = a.RetryAfter
+	}
+	due := greenlane.Micro(e.clock().Add(wait))
+	l.write(store.LaneRetrying, due, a.Error)
+	l.waitUntil(due)
+}
+
+// exhausted parks the lane or gives its head up, as the endpoint's owner chose.
+func (l *lane) exhausted(s *Settings, a *Answer, record *store.Attempt) {
+	ep := l.endpoint
+	e := ep.engine
+	reason := fmt.Sprintf("the schedule of %d attempts is used up: %s", s.Schedule.Attempts(), a.Error)
+	if s.OnExhausted == SkipOver {
+		e.metrics.Skipped.Add(1)
+		skip := &store.Skip{
+			Endpoint: ep.row.Number, First: l.head.position, Last: l.head.position, Lane: l.key,
+			Reason: reason, By: "greenlane", At: e.clock(),
+		}
+		ep.buffer.commands = append(ep.buffer.commands, l.event(greenlane.EventLaneSkipped, record, reason, ""))
+		l.settle(record, skip)
+		return
+	}
+	e.metrics.Parked.Add(1)
+	ep.buffer.attempts = append(ep.buffer.attempts, record)
+	l.state = laneParked
+	l.write(store.LaneParked, e.clock(), reason)
+	ep.buffer.commands = append(ep.buffer.commands, l.event(greenlane.EventLaneParked, record, reason, ""))
+}
+
+func (l *lane) event(t greenlane.EventType, record *store.Attempt, reason, by string) greenlane.Command {
+	ep := l.endpoint
+	data := greenlane.LaneData{
+		EndpointID: ep.row.EndpointID(), Lane: laneName(l.key), Position: l.head.position, Generation: l.generation,
+		DeliveryID: greenlane.DeliveryID(ep.row.Number, l.head.position, l.generation), Attempts: l.attempts,
+		Reason: greenlane.Text(reason), By: greenlane.Text(by),
+	}
+	if l.head.event != nil {
+		data.EventID = l.head.event.EventID()
+	}
+	return greenlane.RecordEndpoint{Number: ep.row.Number, Type: t, Body: greenlane.LaneChanged{Data: data}}
+}
+
+// laneName is a lane's key in words.
+func laneName(key int64) string {
+	if key < 0 {
+		return fmt.Sprintf("event/%d", -key)
+	}
+	return greenlane.SubjectFromKey(key).String()
+}
+
+// settle ends the head: acknowledged, or given up by a skip. The record and the
+// row's move are committed together; where the next event must be found first,
+// both wait for it.
+func (l *lane) settle(record *store.Attempt, skip *store.Skip) {
+	ep := l.endpoint
+	if l.behind && l.generation == 1 {
+		l.state = laneLoading
+		l.next(record, skip)
+		return
+	}
+	l.done(record, skip)
+	l.erase()
+	l.advance()
+	ep.engine.touch(ep)
+}
+
+// done buffers how the head ended.
+func (l *lane) done(record *store.Attempt, skip *store.Skip) {
+	ep := l.endpoint
+	if record != nil {
+		ep.buffer.attempts = append(ep.buffer.attempts, record)
+	}
+	if skip != nil {
+		ep.buffer.skips = append(ep.buffer.skips, skip)
+		ep.skips = append(ep.skips, skip)
+	}
+	l.head.settled = true
+	if l.head.position > ep.passed && l.generation == 1 && !l.head.windowed {
+		ep.settled[l.head.position] = true
+	}
+}
+
+// advance goes on with the first event in memory.
+func (l *lane) advance() {
+	l.head, l.state, l.behind = nil, laneIdle, false
+	if len(l.queue) == 0 {
+		delete(l.endpoint.lanes, l.laneKey)
+		return
+	}
+	first := l.queue[0]
+	l.queue = l.queue[1:]
+	l.begin(first)
+}
+
+// next looks for the event that waits behind the head, among the subject's own
+// positions up to the cursor.
+func (l *lane) next(record *store.Attempt, skip *store.Skip) {
+	ep := l.endpoint
+	store, after, until := ep.engine.store, l.head.position, ep.passed
+	positions := func(ctx context.Context) ([]int64, error) {
+		all, err := store.Positions(ctx, greenlane.SubjectFromKey(l.key), after, readAtOnce)
+		n := 0
+		for n < len(all) && all[n] <= until {
+			n++
+		}
+		return all[:n], err
+	}
+	ep.events(positions, func(events []*greenlane.Event, err error) { l.found(events, err, record, skip) })
+}
+
+func (l *lane) found(events []*greenlane.Event, err error, record *store.Attempt, skip *store.Skip) {
+	ep := l.endpoint
+	if ep.gone {
+		return
+	}
+	if err != nil {
+		if ep.engine.stopping {
+			return
+		}
+		ep.engine.log.Error("the next event of a lane could not be read", "endpoint", ep.row.EndpointID(), "error", err)
+		ep.engine.later(flushPauseMax, func() { l.next(record, skip) })
+		return
+	}
+	l.done(record, skip)
+	for _, ev := range events {
+		revision := ep.revisionAt(ev.Position)
+		if !ep.revisions[revision].Matches(ev.Type) || ep.skipped(ev.Position, l.key) {
+			continue
+		}
+		l.begin(&item{position: ev.Position, event: ev, revision: revision, lane: l})
+		l.write(store.LaneRetrying, ep.engine.clock(), "waited for the event before it")
+		return
+	}
+	if len(events) == readAtOnce {
+		// Only events the endpoint does not want; look further.
+		l.head = &item{position: events[len(events)-1].Position, revision: l.head.revision, lane: l}
+		l.next(nil, nil)
+		return
+	}
+	l.erase()
+	l.advance()
+}

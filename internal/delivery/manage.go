@@ -1,0 +1,355 @@
+package delivery
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"greenlane"
+	"greenlane/internal/hub"
+	"greenlane/internal/store"
+)
+
+// Request says who asks for a change of an endpoint.
+type Request struct {
+	Account int64
+	// Endpoint is its number; 0 for one to be created.
+	Endpoint int64
+	Source   greenlane.Source
+	// By is the name of the key that asks.
+	By   string
+	Once *hub.Once
+}
+
+func (r *Request) unit() hub.Unit {
+	return hub.Unit{Account: r.Account, Source: r.Source, Once: r.Once}
+}
+
+func endpointEvent(t greenlane.EventType, row *store.Endpoint, s *Settings, reason, by string) greenlane.Command {
+	return greenlane.RecordEndpoint{Number: row.Number, Type: t, Body: greenlane.EndpointChanged{
+		Data: greenlane.EndpointData{
+			EndpointID: row.EndpointID(), Name: greenlane.Text(s.Name), URL: row.URL, Format: string(s.Format),
+			Reason: greenlane.Text(reason), By: greenlane.Text(by),
+		}}}
+}
+
+// Create makes an endpoint that gets the events after position from. The
+// settings must have been checked. row carries secrets and key; number, id,
+// account, state and times are set here.
+func (e *Engine) Create(ctx context.Context, r Request, row *store.Endpoint, s Settings, from int64, chance uint32) (*hub.Outcome, error) {
+	if err := e.urlFree(ctx, r.Account, 0, s.URL); err != nil && r.Once == nil {
+		return nil, err
+	}
+	number, err := e.store.Reserve(ctx, store.SubjectNumbers, 1)
+	if err != nil {
+		return nil, err
+	}
+	now := e.clock()
+	row.Number, row.ID, row.Account = number, greenlane.NewID(now, number, chance), r.Account
+	row.URL, row.State, row.CreatedAt, row.UpdatedAt = s.URL, store.EndpointEnabled, now, now
+	settings, err := json.Marshal(s)
+	if err != nil {
+		return nil, err
+	}
+	u := r.unit()
+	u.Commands = []greenlane.Command{endpointEvent(greenlane.EventEndpointCreated, row, &s, "", r.By)}
+	u.Rows = hub.Rows{
+		Endpoints: []*store.Endpoint{row},
+		Revisions: []*store.Revision{{Endpoint: number, Number: 1, From: from, Settings: settings, MadeAt: now}},
+		Cursors:   []store.Cursor{{Owner: newEndpoint(e, row).owner(), Position: from}},
+	}
+	o, err := e.hub.Do(ctx, u)
+	if greenlane.CodeOf(err) == "conflict" {
+		return nil, urlTaken(s.URL)
+	}
+	return o, err
+}
+
+func urlTaken(url string) error {
+	return greenlane.Errorf(greenlane.Conflict, "url_taken", "another endpoint of this account has the URL %s", url)
+}
+
+// urlFree refuses a URL that another living endpoint of the account has.
+func (e *Engine) urlFree(ctx context.Context, account, except int64, url string) error {
+	rows, err := e.store.AllEndpoints(ctx)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if row.Account == account && row.URL == url && row.Number != except {
+			return urlTaken(url)
+		}
+	}
+	return nil
+}
+
+// plan is what a change of an endpoint comes to.
+type plan struct {
+	unit hub.Unit
+	// apply takes the change into memory after it was recorded.
+	apply func()
+}
+
+// change runs a change between two commits of the endpoint, so that nothing
+// that is judged by the old settings is recorded after the new ones. idle waits
+// for attempts in flight to end, too.
+func (e *Engine) change(ctx context.Context, r Request, idle bool, decide func(*endpoint) (*plan, error)) (*hub.Outcome, error) {
+	var outcome *hub.Outcome
+	err := e.ask(ctx, func(reply func(error)) {
+		ep := e.endpoints[r.Endpoint]
+		if ep == nil || ep.row.Account != r.Account {
+			reply(greenlane.Errorf(greenlane.NotFound, "not_found", "there is no such endpoint in this account"))
+			return
+		}
+		e.touch(ep)
+		ep.ops = append(ep.ops, op{idle: idle, run: func() {
+			p, err := decide(ep)
+			if err != nil {
+				reply(err)
+				return
+			}
+			ep.flushing = true
+			e.submit(p.unit, func(o *hub.Outcome, err error) {
+				ep.flushing = false
+				e.touch(ep)
+				if err == nil && o.Replay == nil && p.apply != nil {
+					p.apply()
+				}
+				outcome = o
+				reply(err)
+			})
+		}})
+	})
+	return outcome, err
+}
+
+// Update gives the endpoint new settings, which hold for what is above its
+// cursor. Events whose lane is open keep the old ones.
+func (e *Engine) Update(ctx context.Context, r Request, revise func(Settings, *store.Endpoint) (Settings, error)) (*hub.Outcome, error) {
+	return e.change(ctx, r, false, func(ep *endpoint) (*plan, error) {
+		row := *ep.row
+		s, err := revise(*ep.settings(), &row)
+		if err != nil {
+			return nil, err
+		}
+		if err := e.urlFree(ctx, r.Account, row.Number, s.URL); err != nil {
+			return nil, err
+		}
+		settings, err := json.Marshal(s)
+		if err != nil {
+			return nil, err
+		}
+		now := e.clock()
+		row.URL, row.UpdatedAt = s.URL, now
+		revision := &store.Revision{Endpoint: row.Number, Number: ep.current + 1, From: ep.passed, Settings: settings, MadeAt: now}
+		u := r.unit()
+		u.Commands = []greenlane.Command{endpointEvent(greenlane.EventEndpointUpdated, &row, &s, "", r.By)}
+		u.Rows = hub.Rows{
+			Endpoints: []*store.Endpoint{&row}, Revisions: []*store.Revision{revision},
+			Cursors: []store.Cursor{{Owner: ep.owner(), Position: ep.passed}},
+		}
+		return &plan{u, func() {
+			ep.row, ep.recorded = &row, ep.passed
+			if err := ep.revise(append(ep.history, revision)); err != nil {
+				panic(err) // it was encoded a moment ago
+			}
+			ep.rejudge()
+		}}, nil
+	})
+}
+
+// Rotate gives the endpoint a new secret; the former one signs too until the
+// overlap ends.
+func (e *Engine) Rotate(ctx context.Context, r Request, secret string) (*hub.Outcome, error) {
+	return e.change(ctx, r, false, func(ep *endpoint) (*plan, error) {
+		row, now := *ep.row, e.clock()
+		row.Secrets = []store.Secret{{Text: secret}}
+		for _, s := range ep.row.Secrets {
+			if s.Until.IsZero() {
+				s.Until = now.Add(RotationOverlap)
+			}
+			if now.Before(s.Until) {
+				row.Secrets = append(row.Secrets, s)
+			}
+		}
+		row.UpdatedAt = now
+		return ep.rowChange(r, &row, greenlane.EventSecretRotated, ""), nil
+	})
+}
+
+// rowChange is the plan of a change that touches the endpoint's row alone.
+func (ep *endpoint) rowChange(r Request, row *store.Endpoint, t greenlane.EventType, reason string) *plan {
+	u := r.unit()
+	u.Commands = []greenlane.Command{endpointEvent(t, row, ep.settings(), reason, r.By)}
+	u.Rows.Endpoints = []*store.Endpoint{row}
+	return &plan{u, func() { ep.row = row }}
+}
+
+// Disable stops deliveries to the endpoint. Nothing is lost: its cursor stays.
+func (e *Engine) Disable(ctx context.Context, r Request, reason string) (*hub.Outcome, error) {
+	return e.change(ctx, r, false, func(ep *endpoint) (*plan, error) {
+		row := *ep.row
+		row.State, row.Reason, row.UpdatedAt = store.EndpointDisabled, reason, e.clock()
+		return ep.rowChange(r, &row, greenlane.EventEndpointDisabled, reason), nil
+	})
+}
+
+// Enable resumes deliveries from the cursor, or from a position beyond it; the
+// events between are recorded as skipped.
+func (e *Engine) Enable(ctx context.Context, r Request, from int64, reason string) (*hub.Outcome, error) {
+	return e.change(ctx, r, true, func(ep *endpoint) (*plan, error) {
+		row, now := *ep.row, e.clock()
+		row.State, row.Reason, row.UpdatedAt = store.EndpointEnabled, "", now
+		p := ep.rowChange(r, &row, greenlane.EventEndpointEnabled, reason)
+		if from <= ep.passed {
+			p.apply = func() { ep.row = &row; ep.rejudge() }
+			return p, nil
+		}
+		skip := &store.Skip{
+			Endpoint: row.Number, First: ep.passed + 1, Last: from, At: now, By: r.By,
+			Reason: strings.TrimSpace("resumed beyond the cursor " + reason),
+		}
+		p.unit.Rows.Skips = []*store.Skip{skip}
+		p.unit.Rows.Cursors = []store.Cursor{{Owner: ep.owner(), Position: from}}
+		p.apply = func() {
+			ep.row, ep.passed, ep.recorded = &row, from, from
+			ep.skips = append(ep.skips, skip)
+			ep.rejudge()
+		}
+		return p, nil
+	})
+}
+
+// Delete ends the endpoint and all its deliveries.
+func (e *Engine) Delete(ctx context.Context, r Request) (*hub.Outcome, error) {
+	return e.change(ctx, r, false, func(ep *endpoint) (*plan, error) {
+		row := *ep.row
+		row.State, row.UpdatedAt = store.EndpointDeleted, e.clock()
+		row.Secrets, row.EazeKey = nil, ""
+		p := ep.rowChange(r, &row, greenlane.EventEndpointDeleted, "")
+		for _, l := range ep.lanes {
+			if l.row != nil {
+				p.unit.Rows.Settled = append(p.unit.Rows.Settled, l.row.LaneID)
+			}
+		}
+		p.apply = func() {
+			ep.gone = true
+			delete(e.endpoints, row.Number)
+			e.reroute()
+		}
+		return p, nil
+	})
+}
+
+// Retry sends a delivery again now: the head of an open lane as its next
+// attempt, one that was settled as a new generation. It returns the generation.
+func (e *Engine) Retry(ctx context.Context, r Request, position int64, reason string) (int, error) {
+	generation := 0
+	_, err := e.change(ctx, r, false, func(ep *endpoint) (*plan, error) {
+		for _, l := range ep.lanes {
+			if l.head == nil || l.head.position != position {
+				continue
+			}
+			generation = l.generation
+			return l.retryNow(r, reason)
+		}
+		attempts, err := e.store.Attempts(ctx, r.Endpoint, position, 0)
+		if err != nil {
+			return nil, err
+		}
+		if len(attempts) == 0 {
+			return nil, greenlane.Errorf(greenlane.Conflict, "not_tried",
+				"this delivery waits for its turn; nothing was sent yet that could be repeated")
+		}
+		generation = attempts[len(attempts)-1].Generation + 1
+		return ep.resend(ctx, r, position, generation, reason)
+	})
+	return generation, err
+}
+
+// retryNow makes the head of an open lane due at once.
+func (l *lane) retryNow(r Request, reason string) (*plan, error) {
+	if l.state != laneWaiting && l.state != laneParked {
+		return nil, greenlane.Errorf(greenlane.Conflict, "in_flight", "this delivery is being sent right now")
+	}
+	ep := l.endpoint
+	u := r.unit()
+	row := *l.row
+	row.State, row.DueAt = store.LaneRetrying, ep.engine.clock()
+	u.Rows.Lanes = []*store.Lane{&row}
+	if l.state == laneParked {
+		u.Commands = []greenlane.Command{l.event(greenlane.EventLaneResumed, nil, reason, r.By)}
+	}
+	return &plan{u, func() { l.row = &row; l.ready() }}, nil
+}
+
+// resend opens a lane of its own for one event that was settled before.
+func (ep *endpoint) resend(ctx context.Context, r Request, position int64, generation int, reason string) (*plan, error) {
+	events, err := ep.engine.store.EventsAt(ctx, []int64{position})
+	if err != nil {
+		return nil, err
+	}
+	if len(events) == 0 {
+		return nil, fmt.Errorf("the log has no event %d", position)
+	}
+	ev := events[0]
+	l := &lane{endpoint: ep, laneKey: laneKey{ep.keyOf(ev), generation}}
+	l.head = &item{position: position, event: ev, revision: ep.current, lane: l}
+	now := ep.engine.clock()
+	row := &store.Lane{LaneID: l.id(), Head: position, DueAt: now, State: store.LaneRetrying, Reason: reason,
+		Revision: ep.current, OpenedAt: now}
+	u := r.unit()
+	u.Commands = []greenlane.Command{l.event(greenlane.EventLaneResumed, nil, reason, r.By)}
+	u.Rows.Lanes = []*store.Lane{row}
+	return &plan{u, func() {
+		l.row = row
+		ep.open++
+		ep.lanes[l.laneKey] = l
+		l.ready()
+	}}, nil
+}
+
+// Test sends an example of an event type to the endpoint, on the same way as
+// everything else. Nothing is recorded: it is no delivery.
+func (e *Engine) Test(ctx context.Context, r Request, t greenlane.EventType, id greenlane.ID) (*Call, *Answer, error) {
+	var row *store.Endpoint
+	var settings Settings
+	err := e.ask(ctx, func(reply func(error)) {
+		ep := e.endpoints[r.Endpoint]
+		if ep == nil || ep.row.Account != r.Account {
+			reply(greenlane.Errorf(greenlane.NotFound, "not_found", "there is no such endpoint in this account"))
+			return
+		}
+		row, settings = ep.row, *ep.settings()
+		reply(nil)
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	ev, err := exampleEvent(t, r, e.clock(), id)
+	if err != nil {
+		return nil, nil, err
+	}
+	in := Sending{
+		Event: ev, Account: e.hub.Account(r.Account), Format: settings.Format, Attempt: 1,
+		Left: settings.Schedule.Attempts() - 1, SentAt: e.clock(), Secrets: row.Secrets, EazeKey: row.EazeKey,
+	}
+	req := e.sender.Build(&settings, in, 1)
+	req.Header["Greenlane-Test"] = []string{"true"}
+	return req, e.sender.Send(ctx, req), nil
+}
+
+// exampleEvent makes an event of a type from its documented example.
+func exampleEvent(t greenlane.EventType, r Request, now time.Time, id greenlane.ID) (*greenlane.Event, error) {
+	info, ok := greenlane.LookupEventType(t)
+	if !ok {
+		return nil, greenlane.InvalidField("body.type", t, "names no event type; see /v1/event-types")
+	}
+	ev := &greenlane.Event{
+		ID: id, Type: t, Account: r.Account, Subject: greenlane.Subject{Kind: info.Subject, Number: 1}, Version: 1,
+		OccurredAt: now, RecordedAt: now, Source: r.Source, Body: info.Example,
+	}
+	return ev, ev.Encode()
+}

@@ -1,0 +1,357 @@
+package delivery
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"greenlane"
+)
+
+// Settings are what an endpoint's owner decides. They are stored as JSON in
+// its revisions.
+type Settings struct {
+	Name string `json:"name,omitzero"`
+	URL  string `json:"url"`
+	// Events are names of event types, "*" for all business events, or a
+	// prefix with ".*".
+	Events      []string    `json:"events"`
+	Format      Format      `json:"format"`
+	Ordering    Ordering    `json:"ordering"`
+	OnExhausted OnExhausted `json:"onExhausted"`
+	// Schedule is "standard", "opentrack", or a list of waits such as "5s".
+	Schedule Schedule `json:"retrySchedule"`
+	// Headers are sent along with each request.
+	Headers map[string]string `json:"headers,omitzero"`
+	// Concurrency is how many attempts may run at once.
+	Concurrency int `json:"concurrency"`
+}
+
+// Ordering says what is delivered in order.
+type Ordering string
+
+const (
+	// OrderSubject keeps the events of one subject in order.
+	OrderSubject Ordering = "subject"
+	// OrderNone keeps nothing in order.
+	OrderNone Ordering = "none"
+)
+
+// OnExhausted says what happens when a delivery has used up its schedule.
+type OnExhausted string
+
+const (
+	// Park holds the lane until a person decides: delivering a release without
+	// the hold before it would be worse than waiting.
+	Park OnExhausted = "park"
+	// SkipOver gives the event up, with a record, and goes on.
+	SkipOver OnExhausted = "skip"
+)
+
+// Limits of settings.
+const (
+	DefaultConcurrency = 10
+	MaxConcurrency     = 100
+	maxURL             = 2000
+	maxName            = 200
+	maxHeaders         = 20
+	maxHeaderBytes     = 4096
+	maxPatterns        = 100
+)
+
+// WithDefaults fills in what the owner left open.
+func (s Settings) WithDefaults() Settings {
+	if len(s.Events) == 0 {
+		s.Events = []string{"*"}
+	}
+	if s.Format == "" {
+		s.Format = FormatAuto
+	}
+	if s.Ordering == "" {
+		s.Ordering = OrderSubject
+	}
+	if s.OnExhausted == "" {
+		s.OnExhausted = Park
+	}
+	if s.Schedule.IsZero() {
+		s.Schedule = StandardSchedule
+		if s.Format == FormatOpenTrack {
+			s.Schedule = OpenTrackSchedule
+		}
+	}
+	if s.Concurrency == 0 {
+		s.Concurrency = DefaultConcurrency
+	}
+	return s
+}
+
+// Check says what is wrong with the settings, as fields of the request body.
+func (s Settings) Check(g *Guard) error {
+	var fields []greenlane.FieldError
+	wrong := func(location string, value any, format string, args ...any) {
+		fields = append(fields, greenlane.FieldError{
+			Location: "body." + location, Message: fmt.Sprintf(format, args...), Value: value,
+		})
+	}
+	if err := checkURL(s.URL, g); err != nil {
+		wrong("url", s.URL, "%v", err)
+	}
+	if len(s.Name) > maxName {
+		wrong("name", nil, "must have at most %d characters", maxName)
+	}
+	if len(s.Events) > maxPatterns {
+		wrong("events", nil, "must have at most %d entries", maxPatterns)
+	}
+	for i, p := range s.Events {
+		if err := checkPattern(p); err != nil {
+			wrong(fmt.Sprintf("events[%d]", i), p, "%v", err)
+		}
+	}
+	if !slices.Contains(Formats(), s.Format) {
+		wrong("format", s.Format, "must be one of %s", join(Formats()))
+	}
+	if s.Ordering != OrderSubject && s.Ordering != OrderNone {
+		wrong("ordering", s.Ordering, "must be subject or none")
+	}
+	if s.OnExhausted != Park && s.OnExhausted != SkipOver {
+		wrong("onExhausted", s.OnExhausted, "must be park or skip")
+	}
+	if err := s.Schedule.check(); err != nil {
+		wrong("retrySchedule", nil, "%v", err)
+	}
+	if s.Concurrency < 1 || s.Concurrency > MaxConcurrency {
+		wrong("concurrency", s.Concurrency, "must be between 1 and %d", MaxConcurrency)
+	}
+	for name, message := range checkHeaders(s.Headers) {
+		wrong("headers."+name, nil, "%s", message)
+	}
+	if len(fields) == 0 {
+		return nil
+	}
+	return &greenlane.Error{Kind: greenlane.Invalid, Code: "validation_error",
+		Message: "the endpoint's settings have wrong fields", Fields: fields}
+}
+
+func join[T ~string](values []T) string {
+	names := make([]string, len(values))
+	for i, v := range values {
+		names[i] = string(v)
+	}
+	return strings.Join(names, ", ")
+}
+
+func checkURL(text string, g *Guard) error {
+	if len(text) > maxURL {
+		return fmt.Errorf("must have at most %d characters", maxURL)
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return fmt.Errorf("must be an absolute http or https URL")
+	}
+	if u.User != nil {
+		return fmt.Errorf("must not carry a user or password; use headers")
+	}
+	if u.Fragment != "" {
+		return fmt.Errorf("must not have a fragment")
+	}
+	return g.CheckHost(u.Hostname())
+}
+
+// checkPattern accepts "*", a known type, or a prefix of known types with ".*".
+func checkPattern(p string) error {
+	if p == "*" {
+		return nil
+	}
+	for _, info := range greenlane.EventTypes() {
+		if string(info.Type) == p || matchesPrefix(p, string(info.Type)) {
+			return nil
+		}
+	}
+	return fmt.Errorf("names no event type; see /v1/event-types, or use a prefix such as declaration.*")
+}
+
+func matchesPrefix(pattern, name string) bool {
+	prefix, ok := strings.CutSuffix(pattern, "*")
+	return ok && strings.HasSuffix(prefix, ".") && strings.HasPrefix(name, prefix)
+}
+
+// ours are headers an endpoint's owner can't set.
+var ours = []string{"Content-Type", "Content-Length", "Host", "User-Agent", "Connection", "Transfer-Encoding",
+	"Te", "Trailer", "Upgrade", "Keep-Alive", "Proxy-Authorization", "Proxy-Connection",
+	"Eaze-Signature", "X-Opentrack-Signature"}
+
+func checkHeaders(headers map[string]string) map[string]string {
+	wrong := map[string]string{}
+	if len(headers) > maxHeaders {
+		wrong["*"] = fmt.Sprintf("there can be at most %d", maxHeaders)
+	}
+	for name, value := range headers {
+		canonical := http.CanonicalHeaderKey(name)
+		switch {
+		case !validToken(name):
+			wrong[name] = "is not a header name"
+		case slices.Contains(ours, canonical), strings.HasPrefix(canonical, "Webhook-"), strings.HasPrefix(canonical, "Greenlane-"):
+			wrong[name] = "is set by the hub"
+		case len(value) > maxHeaderBytes || strings.ContainsAny(value, "\r\n\x00"):
+			wrong[name] = fmt.Sprintf("must be one line of at most %d bytes", maxHeaderBytes)
+		}
+	}
+	return wrong
+}
+
+func validToken(name string) bool {
+	if name == "" || len(name) > 100 {
+		return false
+	}
+	for _, c := range name {
+		if c <= ' ' || c >= 0x7f || strings.ContainsRune(`()<>@,;:\"/[]?={}`, c) {
+			return false
+		}
+	}
+	return true
+}
+
+// Matches reports whether the endpoint wants events of a type. Internal types
+// must be named; "*" does not include them.
+func (s *Settings) Matches(t greenlane.EventType) bool {
+	info, known := greenlane.LookupEventType(t)
+	for _, p := range s.Events {
+		switch {
+		case p == "*":
+			if known && !info.Internal {
+				return true
+			}
+		case p == string(t), matchesPrefix(p, string(t)):
+			return true
+		}
+	}
+	return false
+}
+
+// Types returns the event types the settings match, for reading the log.
+func (s *Settings) Types() []greenlane.EventType {
+	var types []greenlane.EventType
+	for _, info := range greenlane.EventTypes() {
+		if s.Matches(info.Type) {
+			types = append(types, info.Type)
+		}
+	}
+	return types
+}
+
+// Schedule is when a failed delivery is tried again.
+type Schedule struct {
+	// Name is "standard" or "opentrack", empty for an own list.
+	Name string
+	// Waits are the pauses before each attempt; the first is before the first
+	// attempt and is zero in all but own lists that say otherwise.
+	Waits []time.Duration
+}
+
+// The named schedules. Standard is the example schedule of the Standard
+// Webhooks specification; OpenTrack's is five attempts thirty minutes apart.
+var (
+	StandardSchedule = Schedule{Name: "standard", Waits: []time.Duration{0, 5 * time.Second, 5 * time.Minute,
+		30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour, 14 * time.Hour, 20 * time.Hour, 24 * time.Hour}}
+	OpenTrackSchedule = Schedule{Name: "opentrack", Waits: []time.Duration{0, 30 * time.Minute, 30 * time.Minute,
+		30 * time.Minute, 30 * time.Minute}}
+)
+
+// Limits of own schedules.
+const (
+	maxAttempts = 50
+	maxWait     = 7 * 24 * time.Hour
+)
+
+// ParseSchedule reads a name or a list of waits. A list gives the pauses
+// between attempts; one that begins with zero gives them before attempts.
+func ParseSchedule(name string, waits []string) (Schedule, error) {
+	switch name {
+	case "standard":
+		return StandardSchedule, nil
+	case "opentrack":
+		return OpenTrackSchedule, nil
+	case "":
+	default:
+		return Schedule{}, fmt.Errorf("%q is no schedule: use standard, opentrack, or a list of waits such as [\"5s\", \"1m\"]", name)
+	}
+	s := Schedule{}
+	for i, text := range waits {
+		d, err := time.ParseDuration(text)
+		if err != nil || d < 0 {
+			return Schedule{}, fmt.Errorf("wait %d, %q, is not a duration such as 5s, 10m or 2h", i+1, text)
+		}
+		s.Waits = append(s.Waits, d)
+	}
+	if len(s.Waits) > 0 && s.Waits[0] != 0 {
+		s.Waits = append([]time.Duration{0}, s.Waits...)
+	}
+	return s, s.check()
+}
+
+// IsZero reports whether no schedule was chosen.
+func (s Schedule) IsZero() bool { return s.Name == "" && len(s.Waits) == 0 }
+
+// Attempts returns how many attempts there are in all.
+func (s Schedule) Attempts() int { return len(s.Waits) }
+
+func (s Schedule) check() error {
+	if len(s.Waits) == 0 || len(s.Waits) > maxAttempts {
+		return fmt.Errorf("must have between 1 and %d waits", maxAttempts)
+	}
+	for _, d := range s.Waits {
+		if d > maxWait {
+			return fmt.Errorf("no wait can be longer than %s", maxWait)
+		}
+	}
+	return nil
+}
+
+// Wait returns the pause before the attempt after the given number of them.
+// chance, from 0 to 1, spreads it by a fifth either way, so that receivers that
+// come back are not met by everyone at once; OpenTrack's own schedule is exact.
+func (s Schedule) Wait(made int, chance float64) time.Duration {
+	d := s.Waits[made]
+	if s.Name == OpenTrackSchedule.Name {
+		return d
+	}
+	return time.Duration(float64(d) * (0.8 + 0.4*chance))
+}
+
+// MarshalJSON writes the name or the list of waits.
+func (s Schedule) MarshalJSON() ([]byte, error) {
+	if s.Name != "" {
+		return json.Marshal(s.Name)
+	}
+	return json.Marshal(s.Texts())
+}
+
+// Texts returns the waits as durations in text form.
+func (s Schedule) Texts() []string {
+	texts := make([]string, len(s.Waits))
+	for i, d := range s.Waits {
+		texts[i] = d.String()
+	}
+	return texts
+}
+
+// UnmarshalJSON is the reverse of MarshalJSON.
+func (s *Schedule) UnmarshalJSON(b []byte) error {
+	var name string
+	if json.Unmarshal(b, &name) == nil {
+		parsed, err := ParseSchedule(name, nil)
+		*s = parsed
+		return err
+	}
+	var waits []string
+	if err := json.Unmarshal(b, &waits); err != nil {
+		return fmt.Errorf("must be standard, opentrack, or a list of waits such as [\"5s\", \"1m\"]")
+	}
+	parsed, err := ParseSchedule("", waits)
+	*s = parsed
+	return err
+}
