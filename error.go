@@ -30,6 +30,8 @@ const (
 	TooLarge ErrorKind = "too_large"
 	// Unsupported: a format or media type this program does not read.
 	Unsupported ErrorKind = "unsupported"
+	// Unacceptable: the answer does not exist in the form that was asked for.
+	Unacceptable ErrorKind = "unacceptable"
 	// RateLimited: too many requests; RetryAfter says when to come back.
 	RateLimited ErrorKind = "rate_limited"
 	// Unavailable: storage or a dependency is away; the same request may work later.

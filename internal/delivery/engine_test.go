@@ -345,3 +345,35 @@ func TestUsedUpScheduleParks(t *testing.T) {
 	rec.until(t, "both events", func() bool { return len(rec.acknowledged()) == 2 })
 	inOrder(t, rec.arrivals())
 }
+
+func BenchmarkEndToEnd(b *testing.B) {
+	r := start(b, b.TempDir())
+	var count sync.WaitGroup
+	count.Add(b.N)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		io.Copy(io.Discard, req.Body)
+		w.WriteHeader(204)
+		if req.Header.Get("Greenlane-Event-Type") == string(greenlane.EventEntryStatus) {
+			count.Done()
+		}
+	}))
+	b.Cleanup(server.Close)
+	r.endpoint(b, server.URL, func(s *delivery.Settings) { s.Events = []string{string(greenlane.EventEntryStatus)} })
+	b.ResetTimer()
+	var wg sync.WaitGroup
+	next := make(chan int, 64)
+	for range 64 {
+		wg.Go(func() {
+			for i := range next {
+				r.record(b, fmt.Sprintf("MEDU%07d", i/6), i%6)
+			}
+		})
+	}
+	for i := range b.N {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+	count.Wait()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}

@@ -1,0 +1,83 @@
+package greenlane_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"greenlane"
+)
+
+func TestCheckMRN(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, mrn string
+		// digit: the form is right and the check digit is not.
+		right, digit bool
+	}{
+		{"import to Great Britain", "19GBCKKCQSXV2FGVA8", true, false},
+		{"export from Great Britain", "25GB5AZ7NSEFSA9AA0", true, false},
+		// The sum is 10 modulo 11, which is written as 0.
+		{"ten counts as zero", "26NL00000000000010", true, false},
+		{"last digit mistyped", "19GBCKKCQSXV2FGVA7", false, true},
+		{"two characters swapped", "19GBCKKQCSXV2FGVA8", false, true},
+		{"made up by a test system", "24GB000246B72DUJL4", false, true},
+		{"too short", "19GBCKKCQSXV2FGVA", false, false},
+		{"too long", "19GBCKKCQSXV2FGVA88", false, false},
+		{"lower case", "19gbckkcqsxv2fgva8", false, false},
+		{"letter for the check digit", "19GBCKKCQSXV2FGVAA", false, false},
+		{"letters for the year", "XXGBCKKCQSXV2FGVA8", false, false},
+		{"line end hidden behind it", "19GBCKKCQSXV2FGVA8\n", false, false},
+		{"empty", "", false, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			err := greenlane.CheckMRN(tt.mrn)
+			if (err == nil) != tt.right {
+				t.Fatalf("CheckMRN(%q) = %v", tt.mrn, err)
+			}
+			if errors.Is(err, greenlane.ErrCheckDigit) != tt.digit {
+				t.Errorf("CheckMRN(%q) = %v, want a wrong check digit: %t", tt.mrn, err, tt.digit)
+			}
+		})
+	}
+}
+
+// Exactly one digit fits any body, and no single change of a digit in the body
+// goes unnoticed, except between the remainders 0 and 10, which share theirs.
+func TestCheckMRNDigits(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		body := rapid.StringMatching(`[0-9]{2}[A-Z]{2}[A-Z0-9]{12}`).Draw(t, "body")
+		var fits []string
+		for _, changed := range "0123456789" {
+			fits = append(fits, checkDigits(body+string(changed)))
+		}
+		same := 0
+		for i, digits := range fits {
+			if len(digits) != 1 {
+				t.Fatalf("%s%d: the check digits %q fit", body, i, digits)
+			}
+			if digits != fits[0] {
+				continue
+			}
+			if same++; same > 2 || same == 2 && digits != "0" {
+				t.Fatalf("%s: the digits at the end have the check digits %v", body, fits)
+			}
+		}
+	})
+}
+
+// checkDigits returns the digits that CheckMRN accepts behind a body.
+func checkDigits(body string) string {
+	var fits strings.Builder
+	for _, digit := range "0123456789" {
+		if greenlane.CheckMRN(body+string(digit)) == nil {
+			fits.WriteRune(digit)
+		}
+	}
+	return fits.String()
+}

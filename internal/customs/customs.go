@@ -1,0 +1,240 @@
+// Package customs reads what customs authorities send.
+//
+// A reader is pure: bytes in, a [Message] out. It says what kind of message it
+// is, which declaration or entry it speaks of, and what it does there
+// ([greenlane.Effect], from a table of the authority's codes). It knows no
+// state: whether a release helps or a rejection comes too late is for the rules
+// in the root package.
+//
+// Start at [Read]. It finds the format by looking at the content, never at a
+// file's name, and hands the message to one of the readers in the table below
+// it. Adding a format means one file with its reader and one line in that table.
+// Readers of XML share xml.go, which takes a document apart within fixed limits.
+//
+// What a reader does not know it passes on with a warning: an unknown code, a
+// date it can't make out, a check digit that is off. It refuses only what can't
+// be taken apart at all, and then says where and what was expected.
+package customs
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+
+	"greenlane"
+)
+
+// MaxSize is the longest message read, in bytes.
+const MaxSize = 1 << 20
+
+// Auto asks [Read] to find the format by itself, as does the empty format.
+const Auto greenlane.MessageFormat = "auto"
+
+// Message is one message of an authority.
+type Message struct {
+	Format greenlane.MessageFormat
+	// Responses are what it says, at least one, in the order of their issue
+	// time. Equal times keep the order inside the message; a response without
+	// an issue time counts as issued on receipt and comes last.
+	Responses []Response
+}
+
+// Response is one thing an authority said, and what its reader noticed.
+type Response struct {
+	greenlane.Response
+	// EntryNumber and BillNumbers identify the subject in formats that speak
+	// of US entries and of bills; the declaration's identifiers are in Response.
+	EntryNumber string
+	BillNumbers []string
+	// Outcome is set where nothing can follow from the response, whatever the
+	// hub knows, and Command has none for it: [greenlane.OutcomeError] when it
+	// names no subject, [greenlane.OutcomeIgnored] when it speaks of something
+	// the hub does not follow.
+	Outcome greenlane.Outcome
+	// Warnings are notes for the sender, in the form of [greenlane.Env.Warn]:
+	// the code, a colon, and words.
+	Warnings []string
+}
+
+// Command returns what the response asks of the hub. Create lets it make the
+// subject when the hub does not know it. It reports false when Outcome says
+// that nothing can follow.
+func (r *Response) Command(create bool) (greenlane.Command, bool) {
+	if r.Outcome != "" {
+		return nil, false
+	}
+	return greenlane.RecordResponse{Response: r.Response, Create: create}, true
+}
+
+// maxWarnings is how many warnings a response keeps; the last one then says so.
+const maxWarnings = 250
+
+func (r *Response) warn(code, format string, args ...any) {
+	switch len(r.Warnings) {
+	case maxWarnings:
+	case maxWarnings - 1:
+		r.Warnings = append(r.Warnings, "more_warnings: further ones are left out")
+	default:
+		r.Warnings = append(r.Warnings, code+": "+fmt.Sprintf(format, args...))
+	}
+}
+
+// reader reads one format.
+type reader struct {
+	format greenlane.MessageFormat
+	// recognises judges by content alone. It must also know a message of its
+	// format that breaks off or goes wrong later on.
+	recognises func(*document) bool
+	read       func(*document) ([]Response, *problem)
+}
+
+// readers are all there are, asked in this order.
+var readers = [...]reader{
+	{greenlane.FormatWCODMS, isWCO, readWCO},
+}
+
+// Formats returns the formats that [Read] knows.
+func Formats() []greenlane.MessageFormat {
+	formats := make([]greenlane.MessageFormat, len(readers))
+	for i, r := range readers {
+		formats[i] = r.format
+	}
+	return formats
+}
+
+// Read reads a message of the given format; empty or [Auto] finds the format
+// by content. It is safe for concurrent use and keeps nothing of raw.
+//
+// Errors are of type [greenlane.Error]: Invalid with code unreadable_message
+// for a message that can't be read or is of another format than named, its
+// field saying where and why; Unsupported with code unsupported_format for a
+// format that has no reader; TooLarge above [MaxSize].
+func Read(raw []byte, format greenlane.MessageFormat) (Message, error) {
+	if len(raw) > MaxSize {
+		return Message{}, greenlane.Errorf(greenlane.TooLarge, "payload_too_large",
+			"a customs message may have at most %d bytes, this one has %d", MaxSize, len(raw))
+	}
+	if format == Auto {
+		format = ""
+	}
+	doc := open(raw)
+	r, err := choose(doc, format)
+	if err != nil {
+		return Message{}, err
+	}
+	if doc.broken != nil {
+		return Message{}, unreadable(r.format, doc.broken)
+	}
+	responses, wrong := r.read(doc)
+	if wrong != nil {
+		return Message{}, unreadable(r.format, wrong)
+	}
+	slices.SortStableFunc(responses, byIssue)
+	return Message{Format: r.format, Responses: responses}, nil
+}
+
+// choose finds the reader for a document, by the format's name if there is one
+// and always by content.
+func choose(doc *document, format greenlane.MessageFormat) (*reader, error) {
+	if format != "" && !slices.Contains(Formats(), format) {
+		return nil, greenlane.Errorf(greenlane.Unsupported, "unsupported_format",
+			"there is no reader for the format %.40q; there are %s, and auto", string(format), formatNames())
+	}
+	found := slices.IndexFunc(readers[:], func(r reader) bool { return r.recognises(doc) })
+	switch {
+	case found >= 0 && (format == "" || format == readers[found].format):
+		return &readers[found], nil
+	case found >= 0:
+		return nil, unreadable(format, &problem{"message", "its content is " + string(readers[found].format)})
+	case doc.root == nil && doc.broken != nil:
+		return nil, unreadable(format, doc.broken)
+	case format != "":
+		return nil, unreadable(format, &problem{"message", "its content is another format: " + doc.words()})
+	}
+	return nil, greenlane.Errorf(greenlane.Unsupported, "unsupported_format",
+		"the message is in no format that is read here (%s): it is %s", formatNames(), doc.words())
+}
+
+func formatNames() string {
+	names := make([]string, len(readers))
+	for i, r := range readers {
+		names[i] = string(r.format)
+	}
+	return strings.Join(names, ", ")
+}
+
+// byIssue orders responses by issue time, those without one last.
+func byIssue(a, b Response) int {
+	switch none, nor := a.IssuedAt.IsZero(), b.IssuedAt.IsZero(); {
+	case none && nor:
+		return 0
+	case none:
+		return 1
+	case nor:
+		return -1
+	}
+	return a.IssuedAt.Compare(b.IssuedAt)
+}
+
+// problem is what is wrong with a message, and where: a line and column, a
+// segment.
+type problem struct{ place, message string }
+
+func unreadable(format greenlane.MessageFormat, p *problem) *greenlane.Error {
+	what := "the message can't be read"
+	if format != "" {
+		what += " as " + string(format)
+	}
+	return &greenlane.Error{
+		Kind: greenlane.Invalid, Code: "unreadable_message", Message: what,
+		Fields: []greenlane.FieldError{{Location: p.place, Message: p.message}},
+	}
+}
+
+// document is a message taken apart as far as its syntax goes.
+type document struct {
+	raw []byte
+	// root is the document element of an XML message, nil for others. In a
+	// broken one it holds what came before the fault.
+	root *element
+	// broken is why the syntax can't be read to its end, nil when it can.
+	broken *problem
+}
+
+func open(raw []byte) *document {
+	doc := &document{raw: raw}
+	switch {
+	case len(bytes.TrimSpace(raw)) == 0:
+		doc.broken = &problem{"message", "it is empty"}
+	case looksLikeXML(raw):
+		var text []byte
+		if text, doc.broken = decodeXML(raw); doc.broken == nil {
+			doc.root, doc.broken = parseXML(text)
+		}
+	}
+	return doc
+}
+
+// words describes a document that no reader recognises.
+func (d *document) words() string {
+	if d.root != nil {
+		return "XML with the root element " + clip(d.root.name, 60)
+	}
+	start := d.raw
+	if len(start) > 40 {
+		start = start[:40]
+	}
+	return fmt.Sprintf("something that starts with %q", start)
+}
+
+// clip cuts a text to so many characters.
+func clip(s string, limit int) string {
+	for i := range s {
+		if limit == 0 {
+			return s[:i] + "…"
+		}
+		limit--
+	}
+	return s
+}

@@ -1,0 +1,260 @@
+// Package api is the JSON interface of the hub and the OpenAPI 3.1 document
+// that describes it.
+//
+// One file holds one resource: its wire types, its handlers and their routes.
+// Wire types are this package's own; what the root package calls a thing and
+// how it is written on the wire may change apart from each other. The table of
+// all routes is [API.routes].
+//
+// Every write ends in the hub. A handler reads the request, makes commands,
+// and tells how the answer follows from their outcome; idempotency, errors and
+// authentication are the same for all, see [register] and [do].
+package api
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/go-json-experiment/json"
+
+	"greenlane"
+	"greenlane/internal/delivery"
+	"greenlane/internal/hub"
+	"greenlane/internal/store"
+	"greenlane/internal/web"
+)
+
+// Options are what the API needs.
+type Options struct {
+	Hub    *hub.Hub
+	Engine *delivery.Engine
+	// Guard judges the URLs of endpoints.
+	Guard *delivery.Guard
+	Clock greenlane.Clock
+	// Random makes keys, secrets and ids.
+	Random io.Reader
+	Log    *slog.Logger
+	// Version of the program, for the documents.
+	Version string
+}
+
+// API holds the handlers. It is safe for concurrent use.
+type API struct {
+	hub     *hub.Hub
+	store   store.Store
+	engine  *delivery.Engine
+	guard   *delivery.Guard
+	clock   greenlane.Clock
+	random  io.Reader
+	log     *slog.Logger
+	version string
+
+	mux  *http.ServeMux
+	huma huma.API
+
+	// streams counts open streams; closing ends them.
+	streams atomic.Int64
+	closing chan struct{}
+	close   sync.Once
+}
+
+// maxBody is the largest request body, in bytes.
+const maxBody = 1 << 20
+
+// New makes the API with all its routes.
+func New(o Options) *API {
+	a := &API{
+		hub: o.Hub, store: o.Hub.Store(), engine: o.Engine, guard: o.Guard, clock: o.Clock, random: o.Random,
+		log: o.Log, version: o.Version, mux: http.NewServeMux(), closing: make(chan struct{}),
+	}
+	a.huma = humago.New(a.mux, a.config())
+	a.routes()
+	a.finishDocument()
+	return a
+}
+
+// ServeHTTP answers requests below /v1 and those for the documents.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
+
+// Close ends open streams, so that the server can shut down.
+func (a *API) Close() { a.close.Do(func() { close(a.closing) }) }
+
+// routes is the whole surface.
+func (a *API) routes() {
+	a.entryRoutes()
+	a.eventRoutes()
+	a.documentRoutes()
+	a.mux.HandleFunc("/", a.unknownRoute)
+}
+
+// unknownRoute answers what no route matches, in the form of all errors.
+func (a *API) unknownRoute(w http.ResponseWriter, r *http.Request) {
+	web.WriteError(w, greenlane.Errorf(greenlane.NotFound, "not_found",
+		"there is no %s %s; see /docs for what there is", r.Method, r.URL.Path))
+}
+
+func (a *API) config() huma.Config {
+	c := huma.DefaultConfig("Greenlane", a.version)
+	c.OpenAPIPath, c.DocsPath, c.SchemasPath = "", "", ""
+	c.CreateHooks, c.Transformers = nil, []huma.Transformer{problemTransformer}
+	c.RejectUnknownQueryParameters = true
+	format := huma.Format{
+		Marshal: func(w io.Writer, v any) error { return json.MarshalWrite(w, v, json.Deterministic(true)) },
+		Unmarshal: func(data []byte, v any) error {
+			// The stricter version of the standard decoder: no repeated names,
+			// no invalid UTF-8, names matched with their case.
+			return json.Unmarshal(data, v)
+		},
+	}
+	c.Formats = map[string]huma.Format{"application/json": format, "json": format, "text/csv": {Marshal: marshalCSV}}
+	c.DefaultFormat = "application/json"
+	return c
+}
+
+// problemTransformer gives the framework's own errors our form.
+func problemTransformer(_ huma.Context, _ string, v any) (any, error) {
+	m, ok := v.(*huma.ErrorModel)
+	if !ok {
+		return v, nil
+	}
+	p := &web.Problem{
+		Type: "about:blank", Title: http.StatusText(m.Status), Status: m.Status, Detail: m.Detail, Code: frameworkCode(m.Status),
+	}
+	if m.Status == http.StatusUnprocessableEntity {
+		p.Detail = "the request has wrong fields"
+	}
+	for _, e := range m.Errors {
+		p.Errors = append(p.Errors, web.ProblemField{Location: e.Location, Message: e.Message, Value: e.Value})
+	}
+	return p, nil
+}
+
+func frameworkCode(status int) string {
+	switch status {
+	case http.StatusBadRequest:
+		return "invalid_json"
+	case http.StatusUnprocessableEntity:
+		return "validation_error"
+	case http.StatusRequestEntityTooLarge:
+		return "payload_too_large"
+	case http.StatusUnsupportedMediaType:
+		return "unsupported_media_type"
+	case http.StatusNotAcceptable:
+		return "not_acceptable"
+	case http.StatusRequestTimeout:
+		return "request_timeout"
+	}
+	return strings.ReplaceAll(strings.ToLower(http.StatusText(status)), " ", "_")
+}
+
+// operation describes a route.
+type operation struct {
+	method, path string
+	id, summary  string
+	// more is further description, in Markdown.
+	more string
+	tag  string
+	// role is the least role that may call it.
+	role   greenlane.Role
+	status int
+	// raw routes decode their body by hand.
+	raw bool
+	// errors are the statuses a caller must expect beside those every route can
+	// have.
+	errors []int
+}
+
+// register adds a route. Errors of the handler become problems; what is no
+// [greenlane.Error] is logged here, once, and answered without its text.
+func register[I, O any](a *API, o operation, h func(context.Context, *I) (*O, error)) {
+	if o.status == 0 {
+		o.status = http.StatusOK
+	}
+	op := huma.Operation{
+		OperationID: o.id, Method: o.method, Path: o.path, Summary: o.summary, Description: o.more,
+		Tags: []string{o.tag}, DefaultStatus: o.status, MaxBodyBytes: maxBody, BodyReadTimeout: 30 * time.Second,
+		Errors:      append([]int{http.StatusUnauthorized, http.StatusForbidden}, o.errors...),
+		Security:    []map[string][]string{{"key": {}}},
+		Middlewares: huma.Middlewares{a.authorize(o.role)},
+		Metadata:    map[string]any{"role": o.role}, SkipValidateBody: o.raw,
+	}
+	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
+		out, err := h(ctx, in)
+		if err != nil {
+			return nil, a.problem(ctx, o.id, err)
+		}
+		return out, nil
+	})
+}
+
+// problem turns an error into its public form and logs it if it is ours.
+func (a *API) problem(ctx context.Context, id string, err error) error {
+	var public *greenlane.Error
+	if !errors.As(err, &public) && ctx.Err() == nil {
+		a.log.Error("request failed", "operation", id, "account", web.PrincipalOf(ctx).Key.Account, "error", err)
+	}
+	return web.ProblemOf(err)
+}
+
+// authorize lets through who has a key with at least the given role.
+func (a *API) authorize(role greenlane.Role) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		r, w := humago.Unwrap(ctx)
+		p, err := a.principal(r, role)
+		if err == nil && wantsCSV(r) && !tables[ctx.Operation().Path] {
+			err = greenlane.Errorf(greenlane.Unacceptable, "not_acceptable", "%s has no CSV form; ask for application/json", ctx.Operation().Path)
+		}
+		if err != nil {
+			web.WriteError(w, err)
+			return
+		}
+		next(huma.WithContext(ctx, web.WithPrincipal(ctx.Context(), p)))
+	}
+}
+
+func (a *API) principal(r *http.Request, role greenlane.Role) (*web.Principal, error) {
+	p, err := web.Identify(r.Header, a.hub.Authenticate)
+	if err != nil {
+		return nil, err
+	}
+	return p, p.May(role)
+}
+
+// handle adds a route outside the framework: streams, raw bytes, documents.
+func (a *API) handle(pattern string, role greenlane.Role, h func(http.ResponseWriter, *http.Request) error) {
+	a.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		p, err := a.principal(r, role)
+		if err != nil {
+			web.WriteError(w, err)
+			return
+		}
+		ctx := web.WithPrincipal(r.Context(), p)
+		if err := h(w, r.WithContext(ctx)); err != nil {
+			web.WriteError(w, a.problemError(ctx, pattern, err))
+		}
+	})
+}
+
+func (a *API) problemError(ctx context.Context, id string, err error) error {
+	a.problem(ctx, id, err)
+	return err
+}
+
+// chance draws 32 random bits for an id.
+func (a *API) chance() (uint32, error) {
+	var b [4]byte
+	if _, err := io.ReadFull(a.random, b[:]); err != nil {
+		return 0, err
+	}
+	return binary.BigEndian.Uint32(b[:]), nil
+}

@@ -1,0 +1,429 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/go-json-experiment/json"
+
+	"greenlane"
+	"greenlane/internal/hub"
+	"greenlane/internal/web"
+)
+
+// Limits of a request with activities.
+const (
+	maxActivities = 500
+	maxItems      = 500
+	maxMessage    = 1000
+)
+
+// ActivitiesBody tells CBP activities of a shipment's entry.
+type ActivitiesBody struct {
+	Scope
+	Shipment    ShipmentIdentity `json:"shipment" doc:"Names the shipment; one that is not known is tracked from now on."`
+	EntryNumber string           `json:"entryNumber,omitempty" doc:"CBP entry number, with or without hyphens." example:"ABC-1234567-6"`
+	Activities  []ActivityBody   `json:"activities" minItems:"1" maxItems:"500"`
+}
+
+// ShipmentIdentity names a shipment by at least one of its numbers.
+type ShipmentIdentity struct {
+	Number           string           `json:"number,omitempty" doc:"The shipment's own number, or a master bill." example:"MEDU1234567"`
+	MasterBillNumber string           `json:"masterBillNumber,omitempty" example:"MEDU1234567"`
+	BookingNumber    string           `json:"bookingNumber,omitempty" example:"BK12345"`
+	SCACCode         string           `json:"scacCode,omitempty" doc:"The carrier's code, when the bill does not begin with it."`
+	ReferenceNumbers ReferenceNumbers `json:"referenceNumbers,omitempty"`
+}
+
+func (s *ShipmentIdentity) key() greenlane.ShipmentKey {
+	trim := func(v string) string { return strings.ToUpper(strings.ReplaceAll(strings.TrimSpace(v), " ", "")) }
+	return greenlane.ShipmentKey{
+		Number: trim(s.Number), MasterBill: trim(s.MasterBillNumber), Booking: trim(s.BookingNumber), SCAC: trim(s.SCACCode),
+		ReferenceNumbers: s.ReferenceNumbers,
+	}
+}
+
+// ActivityBody is one activity of CBP.
+type ActivityBody struct {
+	Date          Moment `json:"date"`
+	Message       string `json:"message,omitempty" doc:"CBP's text; the code's name when left out." example:"CBP hold, port of discharge"`
+	Code          string `json:"code" doc:"Disposition code (CAMIR Appendix D); unknown codes are passed on." example:"1H"`
+	Quantity      Digits `json:"quantity,omitempty" example:"1"`
+	ReleaseDate   Moment `json:"releaseDate,omitzero"`
+	ReleaseOrigin string `json:"releaseOrigin,omitempty" example:"CBP"`
+	IsHold        *bool  `json:"isHold,omitempty" doc:"The caller's own judgement; derived from the code when left out. A hold is placed if either says so."`
+	Sequence      int    `json:"sequence,omitempty" doc:"CBP's own number of the statement; tells equal ones apart."`
+}
+
+// ActivitiesAnswer says what became of the activities.
+type ActivitiesAnswer struct {
+	EntryID    int64               `json:"entryId"`
+	ShipmentID int64               `json:"shipmentId"`
+	Outcome    greenlane.Outcome   `json:"outcome" enum:"applied,duplicate,late"`
+	Recorded   int                 `json:"recorded" doc:"How many activities were new."`
+	Clearance  greenlane.Clearance `json:"clearance"`
+	Events     []string            `json:"events" doc:"Ids of all events this caused."`
+	Warnings   []string            `json:"warnings"`
+}
+
+func (b *ActivitiesBody) check(at string) error {
+	var c checks
+	s := &b.Shipment
+	c.when(s.Number == "" && s.MasterBillNumber == "" && s.BookingNumber == "", at+".shipment", nil,
+		"needs number, masterBillNumber or bookingNumber")
+	for name, value := range map[string]string{
+		"shipment.number": s.Number, "shipment.masterBillNumber": s.MasterBillNumber,
+		"shipment.bookingNumber": s.BookingNumber, "shipment.scacCode": s.SCACCode, "entryNumber": b.EntryNumber,
+	} {
+		c.text(at+"."+name, value, greenlane.MaxReferenceLength, false)
+	}
+	c.when(len(s.ReferenceNumbers) > 100, at+".shipment.referenceNumbers", nil, "must have at most 100 entries")
+	for i, r := range s.ReferenceNumbers {
+		c.text(fmt.Sprintf("%s.shipment.referenceNumbers[%d]", at, i), r, greenlane.MaxReferenceLength, true)
+	}
+	c.when(len(b.Activities) == 0, at+".activities", nil, "needs at least one activity")
+	c.when(len(b.Activities) > maxActivities, at+".activities", nil, "must have at most %d activities", maxActivities)
+	for i := range b.Activities {
+		b.Activities[i].check(&c, at, i)
+	}
+	return c.err()
+}
+
+func (a *ActivityBody) check(c *checks, at string, i int) {
+	if a.Date.IsZero() || a.Code == "" || len(a.Message)+len(a.Code)+len(a.Quantity)+len(a.ReleaseOrigin) > 20 {
+		at = fmt.Sprintf("%s.activities[%d]", at, i)
+		c.when(a.Date.IsZero(), at+".date", nil, "is required")
+		c.text(at+".code", a.Code, 20, true)
+		c.text(at+".message", a.Message, maxMessage, false)
+		c.text(at+".quantity", string(a.Quantity), 20, false)
+		c.text(at+".releaseOrigin", a.ReleaseOrigin, 100, false)
+	}
+}
+
+func (b *ActivitiesBody) commands() []greenlane.Command {
+	key := b.Shipment.key()
+	record := greenlane.RecordActivities{Shipment: key, EntryNumber: b.EntryNumber, Activities: make([]greenlane.NewActivity, len(b.Activities))}
+	for i, a := range b.Activities {
+		record.Activities[i] = greenlane.NewActivity{
+			Date: a.Date.Time, Message: a.Message, Code: a.Code, Quantity: string(a.Quantity),
+			ReleaseDate: a.ReleaseDate.Time, ReleaseOrigin: a.ReleaseOrigin, IsHold: a.IsHold, Sequence: a.Sequence,
+		}
+	}
+	return []greenlane.Command{greenlane.TrackShipment{Key: key}, record}
+}
+
+func activitiesAnswer(o *hub.Outcome) ActivitiesAnswer {
+	d := o.Decisions[1]
+	out := ActivitiesAnswer{
+		EntryID: d.Subject.Number, ShipmentID: o.Decisions[0].Subject.Number, Outcome: d.Outcome,
+		Events: eventIDs(o.Events), Warnings: texts(d.Warnings),
+	}
+	if d.State != nil {
+		out.Clearance = d.State.Clearance()
+	}
+	for _, e := range d.Events {
+		if body, ok := e.Body.(greenlane.EntryStatusUpdated); ok {
+			out.Recorded += len(body.Data.Activities)
+		}
+	}
+	return out
+}
+
+type rawInput struct {
+	Once
+	RawBody []byte `contentType:"application/json"`
+}
+
+// activities is the busiest route: one request, one unit, decoded by hand.
+func (a *API) activities(ctx context.Context, in *rawInput) (*Answer[ActivitiesAnswer], error) {
+	var body ActivitiesBody
+	if err := decode(in.RawBody, &body); err != nil {
+		return nil, err
+	}
+	c, err := newCall(ctx, http.MethodPost, "/v1/entries/activities", in.Once, &body.Scope, in.RawBody)
+	if err != nil {
+		return nil, err
+	}
+	if err := body.check("body"); err != nil {
+		return nil, err
+	}
+	return do(a, c, c.unit(body.commands()...), statusOK, activitiesAnswer)
+}
+
+// BulkActivitiesBody tells activities of many shipments at once.
+type BulkActivitiesBody struct {
+	Scope
+	Items []ActivitiesBody `json:"items" minItems:"1" maxItems:"500"`
+}
+
+// BulkResult is what became of one item of a bulk request.
+type BulkResult[T any] struct {
+	Status int          `json:"status" doc:"The HTTP status this item alone would have had."`
+	Result *T           `json:"result,omitempty"`
+	Error  *web.Problem `json:"error,omitempty"`
+}
+
+// BulkAnswer has a result for each item, in the order of the request.
+type BulkAnswer[T any] struct {
+	Results []BulkResult[T] `json:"results"`
+}
+
+// bulk runs each item as a request of its own, all at once, so that they share
+// commits. An idempotency key counts for each item by itself: a repetition
+// finishes what the first did not.
+func bulk[T any](n int, one func(i int) (*Answer[T], error)) BulkAnswer[T] {
+	results := make([]BulkResult[T], n)
+	done := make(chan struct{})
+	for i := range n {
+		go func() {
+			defer func() { done <- struct{}{} }()
+			out, err := one(i)
+			if err != nil {
+				p := web.ProblemOf(err)
+				results[i] = BulkResult[T]{Status: p.Status, Error: p}
+				return
+			}
+			results[i] = BulkResult[T]{Status: out.Status, Result: &out.Body}
+		}()
+	}
+	for range n {
+		<-done
+	}
+	return BulkAnswer[T]{Results: results}
+}
+
+// itemCall is the call of one item: its own key and its own body.
+func (c *call) item(i int, item any) *call {
+	one := *c
+	if c.key == "" {
+		return &one
+	}
+	body, err := json.Marshal(item, json.Deterministic(true))
+	if err != nil {
+		panic(err) // it was decoded a moment ago
+	}
+	one.key, one.body = c.key+"#"+strconv.Itoa(i), body
+	return &one
+}
+
+func (a *API) bulkActivities(ctx context.Context, in *rawInput) (*Answer[BulkAnswer[ActivitiesAnswer]], error) {
+	var body BulkActivitiesBody
+	if err := decode(in.RawBody, &body); err != nil {
+		return nil, err
+	}
+	c, err := newCall(ctx, http.MethodPost, "/v1/entries/activities/bulk", in.Once, &body.Scope, nil)
+	if err != nil {
+		return nil, err
+	}
+	if n := len(body.Items); n == 0 || n > maxItems {
+		return nil, greenlane.InvalidField("body.items", nil, "must have between 1 and %d items, has %d", maxItems, n)
+	}
+	answer := bulk(len(body.Items), func(i int) (*Answer[ActivitiesAnswer], error) {
+		item := &body.Items[i]
+		if err := item.Scope.check(ctx); err != nil {
+			return nil, err
+		}
+		if err := item.check(fmt.Sprintf("body.items[%d]", i)); err != nil {
+			return nil, err
+		}
+		one := c.item(i, item)
+		return do(a, one, one.unit(item.commands()...), statusOK, activitiesAnswer)
+	})
+	return &Answer[BulkAnswer[ActivitiesAnswer]]{Status: statusOK, Body: answer}, nil
+}
+
+// EntryView is an entry as the API shows it.
+type EntryView struct {
+	EntryID     int64               `json:"entryId"`
+	EntryNumber *string             `json:"entryNumber"`
+	ShipmentID  int64               `json:"shipmentId"`
+	Clearance   greenlane.Clearance `json:"clearance" enum:"pending,held,cleared,refused,withdrawn"`
+	Since       time.Time           `json:"since" doc:"When the present clearance began in the world."`
+	Reason      string              `json:"reason" doc:"Why, in words."`
+	OpenHolds   []HoldView          `json:"openHolds"`
+	Releases    []ReleaseView       `json:"releases"`
+	Activities  []EntryActivityView `json:"activities" doc:"All activities, in the order that decides."`
+	Closed      []greenlane.Closure `json:"closedHolds" doc:"Holds an operator closed."`
+}
+
+// HoldView is an open hold with what ends it.
+type HoldView struct {
+	HoldID    string              `json:"holdId"`
+	Kind      greenlane.HoldKind  `json:"kind"`
+	Code      string              `json:"code"`
+	Authority greenlane.Authority `json:"authority"`
+	Scope     greenlane.HoldScope `json:"scope"`
+	Reason    string              `json:"reason"`
+	PlacedAt  time.Time           `json:"placedAt"`
+	EndedBy   string              `json:"endedBy" doc:"What will end it, in words."`
+	Final     bool                `json:"final" doc:"Nothing the authority sends ends it; an operator may close it."`
+}
+
+// ReleaseView is a release that stands.
+type ReleaseView struct {
+	Code      string              `json:"code"`
+	Name      string              `json:"name"`
+	Authority greenlane.Authority `json:"authority"`
+	At        time.Time           `json:"at"`
+}
+
+// EntryActivityView is an activity of an entry.
+type EntryActivityView struct {
+	Date          time.Time `json:"date"`
+	Message       string    `json:"message"`
+	ReleaseDate   time.Time `json:"releaseDate,omitzero"`
+	ReleaseOrigin string    `json:"releaseOrigin,omitempty"`
+	Quantity      string    `json:"quantity,omitempty"`
+	IsHold        bool      `json:"isHold"`
+	Code          string    `json:"code"`
+}
+
+func holdViews(holds []greenlane.Hold) []HoldView {
+	out := make([]HoldView, len(holds))
+	for i, h := range holds {
+		out[i] = HoldView{HoldID: h.ID, Kind: h.Kind, Code: h.Code, Authority: h.By, Scope: h.Scope, Reason: h.Reason,
+			PlacedAt: h.PlacedAt, EndedBy: h.EndedBy, Final: h.Final}
+	}
+	return out
+}
+
+func entryView(number int64, e *greenlane.Entry) EntryView {
+	v := EntryView{
+		EntryID: number, EntryNumber: orNull(e.EntryNumber), ShipmentID: e.Shipment, Clearance: e.Clears,
+		Since: e.ClearsSince, Reason: e.ClearsWhy, OpenHolds: holdViews(e.Holds),
+		Releases: make([]ReleaseView, len(e.Releases)), Activities: make([]EntryActivityView, len(e.Activities)),
+		Closed: e.Closures,
+	}
+	for i, r := range e.Releases {
+		v.Releases[i] = ReleaseView{r.Code, r.Name, r.By, r.At}
+	}
+	for i, x := range e.Activities {
+		v.Activities[i] = EntryActivityView{x.Date, x.Message, x.ReleaseDate, x.ReleaseOrigin, x.Quantity, x.IsHold, x.Code}
+	}
+	return v
+}
+
+func (EntryView) columns() []string {
+	return []string{"entryId", "entryNumber", "shipmentId", "clearance", "since", "reason", "openHolds", "activities"}
+}
+
+func (v EntryView) values() []string {
+	holds := make([]string, len(v.OpenHolds))
+	for i, h := range v.OpenHolds {
+		holds[i] = h.Code
+	}
+	entry := ""
+	if v.EntryNumber != nil {
+		entry = *v.EntryNumber
+	}
+	return []string{strconv.FormatInt(v.EntryID, 10), entry, strconv.FormatInt(v.ShipmentID, 10), string(v.Clearance),
+		stamp(v.Since), v.Reason, strings.Join(holds, " "), strconv.Itoa(len(v.Activities))}
+}
+
+// orNull is null on the wire for the empty text.
+func orNull(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// Known asks for what was known at a time.
+type Known struct {
+	KnownAt Moment `query:"known_at" doc:"Answer as it was known at this time."`
+}
+
+type entryListInput struct {
+	Page
+	Known
+	Clearance greenlane.Clearance `query:"clearance" enum:"pending,held,cleared,refused,withdrawn"`
+	Ref       string              `query:"ref" doc:"Entries of the consignment with this reference: kind:value, or a value of any kind."`
+}
+
+func (a *API) listEntries(ctx context.Context, in *entryListInput) (*List[EntryView], error) {
+	page, err := a.page(ctx, listQuery{kind: greenlane.KindEntry, page: in.Page, known: in.Known, clearance: in.Clearance, ref: in.Ref})
+	if err != nil {
+		return nil, err
+	}
+	views := make([]EntryView, len(page.rows))
+	for i, r := range page.rows {
+		views[i] = entryView(r.subject.Number, r.state.(*greenlane.Entry))
+	}
+	return listOf(views, page.next), nil
+}
+
+type entryInput struct {
+	Known
+	ID string `path:"id" doc:"The entry's number, or its entry number with CBP."`
+}
+
+type entryOutput struct{ Body EntryView }
+
+func (a *API) getEntry(ctx context.Context, in *entryInput) (*entryOutput, error) {
+	s, state, err := a.find(ctx, greenlane.KindEntry, in.ID, in.Known, greenlane.RefEntryNumber)
+	if err != nil {
+		return nil, err
+	}
+	return &entryOutput{Body: entryView(s.Number, state.(*greenlane.Entry))}, nil
+}
+
+type closeHoldInput struct {
+	Once
+	ID      string `path:"id"`
+	HoldID  string `path:"holdId"`
+	RawBody []byte `contentType:"application/json"`
+	Body    ReasonBody
+}
+
+// ReasonBody says why something is done by hand.
+type ReasonBody struct {
+	Scope
+	Reason string `json:"reason" minLength:"1" maxLength:"1000" doc:"Recorded with who did it."`
+}
+
+func (a *API) closeHold(ctx context.Context, in *closeHoldInput) (*Answer[EntryView], error) {
+	n, err := number(greenlane.KindEntry, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	c, err := newCall(ctx, http.MethodPost, "/v1/entries/"+in.ID+"/holds/"+in.HoldID+"/close", in.Once, &in.Body.Scope, in.RawBody)
+	if err != nil {
+		return nil, err
+	}
+	u := c.unit(greenlane.CloseHold{Number: n, HoldID: in.HoldID, Reason: in.Body.Reason, By: web.PrincipalOf(ctx).Key.Name})
+	return do(a, c, u, statusOK, func(o *hub.Outcome) EntryView {
+		return entryView(n, o.Decisions[0].State.(*greenlane.Entry))
+	})
+}
+
+func (a *API) entryRoutes() {
+	const tag = "US entries"
+	register(a, operation{method: "POST", path: "/v1/entries/activities", id: "record-activities", tag: tag,
+		summary: "Record CBP activities", role: greenlane.RoleIngest, raw: true, errors: []int{400, 409, 413, 422, 503},
+		more: "For systems that already have CBP's activities. Known ones are dropped; the event `customs.entry.status.updated` " +
+			"carries only the new, in date order."}, a.activities)
+	describeRaw[ActivitiesBody](a, "/v1/entries/activities")
+	register(a, operation{method: "POST", path: "/v1/entries/activities/bulk", id: "record-activities-bulk", tag: tag,
+		summary: "Record CBP activities of many shipments", role: greenlane.RoleIngest, raw: true, errors: []int{400, 413, 422, 503}}, a.bulkActivities)
+	describeRaw[BulkActivitiesBody](a, "/v1/entries/activities/bulk")
+	register(a, operation{method: "GET", path: "/v1/entries", id: "list-entries", tag: tag, summary: "List entries",
+		more: "Newest first. As `text/csv` by `Accept`.", role: greenlane.RoleRead, errors: []int{422}}, a.listEntries)
+	register(a, operation{method: "GET", path: "/v1/entries/{id}", id: "get-entry", tag: tag, summary: "Get an entry",
+		role: greenlane.RoleRead, errors: []int{404}}, a.getEntry)
+	register(a, operation{method: "POST", path: "/v1/entries/{id}/holds/{holdId}/close", id: "close-hold", tag: tag,
+		summary: "Close a hold by hand", role: greenlane.RoleOperator, errors: []int{404, 409, 422}}, a.closeHold)
+}
+
+// describeRaw documents the body of a route that decodes by hand.
+func describeRaw[T any](a *API, path string) {
+	doc := a.huma.OpenAPI()
+	op := doc.Paths[path].Post
+	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
+		"application/json": {Schema: schemaOf[T](doc.Components.Schemas)},
+	}}
+}

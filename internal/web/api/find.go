@@ -1,0 +1,184 @@
+package api
+
+import (
+	"context"
+	"slices"
+	"strconv"
+
+	"greenlane"
+	"greenlane/internal/store"
+	"greenlane/internal/web"
+)
+
+// found is a subject with its state.
+type found struct {
+	subject greenlane.Subject
+	row     *store.SubjectRow
+	state   greenlane.State
+}
+
+// find returns a subject of the key's account by its number or, where a kind
+// of reference is given, by that; as it was known at a time if asked for.
+func (a *API) find(ctx context.Context, kind greenlane.SubjectKind, id string, known Known, by greenlane.ReferenceKind) (greenlane.Subject, greenlane.State, error) {
+	missing := greenlane.Errorf(greenlane.NotFound, "not_found", "there is no %s %s in this account", kind, id)
+	account := web.PrincipalOf(ctx).Key.Account
+	s := greenlane.Subject{Kind: kind}
+	n, err := strconv.ParseInt(id, 10, 64)
+	if err == nil && n > 0 && n < 1<<48 {
+		s.Number = n
+	}
+	rows, err := a.store.Load(ctx, []greenlane.Subject{s})
+	if err != nil {
+		return s, nil, err
+	}
+	if (rows[0] == nil || rows[0].Account != account) && by != 0 {
+		if rows[0], err = a.byReference(ctx, kind, greenlane.Ref(by, id)); err != nil {
+			return s, nil, err
+		}
+	}
+	if rows[0] == nil || rows[0].Account != account {
+		return s, nil, missing
+	}
+	state, err := a.stateOf(ctx, rows[0], known)
+	if err == nil && state == nil {
+		err = missing
+	}
+	return rows[0].Subject, state, err
+}
+
+func (a *API) byReference(ctx context.Context, kind greenlane.SubjectKind, ref greenlane.Reference) (*store.SubjectRow, error) {
+	if ref.IsZero() {
+		return nil, nil
+	}
+	subjects, err := a.store.Find(ctx, []store.AccountReference{{Account: web.PrincipalOf(ctx).Key.Account, Reference: ref}})
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range slices.Backward(subjects[0]) {
+		if s.Kind == kind {
+			rows, err := a.store.Load(ctx, []greenlane.Subject{s})
+			return rows[0], err
+		}
+	}
+	return nil, nil
+}
+
+// stateOf returns a row's state, folded up to a time if asked for; nil when
+// nothing was known then.
+func (a *API) stateOf(ctx context.Context, row *store.SubjectRow, known Known) (greenlane.State, error) {
+	if known.KnownAt.IsZero() {
+		return greenlane.DecodeState(row.Subject.Kind, row.State)
+	}
+	until, err := a.hub.KnownAt(ctx, known.KnownAt.Time)
+	if err != nil {
+		return nil, err
+	}
+	return a.hub.StateAt(ctx, row.Subject, until)
+}
+
+// listQuery selects subjects of one kind.
+type listQuery struct {
+	kind      greenlane.SubjectKind
+	page      Page
+	known     Known
+	clearance greenlane.Clearance
+	// ref limits to subjects of the consignments that have it.
+	ref string
+	// keep is a further filter on the state.
+	keep func(greenlane.State) bool
+}
+
+type listPage struct {
+	rows []found
+	// next is the number to go on below, 0 at the end.
+	next int64
+}
+
+// scanLimit is how many subjects one page looks at: a filter that hardly
+// anything passes gives short pages instead of long waits.
+const scanLimit = 5000
+
+// page reads one page of a list, newest first.
+func (a *API) page(ctx context.Context, q listQuery) (*listPage, error) {
+	below, err := q.page.position()
+	if err != nil {
+		return nil, err
+	}
+	limit := pageOf(q.page.Limit)
+	if q.ref != "" {
+		return a.companions(ctx, q, below, limit)
+	}
+	out := &listPage{}
+	sq := store.SubjectQuery{Account: web.PrincipalOf(ctx).Key.Account, Kind: q.kind, Below: below, Limit: 200}
+	if q.known.KnownAt.IsZero() {
+		sq.Clearance = q.clearance
+	}
+	for looked := 0; looked < scanLimit; looked += sq.Limit {
+		rows, err := a.store.List(ctx, sq)
+		if err != nil {
+			return nil, err
+		}
+		for _, row := range rows {
+			if err := a.keepRow(ctx, q, row, out); err != nil {
+				return nil, err
+			}
+			sq.Below = row.Subject.Number
+			if len(out.rows) == limit {
+				out.next = sq.Below
+				return out, nil
+			}
+		}
+		if len(rows) < sq.Limit {
+			return out, nil
+		}
+	}
+	out.next = sq.Below
+	return out, nil
+}
+
+// keepRow adds a row to a page if it passes the filters.
+func (a *API) keepRow(ctx context.Context, q listQuery, row *store.SubjectRow, out *listPage) error {
+	state, err := a.stateOf(ctx, row, q.known)
+	if err != nil || state == nil {
+		return err
+	}
+	if q.clearance != "" && state.Clearance() != q.clearance || q.keep != nil && !q.keep(state) {
+		return nil
+	}
+	out.rows = append(out.rows, found{subject: row.Subject, row: row, state: state})
+	return nil
+}
+
+// companions lists the subjects of a kind that share a consignment with those
+// a reference names.
+func (a *API) companions(ctx context.Context, q listQuery, below int64, limit int) (*listPage, error) {
+	named, err := a.hub.Resolve(ctx, web.PrincipalOf(ctx).Key.Account, q.ref)
+	if err != nil {
+		return nil, err
+	}
+	all, err := a.hub.Companions(ctx, named)
+	if err != nil {
+		return nil, err
+	}
+	all = append(all, named...)
+	slices.SortFunc(all, func(x, y greenlane.Subject) int { return int(y.Number - x.Number) })
+	all = slices.Compact(all)
+	out := &listPage{}
+	for _, s := range all {
+		if s.Kind != q.kind || below > 0 && s.Number >= below {
+			continue
+		}
+		rows, err := a.store.Load(ctx, []greenlane.Subject{s})
+		if err != nil {
+			return nil, err
+		}
+		if err := a.keepRow(ctx, q, rows[0], out); err != nil {
+			return nil, err
+		}
+		if len(out.rows) == limit {
+			out.next = s.Number
+			break
+		}
+	}
+	return out, nil
+}
