@@ -3,79 +3,210 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/binary"
-	"encoding/json"
+	"database/sql/driver"
 	"errors"
-	"slices"
+	"fmt"
 
 	"greenlane"
 	"greenlane/internal/store"
 )
 
-// Head implements [store.Log].
-func (db *DB) Head(context.Context) (store.Head, error) {
+// Head implements [store.Log]. It answers from memory and never waits for a
+// write, except after a failed one whose outcome the file has to tell.
+func (db *DB) Head(ctx context.Context) (store.Head, error) {
+	if err := ctx.Err(); err != nil {
+		return store.Head{}, err
+	}
+	if head := db.head.Load(); head != nil {
+		return *head, nil
+	}
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	return db.head, nil
+	if err := db.connect(); err != nil {
+		return store.Head{}, classify(err)
+	}
+	return *db.head.Load(), nil
 }
 
 // Reserve implements [store.Log]. The one writer counts in memory; a commit
 // records how far it has come.
 func (db *DB) Reserve(_ context.Context, s store.Sequence, n int) (int64, error) {
-	db.mu.Lock()
-	defer db.mu.Unlock()
-	first := db.numbers[s] + 1
-	db.numbers[s] += int64(n)
-	return first, nil
+	if n < 1 {
+		return 0, fmt.Errorf("sqlite: reserve %d numbers", n)
+	}
+	switch s {
+	case store.SubjectNumbers:
+		return db.subjectNumber.Add(int64(n)) - int64(n) + 1, nil
+	case store.MessageNumbers:
+		return db.messageNumber.Add(int64(n)) - int64(n) + 1, nil
+	}
+	return 0, fmt.Errorf("sqlite: there is no sequence %q", s)
 }
 
 // Append implements [store.Log].
-//
-// Until COMMIT returns, nothing is visible. If COMMIT itself fails the
-// transaction is rolled back and the head is read again, so that memory and
-// file agree whatever happened.
-func (db *DB) Append(_ context.Context, w *store.Write) (err error) {
+func (db *DB) Append(_ context.Context, w *store.Write) error {
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	// A write is not abandoned half way: no context reaches the driver.
-	if err := db.exec("BEGIN IMMEDIATE"); err != nil {
+	return db.transact(func() (store.Head, error) { return db.write(w) })
+}
+
+const (
+	beginStatement    = "BEGIN IMMEDIATE"
+	commitStatement   = "COMMIT"
+	rollbackStatement = "ROLLBACK"
+)
+
+// transact runs f in a transaction and makes the head it returns the log's.
+//
+// Until COMMIT returns, nothing is visible. If anything fails before, or f
+// panics, the transaction is rolled back. If COMMIT itself fails, the head is
+// read again, so that memory and file agree whatever happened. A write is not
+// abandoned half way: no context reaches the driver.
+func (db *DB) transact(f func() (store.Head, error)) error {
+	if err := db.connect(); err != nil {
 		return classify(err)
 	}
-	types := len(db.types)
-	head, err := db.write(w)
-	if err == nil {
-		err = db.exec("COMMIT")
+	committed := false
+	defer func() {
+		if !committed {
+			db.abandon()
+		}
+	}()
+	if err := db.exec(beginStatement); err != nil {
+		return classify(err)
 	}
+	head, err := f()
 	if err != nil {
-		return classify(errors.Join(err, db.rollback(types)))
+		return classify(err)
 	}
-	db.head = head
+	if err := db.exec(commitStatement); err != nil {
+		// Whatever the reason, only the head tells whether it was committed.
+		if err := classify(err); greenlane.KindOf(err) == greenlane.Unavailable {
+			return err
+		}
+		return unavailable(err)
+	}
+	committed = true
+	db.head.Store(&head)
+	db.commits.Add(1)
 	return nil
 }
 
-func (db *DB) rollback(types int) error {
-	err := db.exec("ROLLBACK")
-	var e interface{ Code() int }
-	if errors.As(err, &e) {
-		// Some errors end the transaction by themselves, and then there is
-		// nothing to roll back.
-		err = nil
+// abandon ends a transaction that failed, at whatever point, and reads from the
+// file where the log ends. A connection that does not come clean is given up:
+// closing it ends its transaction. Should the file be out of reach, the next
+// call tries again.
+func (db *DB) abandon() {
+	if db.exec(rollbackStatement) == nil && db.load() == nil {
+		return
 	}
-	if len(db.types) > types {
-		// Types registered in this transaction are gone with it.
-		for name, number := range db.types {
-			if number > int64(types) {
-				delete(db.types, name)
-				db.typeNames.Delete(number)
-			}
-		}
+	db.disconnect()
+	if db.connect() != nil {
+		db.disconnect()
 	}
-	return errors.Join(err, db.loadHead(context.Background()))
 }
 
-// write does everything between BEGIN and COMMIT.
+// connect makes sure that the writer has a sound connection and knows where the
+// log ends.
+func (db *DB) connect() (err error) {
+	if db.conn != nil {
+		return nil
+	}
+	if db.reads.ended() {
+		return errClosed
+	}
+	if db.conn, err = db.writer.Conn(context.Background()); err != nil {
+		db.conn = nil
+		return err
+	}
+	if err := db.load(); err != nil {
+		db.disconnect()
+		return err
+	}
+	return nil
+}
+
+// disconnect closes the writer's connection for good, so that the pool does not
+// hand it out again.
+func (db *DB) disconnect() {
+	db.head.Store(nil)
+	for query, s := range db.statements {
+		s.Close()
+		delete(db.statements, query)
+	}
+	if db.conn == nil {
+		return
+	}
+	_ = db.conn.Raw(func(any) error { return driver.ErrBadConn })
+	db.conn = nil
+}
+
+const (
+	selectHead    = "SELECT position, hash, recorded FROM head WHERE id = 1"
+	selectNumbers = "SELECT subject_number, message_number FROM head WHERE id = 1"
+	updateHead    = `UPDATE head
+  SET position = ?, hash = ?, recorded = ?, subject_number = ?, message_number = ?
+  WHERE id = 1`
+	selectEventTypes = "SELECT number, name FROM event_types"
+	insertEventType  = "INSERT INTO event_types VALUES (?, ?)"
+)
+
+// load reads the end of the log and the registered types of event.
+func (db *DB) load() error {
+	var head store.Head
+	var hash []byte
+	var recorded int64
+	if err := db.scan(selectHead, nil, &head.Position, &hash, &recorded); err != nil {
+		return err
+	}
+	copy(head.Hash[:], hash)
+	head.RecordedAt = greenlane.FromUnixMicro(recorded)
+	if err := db.loadTypes(); err != nil {
+		return err
+	}
+	db.head.Store(&head)
+	return nil
+}
+
+func (db *DB) loadTypes() error {
+	s, err := db.writing(selectEventTypes)
+	if err != nil {
+		return err
+	}
+	rows, err := s.QueryContext(context.Background())
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	// Types registered in a transaction that was rolled back are gone with it.
+	clear(db.types)
+	for rows.Next() {
+		var number int64
+		var name greenlane.EventType
+		if err := rows.Scan(&number, &name); err != nil {
+			return err
+		}
+		db.types[name] = number
+		db.typeNames.Store(number, name)
+	}
+	return rows.Err()
+}
+
+// loadNumbers reads how far the sequences have come. It is done at opening
+// only: while the backend is open no number is handed out twice, used or not.
+func (db *DB) loadNumbers() error {
+	var subjects, messages int64
+	if err := db.scan(selectNumbers, nil, &subjects, &messages); err != nil {
+		return err
+	}
+	db.subjectNumber.Store(subjects)
+	db.messageNumber.Store(messages)
+	return nil
+}
+
+// write does everything between BEGIN and COMMIT and returns the new head.
 func (db *DB) write(w *store.Write) (store.Head, error) {
-	head := db.head
+	head := *db.head.Load()
 	if w.Base != head.Position {
 		if err := db.check(w); err != nil {
 			return head, err
@@ -87,13 +218,13 @@ func (db *DB) write(w *store.Write) (store.Head, error) {
 		}
 	}
 	for _, e := range w.Events {
-		if err := db.insertEvent(e); err != nil {
+		if e.Position != head.Position+1 {
+			return head, fmt.Errorf("sqlite: an event was sealed with position %d where %d follows", e.Position, head.Position+1)
+		}
+		if err := db.writeEvent(e); err != nil {
 			return head, err
 		}
-	}
-	if n := len(w.Events); n > 0 {
-		last := w.Events[n-1]
-		head = store.Head{Position: last.Position, Hash: last.Hash, RecordedAt: last.RecordedAt}
+		head = store.Head{Position: e.Position, Hash: e.Hash, RecordedAt: greenlane.Micro(e.RecordedAt)}
 	}
 	for _, step := range []func(*store.Write) error{
 		db.writeSubjects, db.writeMessages, db.writeAccounts, db.writeDeliveries,
@@ -103,18 +234,24 @@ func (db *DB) write(w *store.Write) (store.Head, error) {
 		}
 	}
 	if len(w.Events)+len(w.Subjects)+len(w.Messages)+len(w.Accounts)+len(w.Endpoints) == 0 {
+		// Nothing in the write has a place in the log or a number of a sequence.
 		return head, nil
 	}
-	return head, db.exec("UPDATE head SET position = ?, hash = ?, recorded = ?, subject_number = ?, message_number = ? WHERE id = 1",
-		head.Position, head.Hash[:], greenlane.UnixMicro(head.RecordedAt),
-		db.numbers[store.SubjectNumbers], db.numbers[store.MessageNumbers])
+	return head, db.exec(updateHead, head.Position, head.Hash[:], greenlane.UnixMicro(head.RecordedAt),
+		db.subjectNumber.Load(), db.messageNumber.Load())
 }
+
+const (
+	selectVersion = "SELECT version FROM subjects WHERE id = ?"
+	selectAbsence = `SELECT NOT EXISTS
+  (SELECT 1 FROM subject_references WHERE account = ? AND kind = ? AND value = ?)`
+)
 
 // check holds the write's expectations against what is there.
 func (db *DB) check(w *store.Write) error {
 	for _, x := range w.Expect {
 		var version int64
-		err := db.scan("SELECT version FROM subjects WHERE id = ?", []any{x.Subject.Key()}, &version)
+		err := db.scan(selectVersion, []any{x.Subject.Key()}, &version)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
@@ -123,34 +260,16 @@ func (db *DB) check(w *store.Write) error {
 		}
 	}
 	for _, r := range w.Absent {
-		var there int
-		err := db.scan("SELECT EXISTS (SELECT 1 FROM subject_references WHERE account = ? AND kind = ? AND value = ?)",
-			[]any{r.Account, int64(r.Reference.Kind), r.Reference.Value}, &there)
+		var absent bool
+		err := db.scan(selectAbsence, []any{r.Account, int64(r.Reference.Kind), r.Reference.Value}, &absent)
 		if err != nil {
 			return err
 		}
-		if there != 0 {
+		if !absent {
 			return store.ErrMoved
 		}
 	}
 	return nil
-}
-
-const insertEvent = `INSERT INTO events
-  (position, id, type, account, subject, version, consignment, occurred, received, recorded,
-   client, origin, cause_kind, cause, late, refs, data, detail, hash)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-
-func (db *DB) insertEvent(e *greenlane.Event) error {
-	t, err := db.typeNumber(e.Type)
-	if err != nil {
-		return err
-	}
-	return db.exec(insertEvent,
-		e.Position, e.ID[:], t, e.Account, e.Subject.Key(), e.Version, e.Consignment,
-		greenlane.UnixMicro(e.OccurredAt), nullMicro(e.ReceivedAt), greenlane.UnixMicro(e.RecordedAt),
-		e.Source.Client, string(e.Source.Origin), string(e.Cause.Kind), e.Cause.ID, boolInt(e.Late),
-		encodeReferences(e.References), string(e.Data), nullText(e.Detail), e.Hash[:])
 }
 
 // typeNumber returns a type's surrogate, giving it one at its first event.
@@ -159,140 +278,12 @@ func (db *DB) typeNumber(t greenlane.EventType) (int64, error) {
 		return number, nil
 	}
 	number := int64(len(db.types) + 1)
-	if err := db.exec("INSERT INTO event_types VALUES (?, ?)", number, string(t)); err != nil {
+	if err := db.exec(insertEventType, number, string(t)); err != nil {
 		return 0, err
 	}
 	db.types[t] = number
 	db.typeNames.Store(number, t)
 	return number, nil
-}
-
-const (
-	insertSubject = `INSERT INTO subjects
-  (id, account, kind, consignment, version, clearance, updated, state, recent)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	updateSubject = `UPDATE subjects
-  SET version = ?, updated = ?, state = ?, recent = ?
-  WHERE id = ? AND version = ?`
-	// Columns in indexes are updated only when they change: a statement that
-	// names them would touch their indexes each time.
-	updateSubjectIndexed = `UPDATE subjects
-  SET consignment = ?, clearance = ?
-  WHERE id = ? AND (consignment <> ? OR clearance <> ?)`
-)
-
-func (db *DB) writeSubjects(w *store.Write) error {
-	for _, s := range w.Subjects {
-		if err := db.writeSubject(s); err != nil {
-			return err
-		}
-	}
-	for _, c := range w.Chunks {
-		err := db.exec("INSERT INTO position_chunks VALUES (?, ?, ?)",
-			c.Subject.Key(), c.Positions[len(c.Positions)-1], encodePositions(c.Positions))
-		if err != nil {
-			return err
-		}
-	}
-	for _, r := range w.References {
-		err := db.exec("INSERT OR IGNORE INTO subject_references VALUES (?, ?, ?, ?)",
-			r.Account, int64(r.Reference.Kind), r.Reference.Value, r.Subject.Key())
-		if err != nil {
-			return err
-		}
-	}
-	for _, m := range w.Moves {
-		if err := db.exec("UPDATE subjects SET consignment = ? WHERE id = ?", m.Consignment, m.Subject.Key()); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (db *DB) writeSubject(s *store.SubjectRow) error {
-	clearance := clearanceNumber(s.Clearance)
-	if s.Was == 0 {
-		err := db.exec(insertSubject, s.Subject.Key(), s.Account, int64(s.Subject.Kind), s.Consignment, s.Version,
-			clearance, greenlane.UnixMicro(s.UpdatedAt), string(s.State), encodePositions(s.Recent))
-		if errors.Is(classify(err), store.ErrDuplicate) {
-			return store.ErrMoved
-		}
-		return err
-	}
-	n, err := db.execCount(updateSubject, s.Version, greenlane.UnixMicro(s.UpdatedAt), string(s.State),
-		encodePositions(s.Recent), s.Subject.Key(), s.Was)
-	if err != nil {
-		return err
-	}
-	if n == 0 {
-		return store.ErrMoved
-	}
-	if s.Reindexed {
-		return db.exec(updateSubjectIndexed, s.Consignment, clearance, s.Subject.Key(), s.Consignment, clearance)
-	}
-	return nil
-}
-
-const insertMessage = `INSERT INTO messages
-  (number, id, account, digest, format, received, client, origin, state, problem, results, raw)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-  ON CONFLICT (number) DO UPDATE
-  SET format = excluded.format, state = excluded.state, problem = excluded.problem, results = excluded.results`
-
-func (db *DB) writeMessages(w *store.Write) error {
-	for _, m := range w.Messages {
-		raw := m.Raw
-		if raw == nil {
-			raw = []byte{}
-		}
-		err := db.exec(insertMessage, m.Number, m.ID[:], m.Account, m.Digest[:], string(m.Format),
-			greenlane.UnixMicro(m.ReceivedAt), m.Source.Client, string(m.Source.Origin), string(m.State),
-			m.Problem, nullText(m.Results), raw)
-		if err != nil {
-			return err
-		}
-	}
-	for _, r := range w.Waiting {
-		err := db.exec("INSERT OR IGNORE INTO waiting_references VALUES (?, ?, ?, ?)",
-			r.Account, int64(r.Reference.Kind), r.Reference.Value, r.Message)
-		if err != nil {
-			return err
-		}
-	}
-	for _, number := range w.Arrived {
-		if err := db.exec("DELETE FROM waiting_references WHERE message = ?", number); err != nil {
-			return err
-		}
-	}
-	for _, a := range w.Answers {
-		err := db.exec("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?)",
-			a.Account, a.Key[:], a.Request[:], int64(a.Status), a.Body, greenlane.UnixMicro(a.StoredAt))
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (db *DB) writeAccounts(w *store.Write) error {
-	for _, a := range w.Accounts {
-		err := db.exec(`INSERT INTO accounts VALUES (?, ?, ?, ?, ?)
-  ON CONFLICT (number) DO UPDATE SET region = excluded.region, gateway = excluded.gateway`,
-			a.Number, a.Domain, a.Region, string(a.Gateway), greenlane.UnixMicro(a.CreatedAt))
-		if err != nil {
-			return err
-		}
-	}
-	for _, k := range w.Keys {
-		err := db.exec(`INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-  ON CONFLICT (id) DO UPDATE SET expires = excluded.expires, revoked = excluded.revoked`,
-			k.ID[:], k.Account, k.Name, string(k.Role), k.Digest[:], greenlane.UnixMicro(k.CreatedAt),
-			nullMicro(k.ExpiresAt), nullMicro(k.RevokedAt), string(k.DefaultOrigin))
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // exec runs a prepared statement on the writing connection.
@@ -301,6 +292,7 @@ func (db *DB) exec(query string, args ...any) error {
 	return err
 }
 
+// execCount also returns how many rows it changed.
 func (db *DB) execCount(query string, args ...any) (int64, error) {
 	s, err := db.writing(query)
 	if err != nil {
@@ -322,6 +314,7 @@ func (db *DB) scan(query string, args []any, to ...any) error {
 	return s.QueryRowContext(context.Background(), args...).Scan(to...)
 }
 
+// writing returns the prepared form of a statement of the writing connection.
 func (db *DB) writing(query string) (*sql.Stmt, error) {
 	if s := db.statements[query]; s != nil {
 		return s, nil
@@ -332,77 +325,4 @@ func (db *DB) writing(query string) (*sql.Stmt, error) {
 	}
 	db.statements[query] = s
 	return s, nil
-}
-
-// encodePositions writes ascending positions as differences, each a varint.
-func encodePositions(positions []int64) []byte {
-	out := make([]byte, 0, 2*len(positions)+6)
-	var last int64
-	for _, p := range positions {
-		out = binary.AppendUvarint(out, uint64(p-last))
-		last = p
-	}
-	return out
-}
-
-func decodePositions(b []byte) ([]int64, error) {
-	var out []int64
-	var last int64
-	for len(b) > 0 {
-		d, n := binary.Uvarint(b)
-		if n <= 0 {
-			return nil, errors.New("sqlite: damaged list of positions")
-		}
-		last += int64(d)
-		out = append(out, last)
-		b = b[n:]
-	}
-	return out, nil
-}
-
-// A reference is stored as [kind, value], so that the column can be read with
-// SQLite's own JSON functions.
-type storedReference [2]any
-
-func encodeReferences(refs []greenlane.Reference) string {
-	if len(refs) == 0 {
-		return "[]"
-	}
-	stored := make([]storedReference, len(refs))
-	for i, r := range refs {
-		stored[i] = storedReference{r.Kind, r.Value}
-	}
-	b, err := json.Marshal(stored)
-	if err != nil {
-		panic(err) // numbers and texts always encode
-	}
-	return string(b)
-}
-
-func decodeReferences(s string) ([]greenlane.Reference, error) {
-	if s == "[]" {
-		return nil, nil
-	}
-	var stored [][2]json.RawMessage
-	if err := json.Unmarshal([]byte(s), &stored); err != nil {
-		return nil, err
-	}
-	refs := make([]greenlane.Reference, len(stored))
-	for i, r := range stored {
-		if err := errors.Join(json.Unmarshal(r[0], &refs[i].Kind), json.Unmarshal(r[1], &refs[i].Value)); err != nil {
-			return nil, err
-		}
-	}
-	return refs, nil
-}
-
-func clearanceNumber(c greenlane.Clearance) int64 {
-	return int64(slices.Index(greenlane.Clearances(), c) + 1)
-}
-
-func clearanceFrom(number int64) greenlane.Clearance {
-	if all := greenlane.Clearances(); number > 0 && int(number) <= len(all) {
-		return all[number-1]
-	}
-	return ""
 }

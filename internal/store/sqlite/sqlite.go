@@ -6,6 +6,11 @@
 // what Append returned survives the loss of power. Moving it into the database
 // file happens in the background, see [DB.Run]. The caller makes sure that one
 // process opens the file: positions are handed out by the single writer.
+//
+// Where things are: append.go is the transaction and its repair after a
+// failure; log.go, subjects.go, messages.go, accounts.go and deliveries.go hold
+// each statement beside the code that fills it in or scans it; encode.go is
+// how values lie in columns.
 package sqlite
 
 import (
@@ -17,6 +22,7 @@ import (
 	"io/fs"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -37,22 +43,36 @@ const readers = 8
 // the file. Often is cheap and keeps commits from having to do it.
 const checkpointPause = 250 * time.Millisecond
 
+// errClosed answers calls that come after Close.
+var errClosed = greenlane.Errorf(greenlane.Unavailable, "storage_closed", "the storage is closed")
+
 // DB is a database file. It implements [store.Store].
 type DB struct {
 	writer *sql.DB
 	reader *sql.DB
 
-	// mu guards everything below: there is one writer.
+	// head is the end of the log as committed. It is nil while nobody knows:
+	// a write failed, and the file could not be read since.
+	head atomic.Pointer[store.Head]
+	// subjectNumber and messageNumber are the last numbers handed out.
+	subjectNumber, messageNumber atomic.Int64
+	// commits counts writes, so that Run knows whether there is work.
+	commits atomic.Int64
+
+	// mu guards what belongs to the writer: there is one at a time. conn is nil
+	// while the writer has no sound connection, and after Close.
 	mu         sync.Mutex
 	conn       *sql.Conn
 	statements map[string]*sql.Stmt
-	head       store.Head
-	numbers    map[store.Sequence]int64
 	types      map[greenlane.EventType]int64
 
-	// typeNames is the reverse of types, for readers.
+	// typeNames is the reverse of types, for readers. An entry is made before
+	// the first event of its type is committed and does not change after.
 	typeNames sync.Map
-	prepared  sync.Map
+	// prepared holds the readers' statements.
+	prepared sync.Map
+
+	reads reads
 }
 
 var _ store.Store = (*DB)(nil)
@@ -60,27 +80,32 @@ var _ store.Store = (*DB)(nil)
 // Open opens or creates the database file and brings its schema up to date. It
 // refuses a file whose schema is newer than this program.
 func Open(ctx context.Context, path string) (*DB, error) {
-	db := &DB{statements: map[string]*sql.Stmt{}, numbers: map[store.Sequence]int64{}, types: map[greenlane.EventType]int64{}}
-	var err error
+	db := &DB{statements: map[string]*sql.Stmt{}, types: map[greenlane.EventType]int64{}}
+	if err := db.open(ctx, path); err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, errors.Join(classify(err), db.Close()))
+	}
+	return db, nil
+}
+
+func (db *DB) open(ctx context.Context, path string) (err error) {
 	if db.writer, err = sql.Open("sqlite", dsn(path)); err != nil {
-		return nil, err
+		return err
 	}
 	db.writer.SetMaxOpenConns(1)
 	if err := migrate(ctx, db.writer); err != nil {
-		db.writer.Close()
-		return nil, fmt.Errorf("open %s: %w", path, classify(err))
+		return err
 	}
 	if db.reader, err = sql.Open("sqlite", dsn(path)+"&_pragma=query_only(1)"); err != nil {
-		db.writer.Close()
-		return nil, err
+		return err
 	}
 	db.reader.SetMaxOpenConns(readers)
 	db.reader.SetMaxIdleConns(readers)
-	if err := db.start(ctx); err != nil {
-		db.Close()
-		return nil, fmt.Errorf("open %s: %w", path, classify(err))
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if err := db.connect(); err != nil {
+		return err
 	}
-	return db, nil
+	return db.loadNumbers()
 }
 
 // dsn sets what must hold on every connection. The busy timeout comes first:
@@ -115,49 +140,9 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	return err
 }
 
-// start takes the writing connection and reads where the log ends.
-func (db *DB) start(ctx context.Context) error {
-	var err error
-	if db.conn, err = db.writer.Conn(ctx); err != nil {
-		return err
-	}
-	if err := db.loadHead(ctx); err != nil {
-		return err
-	}
-	rows, err := db.conn.QueryContext(ctx, "SELECT number, name FROM event_types")
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var number int64
-		var name greenlane.EventType
-		if err := rows.Scan(&number, &name); err != nil {
-			return err
-		}
-		db.types[name] = number
-		db.typeNames.Store(number, name)
-	}
-	return rows.Err()
-}
-
-// loadHead reads the head row. Numbers handed out and not committed are lost by
-// it, which is what the contract allows only at opening.
-func (db *DB) loadHead(ctx context.Context) error {
-	var hash []byte
-	var recorded, subjects, messages int64
-	err := db.conn.QueryRowContext(ctx,
-		"SELECT position, hash, recorded, subject_number, message_number FROM head WHERE id = 1").
-		Scan(&db.head.Position, &hash, &recorded, &subjects, &messages)
-	if err != nil {
-		return err
-	}
-	copy(db.head.Hash[:], hash)
-	db.head.RecordedAt = greenlane.FromUnixMicro(recorded)
-	db.numbers[store.SubjectNumbers] = max(db.numbers[store.SubjectNumbers], subjects)
-	db.numbers[store.MessageNumbers] = max(db.numbers[store.MessageNumbers], messages)
-	return nil
-}
+// checkpointStatement answers whether it was kept from working, how many pages
+// the log has and how many of them are in the file now.
+const checkpointStatement = "PRAGMA wal_checkpoint(PASSIVE)"
 
 // Run moves the write-ahead log into the database file in the background until
 // ctx ends. A commit that finds the log too long does it itself, so nothing
@@ -172,40 +157,130 @@ func (db *DB) Run(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 		}
-		db.mu.Lock()
-		position := db.head.Position
-		db.mu.Unlock()
-		if position == done {
+		commits := db.commits.Load()
+		if commits == done {
 			continue
 		}
-		// A checkpoint that finds the database busy is tried again at the next
-		// tick; disk errors show at the next commit.
-		if _, err := db.reader.ExecContext(context.Background(), "PRAGMA wal_checkpoint(PASSIVE)"); err == nil {
-			done = position
+		// A checkpoint that could not move everything is tried again at the
+		// next tick; disk errors show at the next commit.
+		if db.checkpoint() {
+			done = commits
 		}
 	}
 }
 
-// Close waits for running calls and releases the file.
+// checkpoint reports whether the whole write-ahead log is in the file.
+func (db *DB) checkpoint() bool {
+	var busy, log, moved int64
+	err := db.query(context.Background(), checkpointStatement, nil, func(rows *sql.Rows) error {
+		return rows.Scan(&busy, &log, &moved)
+	})
+	return err == nil && busy == 0 && moved == log
+}
+
+// Close waits for running calls and releases the file. Later calls fail.
 func (db *DB) Close() error {
+	db.reads.close()
 	db.mu.Lock()
 	defer db.mu.Unlock()
+	db.disconnect()
 	var errs []error
-	for _, s := range db.statements {
-		errs = append(errs, s.Close())
-	}
 	db.prepared.Range(func(_, s any) bool {
 		errs = append(errs, s.(*sql.Stmt).Close())
 		return true
 	})
-	if db.conn != nil {
-		errs = append(errs, db.conn.Close())
+	for _, pool := range []*sql.DB{db.reader, db.writer} {
+		if pool != nil {
+			errs = append(errs, pool.Close())
+		}
 	}
-	if db.reader != nil {
-		errs = append(errs, db.reader.Close())
-	}
-	errs = append(errs, db.writer.Close())
 	return errors.Join(errs...)
+}
+
+// reads counts the calls that are reading, so that Close can wait for them.
+type reads struct {
+	mu      sync.Mutex
+	closed  bool
+	running sync.WaitGroup
+}
+
+// begin lets a call in; the caller says Done when it ends.
+func (r *reads) begin() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return errClosed
+	}
+	r.running.Add(1)
+	return nil
+}
+
+func (r *reads) ended() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.closed
+}
+
+func (r *reads) close() {
+	r.mu.Lock()
+	r.closed = true
+	r.mu.Unlock()
+	r.running.Wait()
+}
+
+// reading runs one call that reads.
+func (db *DB) reading(ctx context.Context, call func() error) error {
+	if err := db.reads.begin(); err != nil {
+		return err
+	}
+	defer db.reads.running.Done()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return call()
+}
+
+// query answers a call by one query, with scan called for each row.
+func (db *DB) query(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) error {
+	return db.reading(ctx, func() error { return db.rows(ctx, query, args, scan) })
+}
+
+// queryEach answers a call by running one query n times.
+func (db *DB) queryEach(ctx context.Context, query string, n int, args func(int) []any, scan func(int, *sql.Rows) error) error {
+	return db.reading(ctx, func() error {
+		for i := range n {
+			err := db.rows(ctx, query, args(i), func(rows *sql.Rows) error { return scan(i, rows) })
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// rows runs one query within a call.
+func (db *DB) rows(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) (err error) {
+	defer func() {
+		if err != nil && ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		err = classify(err)
+	}()
+	s, err := db.statement(ctx, query)
+	if err != nil {
+		return err
+	}
+	rows, err := s.QueryContext(ctx, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }
 
 // statement returns the prepared form of a reading query.
@@ -224,25 +299,6 @@ func (db *DB) statement(ctx context.Context, query string) (*sql.Stmt, error) {
 	return s, nil
 }
 
-// query runs a reading query and calls scan for each row.
-func (db *DB) query(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) error {
-	s, err := db.statement(ctx, query)
-	if err != nil {
-		return classify(err)
-	}
-	rows, err := s.QueryContext(ctx, args...)
-	if err != nil {
-		return classify(err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return classify(err)
-		}
-	}
-	return classify(rows.Err())
-}
-
 // classify turns the driver's errors into the contract's, by result code.
 func classify(err error) error {
 	var e *sqlite.Error
@@ -251,12 +307,18 @@ func classify(err error) error {
 	}
 	switch e.Code() & 0xFF {
 	case sqlite3.SQLITE_FULL:
-		return greenlane.Errorf(greenlane.Unavailable, "storage_full", "the storage is full; nothing was recorded").Because(err)
+		return greenlane.Errorf(greenlane.Unavailable, "storage_full", "the storage is full").Because(err)
 	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN,
 		sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PROTOCOL:
-		return greenlane.Errorf(greenlane.Unavailable, "storage_unavailable", "the storage is not available at the moment").Because(err)
-	case sqlite3.SQLITE_CONSTRAINT:
+		return unavailable(err)
+	}
+	switch e.Code() {
+	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID:
 		return fmt.Errorf("%w: %w", store.ErrDuplicate, err)
 	}
 	return err
+}
+
+func unavailable(err error) error {
+	return greenlane.Errorf(greenlane.Unavailable, "storage_unavailable", "the storage is not available at the moment").Because(err)
 }

@@ -3,26 +3,103 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"math"
 
 	"greenlane"
 	"greenlane/internal/store"
 )
 
-const subjectColumns = "id, account, consignment, version, clearance, updated, state, recent"
+const (
+	insertChunk     = "INSERT INTO position_chunks VALUES (?, ?, ?)"
+	insertReference = "INSERT OR IGNORE INTO subject_references VALUES (?, ?, ?, ?)"
+	moveSubject     = "UPDATE subjects SET consignment = ? WHERE id = ?"
+)
+
+func (db *DB) writeSubjects(w *store.Write) error {
+	for _, s := range w.Subjects {
+		if err := db.writeSubject(s); err != nil {
+			return err
+		}
+	}
+	for _, c := range w.Chunks {
+		if len(c.Positions) == 0 {
+			return errors.New("sqlite: a chunk without positions")
+		}
+		err := db.exec(insertChunk, c.Subject.Key(), c.Positions[len(c.Positions)-1], encodePositions(c.Positions))
+		if err != nil {
+			return err
+		}
+	}
+	for _, r := range w.References {
+		err := db.exec(insertReference, r.Account, int64(r.Reference.Kind), r.Reference.Value, r.Subject.Key())
+		if err != nil {
+			return err
+		}
+	}
+	for _, m := range w.Moves {
+		if err := db.exec(moveSubject, m.Consignment, m.Subject.Key()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const (
+	insertSubject = `INSERT INTO subjects
+  (id, account, kind, consignment, version, clearance, updated, state, recent)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	updateSubject = `UPDATE subjects
+  SET version = ?, updated = ?, state = ?, recent = ?
+  WHERE id = ? AND version = ?`
+	// Columns in indexes are updated only when they change: a statement that
+	// names them would touch their indexes each time.
+	updateSubjectIndexed = `UPDATE subjects
+  SET consignment = ?, clearance = ?
+  WHERE id = ? AND (consignment <> ? OR clearance <> ?)`
+)
+
+func (db *DB) writeSubject(s *store.SubjectRow) error {
+	clearance := clearanceNumber(s.Clearance)
+	if s.Was == 0 {
+		err := db.exec(insertSubject, s.Subject.Key(), s.Account, int64(s.Subject.Kind), s.Consignment, s.Version,
+			clearance, greenlane.UnixMicro(s.UpdatedAt), string(s.State), encodePositions(s.Recent))
+		if errors.Is(classify(err), store.ErrDuplicate) {
+			return store.ErrMoved
+		}
+		return err
+	}
+	n, err := db.execCount(updateSubject, s.Version, greenlane.UnixMicro(s.UpdatedAt), string(s.State),
+		encodePositions(s.Recent), s.Subject.Key(), s.Was)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return store.ErrMoved
+	}
+	if s.Reindexed {
+		return db.exec(updateSubjectIndexed, s.Consignment, clearance, s.Subject.Key(), s.Consignment, clearance)
+	}
+	return nil
+}
+
+const (
+	subjectColumns = "id, account, consignment, version, clearance, updated, state, recent"
+	selectSubject  = "SELECT " + subjectColumns + "\n  FROM subjects\n  WHERE id = ?"
+)
 
 func scanSubject(rows *sql.Rows) (*store.SubjectRow, error) {
 	var (
 		s                      store.SubjectRow
 		id, clearance, updated int64
-		state                  string
 		recent                 sql.RawBytes
 	)
-	err := rows.Scan(&id, &s.Account, &s.Consignment, &s.Version, &clearance, &updated, &state, &recent)
+	err := rows.Scan(&id, &s.Account, &s.Consignment, &s.Version, &clearance, &updated, &s.State, &recent)
 	if err != nil {
 		return nil, err
 	}
-	s.Subject, s.Was = greenlane.SubjectFromKey(id), s.Version
-	s.Clearance, s.UpdatedAt, s.State = clearanceFrom(clearance), greenlane.FromUnixMicro(updated), []byte(state)
+	s.Subject, s.Was, s.State = greenlane.SubjectFromKey(id), s.Version, present(s.State)
+	s.Clearance, s.UpdatedAt = clearanceFrom(clearance), greenlane.FromUnixMicro(updated)
 	s.Recent, err = decodePositions(recent)
 	return &s, err
 }
@@ -30,57 +107,67 @@ func scanSubject(rows *sql.Rows) (*store.SubjectRow, error) {
 // Load implements [store.Subjects].
 func (db *DB) Load(ctx context.Context, subjects []greenlane.Subject) ([]*store.SubjectRow, error) {
 	out := make([]*store.SubjectRow, len(subjects))
-	for i, s := range subjects {
-		err := db.query(ctx, "SELECT "+subjectColumns+"\n  FROM subjects\n  WHERE id = ?", []any{s.Key()},
-			func(rows *sql.Rows) (err error) {
-				out[i], err = scanSubject(rows)
-				return err
-			})
-		if err != nil {
-			return nil, err
-		}
+	err := db.queryEach(ctx, selectSubject, len(subjects), func(i int) []any { return []any{subjects[i].Key()} },
+		func(i int, rows *sql.Rows) (err error) {
+			out[i], err = scanSubject(rows)
+			return err
+		})
+	if err != nil {
+		return nil, err
 	}
 	return out, nil
 }
+
+const selectReferenced = `SELECT subject
+  FROM subject_references
+  WHERE account = ? AND kind = ? AND value = ?
+  ORDER BY subject`
 
 // Find implements [store.Subjects].
 func (db *DB) Find(ctx context.Context, refs []store.AccountReference) ([][]greenlane.Subject, error) {
 	out := make([][]greenlane.Subject, len(refs))
-	for i, r := range refs {
-		err := db.query(ctx, `SELECT subject
-  FROM subject_references
-  WHERE account = ? AND kind = ? AND value = ?
-  ORDER BY subject`, []any{r.Account, int64(r.Reference.Kind), r.Reference.Value}, func(rows *sql.Rows) error {
-			var key int64
-			err := rows.Scan(&key)
-			out[i] = append(out[i], greenlane.SubjectFromKey(key))
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
+	err := db.queryEach(ctx, selectReferenced, len(refs), func(i int) []any {
+		return []any{refs[i].Account, int64(refs[i].Reference.Kind), refs[i].Reference.Value}
+	}, func(i int, rows *sql.Rows) error {
+		s, err := scanSubjectKey(rows)
+		out[i] = append(out[i], s)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
 	return out, nil
 }
 
-// List implements [store.Subjects].
-func (db *DB) List(ctx context.Context, q store.SubjectQuery) ([]*store.SubjectRow, error) {
-	below := int64(1<<63 - 1)
-	if q.Below > 0 {
-		below = greenlane.Subject{Kind: 0, Number: q.Below}.Key()
-	}
-	query := "SELECT " + subjectColumns + `
+func scanSubjectKey(rows *sql.Rows) (greenlane.Subject, error) {
+	var key int64
+	err := rows.Scan(&key)
+	return greenlane.SubjectFromKey(key), err
+}
+
+// The indexes are named because there are no statistics to choose them by.
+const (
+	listSubjects = "SELECT " + subjectColumns + `
   FROM subjects INDEXED BY subjects_by_kind
   WHERE account = ? AND kind = ? AND id < ?
   ORDER BY id DESC
   LIMIT ?`
-	args := []any{q.Account, int64(q.Kind), below, int64(q.Limit)}
-	if q.Clearance != "" {
-		query = "SELECT " + subjectColumns + `
+	listSubjectsByClearance = "SELECT " + subjectColumns + `
   FROM subjects INDEXED BY subjects_by_clearance
   WHERE account = ? AND kind = ? AND clearance = ? AND clearance > 0 AND id < ?
   ORDER BY id DESC
   LIMIT ?`
+)
+
+// List implements [store.Subjects].
+func (db *DB) List(ctx context.Context, q store.SubjectQuery) ([]*store.SubjectRow, error) {
+	below := int64(math.MaxInt64)
+	if q.Below > 0 {
+		below = greenlane.Subject{Number: q.Below}.Key()
+	}
+	query, args := listSubjects, []any{q.Account, int64(q.Kind), below, int64(q.Limit)}
+	if q.Clearance != "" {
+		query = listSubjectsByClearance
 		args = []any{q.Account, int64(q.Kind), clearanceNumber(q.Clearance), below, int64(q.Limit)}
 	}
 	var out []*store.SubjectRow
@@ -92,23 +179,38 @@ func (db *DB) List(ctx context.Context, q store.SubjectQuery) ([]*store.SubjectR
 	return out, err
 }
 
+const selectMembers = "SELECT id FROM subjects WHERE consignment = ? ORDER BY id"
+
 // Members implements [store.Subjects].
 func (db *DB) Members(ctx context.Context, consignment int64) ([]greenlane.Subject, error) {
 	var out []greenlane.Subject
-	err := db.query(ctx, "SELECT id FROM subjects WHERE consignment = ? ORDER BY id", []any{consignment},
-		func(rows *sql.Rows) error {
-			var key int64
-			err := rows.Scan(&key)
-			out = append(out, greenlane.SubjectFromKey(key))
-			return err
-		})
+	err := db.query(ctx, selectMembers, []any{consignment}, func(rows *sql.Rows) error {
+		s, err := scanSubjectKey(rows)
+		out = append(out, s)
+		return err
+	})
 	return out, err
 }
+
+// One statement reads the chunks and what the row still holds: between two, a
+// write could move positions from the row to a chunk, and they would be missed.
+const selectPositions = `SELECT last, positions
+  FROM (SELECT last, positions FROM position_chunks WHERE subject = ? AND last > ? ORDER BY last LIMIT ?)
+  UNION ALL
+  SELECT 9223372036854775807, recent FROM subjects WHERE id = ?
+  ORDER BY last`
 
 // Positions implements [store.Subjects].
 func (db *DB) Positions(ctx context.Context, s greenlane.Subject, after int64, limit int) ([]int64, error) {
 	var out []int64
-	add := func(b []byte) error {
+	// The first chunk may hold as few as one position above after.
+	chunks := int64(limit/store.ChunkSize + 2)
+	err := db.query(ctx, selectPositions, []any{s.Key(), after, chunks, s.Key()}, func(rows *sql.Rows) error {
+		var last int64
+		var b sql.RawBytes
+		if err := rows.Scan(&last, &b); err != nil {
+			return err
+		}
 		positions, err := decodePositions(b)
 		for _, p := range positions {
 			if p > after && len(out) < limit {
@@ -116,51 +218,39 @@ func (db *DB) Positions(ctx context.Context, s greenlane.Subject, after int64, l
 			}
 		}
 		return err
-	}
-	err := db.query(ctx, `SELECT positions
-  FROM position_chunks
-  WHERE subject = ? AND last > ?
-  ORDER BY last
-  LIMIT ?`, []any{s.Key(), after, int64(limit/store.ChunkSize + 2)}, func(rows *sql.Rows) error {
-		var b sql.RawBytes
-		if err := rows.Scan(&b); err != nil {
-			return err
-		}
-		return add(b)
-	})
-	if err != nil || len(out) == limit {
-		return out, err
-	}
-	err = db.query(ctx, "SELECT recent FROM subjects WHERE id = ?", []any{s.Key()}, func(rows *sql.Rows) error {
-		var b sql.RawBytes
-		if err := rows.Scan(&b); err != nil {
-			return err
-		}
-		return add(b)
 	})
 	return out, err
 }
 
+// subjectPage is how many rows EachSubject holds in memory at once.
+const subjectPage = 256
+
+const selectSubjectPage = "SELECT " + subjectColumns + "\n  FROM subjects\n  WHERE id > ?\n  ORDER BY id\n  LIMIT ?"
+
 // EachSubject implements [store.Subjects]. It reads in pages, so that it holds
 // no old view of the database open.
 func (db *DB) EachSubject(ctx context.Context, f func(*store.SubjectRow) error) error {
-	after := int64(-1)
-	for {
-		var page []*store.SubjectRow
-		err := db.query(ctx, "SELECT "+subjectColumns+"\n  FROM subjects\n  WHERE id > ?\n  ORDER BY id\n  LIMIT 1000",
-			[]any{after}, func(rows *sql.Rows) error {
+	return db.reading(ctx, func() error {
+		after := int64(-1)
+		for {
+			page := make([]*store.SubjectRow, 0, subjectPage)
+			err := db.rows(ctx, selectSubjectPage, []any{after, int64(subjectPage)}, func(rows *sql.Rows) error {
 				s, err := scanSubject(rows)
 				page = append(page, s)
 				return err
 			})
-		if err != nil || len(page) == 0 {
-			return err
-		}
-		for _, s := range page {
-			if err := f(s); err != nil {
+			if err != nil {
 				return err
 			}
-			after = s.Subject.Key()
+			for _, s := range page {
+				if err := f(s); err != nil {
+					return err
+				}
+				after = s.Subject.Key()
+			}
+			if len(page) < subjectPage {
+				return nil
+			}
 		}
-	}
+	})
 }

@@ -87,9 +87,11 @@ CREATE TABLE messages (
   state    TEXT    NOT NULL,
   problem  TEXT    NOT NULL,
   results  TEXT,
-  raw      BLOB    NOT NULL
+  raw      BLOB
 ) STRICT;
 CREATE UNIQUE INDEX messages_by_digest ON messages (account, digest);
+CREATE INDEX messages_by_account ON messages (account, number);
+CREATE INDEX messages_open ON messages (account, state, number) WHERE state <> 'applied';
 
 CREATE TABLE waiting_references (
   account INTEGER NOT NULL,
@@ -105,7 +107,7 @@ CREATE TABLE answers (
   key     BLOB    NOT NULL,
   request BLOB    NOT NULL,
   status  INTEGER NOT NULL,
-  body    BLOB    NOT NULL,
+  body    BLOB,
   stored  INTEGER NOT NULL,
   PRIMARY KEY (account, key)
 ) STRICT, WITHOUT ROWID;

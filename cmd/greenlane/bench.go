@@ -1,0 +1,498 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"text/tabwriter"
+	"time"
+)
+
+// benchCmd measures the hub on this machine. The hub runs as a process of its
+// own, on a fresh data folder; loader and receiver share the machine with it.
+type benchCmd struct {
+	Seconds     time.Duration `help:"How long each throughput row runs." default:"10s"`
+	Connections int           `help:"Connections of the loader." default:"64"`
+	Rows        []string      `help:"Rows to run: single, end-to-end, three-endpoints, bulk, latency, start, large." default:"single,end-to-end,three-endpoints,bulk,latency,start"`
+	Preload     int           `help:"Events in the log before row large." default:"1000000"`
+	JSON        bool          `help:"Print JSON."`
+	Dir         string        `help:"Folder for the data; a temporary one by default." type:"path"`
+}
+
+// benchRow is one line of the table.
+type benchRow struct {
+	Name   string             `json:"name"`
+	Figure float64            `json:"figure"`
+	Unit   string             `json:"unit"`
+	Budget string             `json:"budget"`
+	More   map[string]float64 `json:"more,omitempty"`
+}
+
+// Run measures the rows and prints them.
+func (c *benchCmd) Run(ctx context.Context, std *stdio) error {
+	rows := map[string]func(context.Context) (*benchRow, error){
+		"single": c.single, "end-to-end": c.endToEnd(1), "three-endpoints": c.endToEnd(3), "bulk": c.bulk,
+		"latency": c.latency, "start": c.start, "large": c.large,
+	}
+	var out []*benchRow
+	for _, name := range c.Rows {
+		run, ok := rows[name]
+		if !ok {
+			return usageError{fmt.Errorf("there is no row %q", name)}
+		}
+		fmt.Fprintf(std.err, "measuring %s …\n", name)
+		row, err := run(ctx)
+		if err != nil {
+			return fmt.Errorf("row %s: %w", name, err)
+		}
+		out = append(out, row)
+	}
+	if c.JSON {
+		return json.NewEncoder(std.out).Encode(map[string]any{"machine": machine(), "rows": out})
+	}
+	printBench(std.out, out)
+	return nil
+}
+
+func machine() string {
+	return fmt.Sprintf("%s/%s, %d CPUs, %s", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())
+}
+
+func printBench(w io.Writer, rows []*benchRow) {
+	fmt.Fprintf(w, "greenlane %s on %s; loader, receiver and hub share the machine\n\n", version, machine())
+	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(t, "what\tmeasured\tbudget\tmore")
+	for _, r := range rows {
+		var more []string
+		for name, v := range r.More {
+			more = append(more, fmt.Sprintf("%s %s", name, figure(v)))
+		}
+		slices.Sort(more)
+		fmt.Fprintf(t, "%s\t%s %s\t%s\t%s\n", r.Name, figure(r.Figure), r.Unit, r.Budget, strings.Join(more, ", "))
+	}
+	t.Flush()
+}
+
+func figure(v float64) string {
+	if v >= 100 {
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	}
+	return strconv.FormatFloat(v, 'g', 3, 64)
+}
+
+// bed is a hub process under measurement.
+type bed struct {
+	dir, url, key string
+	cmd           *exec.Cmd
+	started       time.Duration
+	temporary     bool
+}
+
+// newBed starts a hub on a fresh data folder and waits until it is ready.
+func (c *benchCmd) newBed(ctx context.Context) (*bed, error) {
+	dir, err := os.MkdirTemp(c.Dir, "greenlane-bench-")
+	if err != nil {
+		return nil, err
+	}
+	b := &bed{dir: dir, temporary: true}
+	return b, errors.Join(b.start(ctx), nil)
+}
+
+func (b *bed) start(ctx context.Context) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	begin := time.Now()
+	b.cmd = exec.CommandContext(ctx, self, "serve", "--listen", "127.0.0.1:0", "--data", b.dir,
+		"--allow-endpoints", "127.0.0.0/8", "--log-level", "error")
+	b.cmd.Stderr = os.Stderr
+	out, err := b.cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := b.cmd.Start(); err != nil {
+		return err
+	}
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		if address, ok := strings.CutPrefix(lines.Text(), "API"); ok {
+			b.url = strings.TrimSuffix(strings.TrimSpace(address), "/v1")
+			break
+		}
+	}
+	go io.Copy(io.Discard, out)
+	if b.url == "" {
+		return errors.New("the hub did not start")
+	}
+	for {
+		resp, err := http.Get(b.url + "/readyz")
+		if err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				break
+			}
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	b.started = time.Since(begin)
+	b.key, err = readKey(b.dir)
+	return err
+}
+
+func (b *bed) stop() {
+	if b.cmd != nil && b.cmd.Process != nil {
+		b.cmd.Process.Signal(os.Interrupt)
+		b.cmd.Wait()
+	}
+	if b.temporary {
+		os.RemoveAll(b.dir)
+	}
+}
+
+// endpoint creates an endpoint for entry events.
+func (b *bed) endpoint(ctx context.Context, url string) error {
+	body := fmt.Sprintf(`{"url":%q,"events":["customs.entry.status.updated"],"concurrency":32}`, url)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, b.url+"/v1/webhooks", strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+b.key)
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusCreated {
+		text, _ := io.ReadAll(resp.Body)
+		return fmt.Errorf("endpoint not created: %s", text)
+	}
+	return nil
+}
+
+// cpu returns the hub's CPU time so far, in seconds.
+func (b *bed) cpu() float64 {
+	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(b.cmd.Process.Pid), "stat"))
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	user, _ := strconv.ParseFloat(fields[11], 64)
+	system, _ := strconv.ParseFloat(fields[12], 64)
+	return (user + system) / 100
+}
+
+// memory returns the hub's resident memory in MB.
+func (b *bed) memory() float64 {
+	status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(b.cmd.Process.Pid), "status"))
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(status)) {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kb, _ := strconv.ParseFloat(strings.Fields(rest)[0], 64)
+			return kb / 1024
+		}
+	}
+	return 0
+}
+
+// activityBody writes the n-th request of the workload: six activities a
+// shipment, three references, about 600 bytes of event.
+func activityBody(b []byte, n int64) []byte {
+	shipment, step := n/6, n%6
+	codes := [...]string{"3Z", "1J", "1H", "1Y", "1C", "1I"}
+	texts := [...]string{"SECURITY FILING ON FILE", "IN-BOND MOVEMENT AUTHORIZED", "CBP HOLD PLACED AT PORT OF DISCHARGE",
+		"BILL MATCHED BETWEEN CARRIER AND NVOCC", "ENTERED AND RELEASED, GENERAL EXAM", "CBP HOLD REMOVED AT PORT OF DISCHARGE"}
+	return fmt.Appendf(b[:0], `{"shipment":{"number":"MEDU%08d","masterBillNumber":"MEDU%08d","bookingNumber":"BK%08d","referenceNumbers":["PO-%08d"]},`+
+		`"activities":[{"date":"2025-07-%02dT%02d:00:00.000Z","message":%q,"code":%q,"quantity":"1"}]}`,
+		shipment, shipment, shipment, shipment, 10+step, step, texts[step], codes[step])
+}
+
+// load posts activities over all connections until the context ends and
+// returns how many were answered with success.
+func (c *benchCmd) load(ctx context.Context, b *bed, first *atomic.Int64, done *atomic.Int64) error {
+	var wg sync.WaitGroup
+	errs := make(chan error, c.Connections)
+	for range c.Connections {
+		client, err := dialLine(hostPort(b.url), "/v1/entries/activities", b.key)
+		if err != nil {
+			return err
+		}
+		wg.Go(func() {
+			defer client.conn.Close()
+			var body []byte
+			for ctx.Err() == nil {
+				body = activityBody(body, first.Add(1)-1)
+				status, answer, err := client.post(body)
+				if err == nil && status != http.StatusOK {
+					err = fmt.Errorf("status %d: %s", status, answer)
+				}
+				if err != nil {
+					errs <- err
+					return
+				}
+				done.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	select {
+	case err := <-errs:
+		return err
+	default:
+		return nil
+	}
+}
+
+// measure runs the load for the row's time and returns requests a second and
+// the hub's CPU microseconds a request.
+func (c *benchCmd) measure(ctx context.Context, b *bed, first *atomic.Int64) (rate, cpu float64, err error) {
+	var done atomic.Int64
+	ctx, cancel := context.WithTimeout(ctx, c.Seconds)
+	defer cancel()
+	begin, before := time.Now(), b.cpu()
+	err = c.load(ctx, b, first, &done)
+	n := float64(done.Load())
+	return n / time.Since(begin).Seconds(), (b.cpu() - before) * 1e6 / n, err
+}
+
+func (c *benchCmd) single(ctx context.Context) (*benchRow, error) {
+	b, err := c.newBed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer b.stop()
+	var first atomic.Int64
+	rate, cpu, err := c.measure(ctx, b, &first)
+	return &benchRow{Name: fmt.Sprintf("one activity a request to durable, %d connections", c.Connections),
+		Figure: rate, Unit: "/s", Budget: "≥ 10,000/s", More: map[string]float64{"hub µs/request": cpu, "MB": b.memory()}}, err
+}
+
+// endToEnd measures from posting to the attempt's acknowledgement at n
+// endpoints. Deliveries still under way when posting stops are waited for.
+func (c *benchCmd) endToEnd(n int) func(context.Context) (*benchRow, error) {
+	return func(ctx context.Context) (*benchRow, error) {
+		b, err := c.newBed(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer b.stop()
+		var delivered atomic.Int64
+		for range n {
+			s, err := newSink(func(int64) { delivered.Add(1) })
+			if err != nil {
+				return nil, err
+			}
+			defer s.close()
+			if err := b.endpoint(ctx, s.url()); err != nil {
+				return nil, err
+			}
+		}
+		var first, posted atomic.Int64
+		begin, before := time.Now(), b.cpu()
+		limit, cancel := context.WithTimeout(ctx, c.Seconds)
+		defer cancel()
+		if err := c.load(limit, b, &first, &posted); err != nil {
+			return nil, err
+		}
+		loaded := time.Since(begin).Seconds()
+		want := posted.Load() * int64(n)
+		for delivered.Load() < want && ctx.Err() == nil && time.Since(begin) < 5*c.Seconds {
+			time.Sleep(time.Millisecond)
+		}
+		took := time.Since(begin).Seconds()
+		got := float64(delivered.Load())
+		row := &benchRow{Name: "posted, durable, signed, delivered, recorded; one endpoint", Figure: got / took, Unit: "events/s", Budget: "≥ 6,000/s"}
+		if n > 1 {
+			row.Name, row.Unit, row.Budget = fmt.Sprintf("same, %d endpoints", n), "deliveries/s", "≥ 14,000/s"
+		}
+		row.More = map[string]float64{"posted/s": float64(posted.Load()) / loaded, "hub µs/delivery": (b.cpu() - before) * 1e6 / got,
+			"MB": b.memory(), "missing": float64(want) - got}
+		return row, nil
+	}
+}
+
+func (c *benchCmd) bulk(ctx context.Context) (*benchRow, error) {
+	b, err := c.newBed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer b.stop()
+	var first, done atomic.Int64
+	limit, cancel := context.WithTimeout(ctx, c.Seconds)
+	defer cancel()
+	begin := time.Now()
+	var wg sync.WaitGroup
+	errs := make(chan error, 4)
+	for range 4 {
+		client, err := dialLine(hostPort(b.url), "/v1/entries/activities/bulk", b.key)
+		if err != nil {
+			return nil, err
+		}
+		wg.Go(func() {
+			defer client.conn.Close()
+			for limit.Err() == nil {
+				status, answer, err := client.post(bulkBody(first.Add(500) - 500))
+				if err == nil && status != http.StatusOK {
+					err = fmt.Errorf("status %d: %.300s", status, answer)
+				}
+				if err != nil {
+					errs <- err
+					return
+				}
+				done.Add(500)
+			}
+		})
+	}
+	wg.Wait()
+	rate := float64(done.Load()) / time.Since(begin).Seconds()
+	select {
+	case err := <-errs:
+		return nil, err
+	default:
+	}
+	return &benchRow{Name: "bulk of 500 activities a request", Figure: rate, Unit: "activities/s", Budget: "≥ 25,000 events/s",
+		More: map[string]float64{"events/s": rate * b.eventsPerActivity(ctx, done.Load()), "MB": b.memory()}}, nil
+}
+
+func bulkBody(first int64) []byte {
+	out := []byte(`{"items":[`)
+	var one []byte
+	for i := range int64(500) {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		one = activityBody(one, first+i)
+		out = append(out, one...)
+	}
+	return append(out, "]}"...)
+}
+
+// eventsPerActivity tells how many events the log has for each activity.
+func (b *bed) eventsPerActivity(ctx context.Context, activities int64) float64 {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, b.url+"/v1/events?order=desc&limit=1", nil)
+	if err != nil {
+		return 0
+	}
+	req.Header.Set("Authorization", "Bearer "+b.key)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0
+	}
+	defer resp.Body.Close()
+	var page struct{ Data []struct{ Position int64 } }
+	if json.NewDecoder(resp.Body).Decode(&page) != nil || len(page.Data) == 0 {
+		return 0
+	}
+	return float64(page.Data[0].Position) / float64(activities)
+}
+
+// latency measures from the answer to the post to the arrival at the receiver,
+// at fifty requests a second.
+func (c *benchCmd) latency(ctx context.Context) (*benchRow, error) {
+	b, err := c.newBed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer b.stop()
+	arrived := make(chan time.Time, 16)
+	s, err := newSink(func(int64) { arrived <- time.Now() })
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	if err := b.endpoint(ctx, s.url()); err != nil {
+		return nil, err
+	}
+	client, err := dialLine(hostPort(b.url), "/v1/entries/activities", b.key)
+	if err != nil {
+		return nil, err
+	}
+	defer client.conn.Close()
+	var waits, posts []float64
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for n := range int64(c.Seconds / (20 * time.Millisecond)) {
+		<-tick.C
+		begin := time.Now()
+		status, answer, err := client.post(activityBody(nil, n))
+		if err != nil || status != http.StatusOK {
+			return nil, fmt.Errorf("status %d: %s: %w", status, answer, err)
+		}
+		answered := time.Now()
+		select {
+		case at := <-arrived:
+			waits = append(waits, max(0, at.Sub(answered).Seconds()*1000))
+		case <-time.After(5 * time.Second):
+			return nil, errors.New("a delivery did not arrive within five seconds")
+		}
+		posts = append(posts, answered.Sub(begin).Seconds()*1000)
+	}
+	slices.Sort(waits)
+	slices.Sort(posts)
+	return &benchRow{Name: "commit to receiver at 50/s", Figure: quantile(waits, .5), Unit: "ms p50", Budget: "p50 ≤ 5 ms, p99 ≤ 20 ms",
+		More: map[string]float64{"p99 ms": quantile(waits, .99), "post p50 ms": quantile(posts, .5), "post p99 ms": quantile(posts, .99)}}, nil
+}
+
+func quantile(sorted []float64, q float64) float64 {
+	if len(sorted) == 0 {
+		return 0
+	}
+	return sorted[int(q*float64(len(sorted)-1))]
+}
+
+// start measures start to ready and what an idle hub takes.
+func (c *benchCmd) start(ctx context.Context) (*benchRow, error) {
+	b, err := c.newBed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer b.stop()
+	before := b.cpu()
+	time.Sleep(5 * time.Second)
+	return &benchRow{Name: "start to ready", Figure: float64(b.started.Milliseconds()), Unit: "ms", Budget: "≤ 500 ms; idle ≤ 60 MB, ≤ 1 % of a core",
+		More: map[string]float64{"idle MB": b.memory(), "idle % of a core": (b.cpu() - before) / 5 * 100}}, nil
+}
+
+// large measures the single row with many events in the log.
+func (c *benchCmd) large(ctx context.Context) (*benchRow, error) {
+	b, err := c.newBed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer b.stop()
+	client, err := dialLine(hostPort(b.url), "/v1/entries/activities/bulk", b.key)
+	if err != nil {
+		return nil, err
+	}
+	defer client.conn.Close()
+	var first atomic.Int64
+	for events := 0; events < c.Preload; events = int(float64(first.Load()) * 2.1) {
+		if status, answer, err := client.post(bulkBody(first.Add(500) - 500)); err != nil || status != http.StatusOK {
+			return nil, fmt.Errorf("preload: status %d: %.200s: %w", status, answer, err)
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+	}
+	rate, cpu, err := c.measure(ctx, b, &first)
+	return &benchRow{Name: fmt.Sprintf("one activity a request, about %d events in the log", c.Preload), Figure: rate, Unit: "/s",
+		Budget: "≥ 80 % of the empty log's", More: map[string]float64{"hub µs/request": cpu, "MB": b.memory()}}, err
+}

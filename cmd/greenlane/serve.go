@@ -1,0 +1,238 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"time"
+
+	"greenlane"
+	"greenlane/internal/delivery"
+	"greenlane/internal/hub"
+	"greenlane/internal/store/sqlite"
+	"greenlane/internal/web"
+	"greenlane/internal/web/api"
+)
+
+// serveCmd runs the hub.
+type serveCmd struct {
+	Listen         string   `help:"Address to listen on." default:"127.0.0.1:8080"`
+	Data           string   `help:"Data folder." default:"./greenlane-data" type:"path"`
+	AllowEndpoints []string `help:"Webhook targets to allow although they are not public: CIDR prefixes or host names." placeholder:"CIDR-or-host"`
+	DebugListen    string   `help:"Address for Go profiles (net/http/pprof); off by default. It has no authentication." placeholder:"127.0.0.1:6060"`
+	LogLevel       string   `help:"Least level that is logged: debug, info, warn, error." enum:"debug,info,warn,error" default:"info"`
+	LogFormat      string   `help:"Form of the log on standard error: text or json." enum:"text,json" default:"text"`
+}
+
+// Run serves until the context ends.
+func (c *serveCmd) Run(ctx context.Context, std *stdio) error {
+	log, err := newLog(std.err, c.LogLevel, c.LogFormat)
+	if err != nil {
+		return err
+	}
+	s, err := openServer(ctx, c, log)
+	if err != nil {
+		return err
+	}
+	return s.run(ctx, func() {
+		fmt.Fprintf(std.out, "Greenlane %s\n", version)
+		fmt.Fprintf(std.out, "API        %s/v1\n", s.url())
+		fmt.Fprintf(std.out, "Reference  %s/docs\n", s.url())
+		fmt.Fprintf(std.out, "Data       %s (key in %s)\n", c.Data, s.folder.file(keyFile))
+	})
+}
+
+func newLog(w io.Writer, level, format string) (*slog.Logger, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return nil, usageError{err}
+	}
+	o := &slog.HandlerOptions{Level: l}
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(w, o)), nil
+	}
+	return slog.New(slog.NewTextHandler(w, o)), nil
+}
+
+// server is the hub with everything around it.
+type server struct {
+	log      *slog.Logger
+	folder   *folder
+	db       *sqlite.DB
+	hub      *hub.Hub
+	sender   *delivery.Sender
+	engine   *delivery.Engine
+	api      *api.API
+	http     *http.Server
+	listener net.Listener
+	debug    *http.Server
+}
+
+// openServer opens what there is to open, in order, and starts nothing. What
+// was opened is closed again on an error.
+func openServer(ctx context.Context, c *serveCmd, log *slog.Logger) (*server, error) {
+	s := &server{log: log}
+	err := s.open(ctx, c)
+	if err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+func (s *server) open(ctx context.Context, c *serveCmd) error {
+	guard, err := delivery.NewGuard(c.AllowEndpoints)
+	if err != nil {
+		return usageError{err}
+	}
+	if s.folder, err = openFolder(c.Data); err != nil {
+		return err
+	}
+	if s.db, err = s.folder.database(ctx); err != nil {
+		return err
+	}
+	clock := greenlane.Clock(greenlane.SystemClock)
+	if s.hub, err = hub.Open(ctx, s.db, hub.Options{Clock: clock, Random: rand.Reader, Log: s.log}); err != nil {
+		return err
+	}
+	s.sender = delivery.NewSender(guard, clock, version)
+	s.engine = delivery.New(s.hub, delivery.Options{Sender: s.sender, Clock: clock, Chance: mathrand.Float64, Log: s.log})
+	s.api = api.New(api.Options{
+		Hub: s.hub, Engine: s.engine, Guard: guard, Clock: clock, Random: rand.Reader, Log: s.log, Version: version,
+	})
+	if s.listener, err = net.Listen("tcp", c.Listen); err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	m := newMetrics(s.hub, s.engine)
+	shell := &web.Shell{Log: s.log, Observe: m.observe}
+	s.http = web.NewServer(shell.Wrap(s.routes(m)), s.log)
+	if c.DebugListen != "" {
+		s.debug = &http.Server{Addr: c.DebugListen, Handler: profiles(), ReadHeaderTimeout: 10 * time.Second}
+	}
+	return nil
+}
+
+// profiles serves Go's own profiles.
+func profiles() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return mux
+}
+
+// routes joins the API with what every service has.
+func (s *server) routes(m *metrics) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", web.Health)
+	mux.Handle("GET /readyz", web.Ready(s.hub.Away))
+	mux.Handle("GET /metrics", web.LoopbackOrKey(m.handler(), s.hub.Authenticate))
+	mux.Handle("/", s.api)
+	return mux
+}
+
+func (s *server) url() string { return "http://" + s.listener.Addr().String() }
+
+// close releases what was opened, the last first.
+func (s *server) close() error {
+	var errs []error
+	if s.listener != nil {
+		errs = append(errs, s.listener.Close())
+	}
+	if s.sender != nil {
+		s.sender.Close()
+	}
+	if s.db != nil {
+		errs = append(errs, s.db.Close())
+	}
+	if s.folder != nil {
+		errs = append(errs, s.folder.close())
+	}
+	return errors.Join(errs...)
+}
+
+// Limits of the shutdown.
+const shutdownRequests = 15 * time.Second
+
+// run runs every part until ctx ends or one of them fails; then it stops them
+// in the order in which they need each other. ready is called once requests
+// are answered.
+func (s *server) run(ctx context.Context, ready func()) error {
+	storeRun := startPart(s.db.Run)
+	hubRun := startPart(s.hub.Run)
+	err := s.folder.firstAccount(ctx, s.hub)
+	var engineRun, httpRun *part
+	if err == nil {
+		engineRun = startPart(s.engine.Run)
+		httpRun = startPart(func(context.Context) error { return s.http.Serve(s.listener) })
+		if s.debug != nil {
+			debugRun := startPart(func(context.Context) error { return s.debug.ListenAndServe() })
+			defer debugRun.stop()
+			defer s.debug.Close()
+		}
+		ready()
+		select {
+		case <-ctx.Done():
+		case err = <-storeRun.failed():
+		case err = <-hubRun.failed():
+		case err = <-engineRun.failed():
+		case err = <-httpRun.failed():
+		}
+		err = errors.Join(err, s.stopServing(), engineRun.stop())
+		<-httpRun.done
+	}
+	err = errors.Join(err, hubRun.stop(), storeRun.stop())
+	s.listener = nil // the HTTP server closed it
+	return errors.Join(err, s.close())
+}
+
+// stopServing stops accepting, ends streams and lets requests finish.
+func (s *server) stopServing() error {
+	s.api.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownRequests)
+	defer cancel()
+	if err := s.http.Shutdown(ctx); err != nil {
+		return errors.Join(fmt.Errorf("requests were cut off: %w", err), s.http.Close())
+	}
+	return nil
+}
+
+// part is a component that runs.
+type part struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+	fails  chan error
+	err    error
+}
+
+func startPart(run func(context.Context) error) *part {
+	ctx, cancel := context.WithCancel(context.Background())
+	p := &part{cancel: cancel, done: make(chan struct{}), fails: make(chan error, 1)}
+	go func() {
+		defer close(p.done)
+		err := run(ctx)
+		if errors.Is(err, http.ErrServerClosed) {
+			err = nil
+		}
+		if p.err = err; err != nil {
+			p.fails <- err
+		}
+	}()
+	return p
+}
+
+// failed delivers the error a part ended with.
+func (p *part) failed() <-chan error { return p.fails }
+
+// stop ends the part and waits for it.
+func (p *part) stop() error {
+	p.cancel()
+	<-p.done
+	return p.err
+}
