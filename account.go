@@ -132,6 +132,7 @@ const (
 	EventKeyCreated       EventType = "audit.key_created"
 	EventKeyRevoked       EventType = "audit.key_revoked"
 	EventMessageUnmatched EventType = "customs.message.unmatched"
+	EventReactionFailed   EventType = "reaction.failed"
 )
 
 // The payloads of the account events.
@@ -160,6 +161,15 @@ type (
 		LRN         Text          `json:"lrn"`
 		MRN         Text          `json:"mrn"`
 	}
+	// ReactionFailedData is what reaction.failed publishes: one of the hub's own
+	// reactions gave an event up and went on with the next.
+	ReactionFailedData struct {
+		Reaction string `json:"reaction"`
+		Position int64  `json:"position"`
+		EventID  string `json:"eventId"`
+		// Error is the last failure in public words.
+		Error string `json:"error"`
+	}
 )
 
 // The bodies of the account events.
@@ -167,9 +177,11 @@ type (
 	AccountChanged = Content[AccountData, Nothing]
 	KeyChanged     = Content[KeyData, Nothing]
 	MessageParked  = Content[UnmatchedData, Nothing]
+	ReactionFailed = Content[ReactionFailedData, Nothing]
 )
 
-// RecordAccount puts a change of an account or of its keys into the log.
+// RecordAccount puts a change of an account or of its keys into the log, and
+// what happened to its messages and events beside their subjects.
 type RecordAccount struct {
 	Number int64
 	Type   EventType
@@ -199,7 +211,7 @@ func (h *AccountHistory) Decide(env *Env, c Command) ([]Draft, error) {
 // Apply implements [State].
 func (h *AccountHistory) Apply(e *Event) (State, error) {
 	switch e.Body.(type) {
-	case AccountChanged, KeyChanged, MessageParked:
+	case AccountChanged, KeyChanged, MessageParked, ReactionFailed:
 		return &AccountHistory{Changes: h.Changes + 1, Last: e.Type, At: e.OccurredAt}, nil
 	}
 	return nil, unknownEvent(e)

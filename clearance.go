@@ -216,7 +216,7 @@ func (s standing) words() string {
 	case ClearanceHeld:
 		names := make([]string, len(s.holds))
 		for i, h := range s.holds {
-			names[i] = strings.TrimSpace(h.Code + " " + h.Reason)
+			names[i] = strings.TrimSpace(orElse(h.Code, string(h.Kind)) + " " + h.Reason)
 		}
 		word := "held by"
 		if s.released {

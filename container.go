@@ -89,6 +89,13 @@ func (c *Container) Decide(env *Env, cmd Command) ([]Draft, error) {
 	if holds == nil {
 		holds = []ContainerHold{}
 	}
+	id := Ref(RefContainer, report.ContainerID)
+	if id.IsZero() {
+		return nil, InvalidField("path.containerId", report.ContainerID, "is missing")
+	}
+	if !report.AvailableAt.IsZero() && !plausible(report.AvailableAt) {
+		return nil, implausible("body.availableAt", report.AvailableAt)
+	}
 	available := report.AvailableAt.UTC().Truncate(time.Millisecond)
 	if c.Status == report.Status && c.AvailableAt.Equal(available) && c.LastFreeDay == report.LastFreeDay &&
 		c.Terminal == report.Terminal && slices.Equal(c.Holds, holds) {
@@ -97,7 +104,7 @@ func (c *Container) Decide(env *Env, cmd Command) ([]Draft, error) {
 	}
 	return []Draft{{Type: EventContainerStatus, OccurredAt: env.Now, Body: ContainerStatusUpdated{
 		Data: ContainerStatusData{
-			ContainerID: Ref(RefContainer, report.ContainerID).Value, Status: report.Status,
+			ContainerID: id.Value, Status: report.Status,
 			PreviousStatus: Text(c.Status), AvailableAt: Millis{available}, LastFreeDay: Text(report.LastFreeDay),
 			Terminal: Text(report.Terminal), Holds: holds, UpdatedAt: Millis{env.Now},
 		}}}}, nil

@@ -139,16 +139,29 @@ type DeclarationContent struct {
 	Items                     []GoodsItem     `json:"items,omitzero"`
 }
 
-// prelodges reports whether the declaration is lodged before the goods are
+// Prelodges reports whether the declaration is lodged before the goods are
 // presented: additional declaration types D, E and F (EU customs data model,
 // data element 1/2), for which Eaze Customs writes ADVANCE_….
-func (c *DeclarationContent) prelodges() bool {
+func (c *DeclarationContent) Prelodges() bool {
 	switch t := strings.ToUpper(c.AdditionalDeclarationType); t {
 	case "D", "E", "F":
 		return true
 	default:
 		return strings.HasPrefix(t, "ADVANCE_")
 	}
+}
+
+// clone returns a copy that shares nothing with c, for whoever may change it.
+func (c *DeclarationContent) clone() DeclarationContent {
+	next := *c
+	next.Items = slices.Clone(c.Items)
+	for _, p := range []**Party{&next.Exporter, &next.Consignee} {
+		if *p != nil {
+			party := **p
+			*p = &party
+		}
+	}
+	return next
 }
 
 // OutboundPurpose says what an outbound message asks of customs.
@@ -186,6 +199,9 @@ type Declaration struct {
 	LRN      string             `json:"lrn,omitzero"`
 	MRN      string             `json:"mrn,omitzero"`
 	Shipment int64              `json:"shipment,omitzero"`
+	// Type is what was declared, or what an exit or a write-off showed of a
+	// declaration that nobody told us the type of.
+	Type DeclarationType `json:"type,omitzero"`
 	// Ours: created through the API, so that we validate it.
 	Ours      bool      `json:"ours,omitzero"`
 	CreatedAt time.Time `json:"createdAt,omitzero"`
@@ -241,6 +257,9 @@ type Step struct {
 	// Text is the reason in the authority's or the caller's words.
 	Text string `json:"text,omitzero"`
 }
+
+// reported tells a caller's or our own status from an authority's response.
+func (s *Step) reported() bool { return s.Reported != "" }
 
 // Problem is an error of a declaration, ours or customs'.
 type Problem struct {
@@ -365,6 +384,8 @@ type (
 	DeclarationUpdatedDetail struct {
 		Content  DeclarationContent `json:"content"`
 		Shipment int64              `json:"shipment,omitzero"`
+		// Left is the shipment it belonged to before, 0 if it stays.
+		Left int64 `json:"left,omitzero"`
 	}
 	// DeclarationStatusDetail is the detail of declaration.status_updated. Step
 	// is set when the status was reported or decided by us; a status that

@@ -6,9 +6,10 @@ import (
 	"math/big"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 )
 
-// MaxLRNLength is the longest Local Reference Number (EU customs data model,
+// MaxLRNLength is the longest Local Reference Number, in characters (EU customs data model,
 // data element 2/5: an..22).
 const MaxLRNLength = 22
 
@@ -29,7 +30,7 @@ var (
 // declaration may be registered without the parts that the filing system adds.
 func (c *DeclarationContent) check(lrn string) []CustomsError {
 	var p problems
-	p.when(len(lrn) > MaxLRNLength, "lrn", lrn, "must have at most 22 characters")
+	p.when(utf8.RuneCountInString(lrn) > MaxLRNLength, "lrn", lrn, "must have at most 22 characters")
 	p.form(officeForm, "declarationOffice", c.DeclarationOffice, "must be a country and six characters, such as NL000850")
 	p.party("exporter", c.Exporter)
 	p.party("consignee", c.Consignee)

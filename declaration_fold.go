@@ -10,7 +10,9 @@ import (
 type passage struct {
 	status DeclarationStatus
 	on     time.Time
-	step   *Step
+	// ended: callers can't leave it, because customs invalidated the declaration
+	// or it was canceled. Only a later response of customs leads on.
+	ended bool
 }
 
 // folder walks a declaration's steps in the order that decides and keeps what
@@ -23,14 +25,13 @@ type folder struct {
 	asked bool
 
 	path []passage
-	// before is the status a detention interrupted, to return to when lifted.
-	before   DeclarationStatus
+	// before is the passage a detention interrupted, to return to when lifted.
+	before   passage
 	holds    []Hold
 	released bool
 	finalTax bool
 	// granted: the last decision on a request was a yes.
 	granted bool
-	ended   bool
 
 	clearedAt, completedAt, invalidatedAt time.Time
 	reason                                string
@@ -47,13 +48,13 @@ type folder struct {
 // before the release is kept and shown after it.
 func (d *Declaration) fold() *folder {
 	f := &folder{
-		kind: d.Content.Type, prelodged: d.Content.prelodges(), asked: !d.CancelAskedAt.IsZero(),
+		kind: d.Content.Type, prelodged: d.Content.Prelodges(), asked: !d.CancelAskedAt.IsZero(),
 		path:   []passage{{status: StatusNew, on: d.CreatedAt}},
 		clears: ClearancePending, clearsSince: d.CreatedAt,
 	}
 	for i := range d.Steps {
 		s := &d.Steps[i]
-		if s.Reported != "" {
+		if s.reported() {
 			f.report(s)
 		} else {
 			f.respond(s)
@@ -65,22 +66,32 @@ func (d *Declaration) fold() *folder {
 	return f
 }
 
-func (f *folder) status() DeclarationStatus { return f.path[len(f.path)-1].status }
+func (f *folder) now() *passage { return &f.path[len(f.path)-1] }
+
+func (f *folder) status() DeclarationStatus { return f.now().status }
 
 // set moves to a status, whatever the present one is.
 func (f *folder) set(status DeclarationStatus, s *Step) {
 	if f.status() == status {
 		return
 	}
-	f.path = append(f.path, passage{status: status, on: s.On, step: s})
-	if status == StatusCompleted {
+	f.path = append(f.path, passage{status: status, on: s.On})
+	switch status {
+	case StatusCompleted:
 		f.completedAt = s.On
+	case StatusInvalid, StatusBlocked, StatusCanceled, StatusNoRelease:
+		// Each takes an earlier release back.
+		f.released = false
 	}
 }
 
 // report applies what a caller reported. It was checked against the table of
-// transitions when it was made.
+// transitions when it was made; an invalidation that became known since leaves
+// nothing to report on.
 func (f *folder) report(s *Step) {
+	if f.now().ended {
+		return
+	}
 	switch s.Reported {
 	case StatusReleased:
 		noticed := f.status() == StatusFinalTaxNotice
@@ -97,12 +108,10 @@ func (f *folder) report(s *Step) {
 		f.finalTax = true
 	case StatusInvalid:
 		if s.Ends {
-			f.void(StatusInvalid, s)
+			f.end(StatusInvalid, s)
 		}
 	case StatusCanceled:
-		f.void(StatusCanceled, s)
-	case StatusNoRelease:
-		f.released = false
+		f.end(StatusCanceled, s)
 	}
 	f.set(s.Reported, s)
 }
@@ -122,11 +131,11 @@ func (f *folder) respond(s *Step) {
 	switch {
 	case e.Rejection:
 		f.reject(s)
-	case e.Invalidation:
+	case e.Invalidation || e.Status == StatusCanceled:
 		f.invalidate(s)
-	case e.Release:
+	case e.Release || e.Status == StatusReleased:
 		f.release(s)
-	case e.FinalTax:
+	case e.FinalTax || e.Status == StatusFinalTaxNotice:
 		f.finalTax = true
 		f.settle(s)
 	case e.Exit:
@@ -145,25 +154,21 @@ func (f *folder) announce(status DeclarationStatus, s *Step) {
 		status = StatusPrelodged
 	}
 	if status.progress() <= StatusAcknowledged.progress() && status != StatusInvalid && status != StatusBlocked {
-		if f.ended || status.progress() <= f.status().progress() {
+		if f.now().ended || status.progress() <= f.status().progress() {
 			return
 		}
-	}
-	if status == StatusNoRelease {
-		f.released = false
 	}
 	f.set(status, s)
 }
 
 // reject applies the refusal of one of the declarant's messages.
 func (f *folder) reject(s *Step) {
-	if f.status().progress() >= StatusAcknowledged.progress() || f.ended || s.Effect.Sequence {
+	if f.status().progress() >= StatusAcknowledged.progress() || f.now().ended || s.Effect.Sequence {
 		return
 	}
 	switch s.Effect.Status {
 	case StatusCanceled:
-		f.void(StatusCanceled, s)
-		f.set(StatusCanceled, s)
+		f.end(StatusCanceled, s)
 	case StatusBlocked:
 		f.set(StatusBlocked, s)
 	default:
@@ -181,14 +186,17 @@ func (f *folder) invalidate(s *Step) {
 			status = StatusCanceled
 		}
 	}
-	f.void(status, s)
-	f.set(status, s)
+	f.end(status, s)
 }
 
-// void records that the declaration is gone, and why.
-func (f *folder) void(status DeclarationStatus, s *Step) {
-	f.ended = true
-	f.released = false
+// end moves to canceled or invalid for good and keeps why. Told again, the
+// first time and reason stand.
+func (f *folder) end(status DeclarationStatus, s *Step) {
+	if f.status() == status && f.now().ended {
+		return
+	}
+	f.set(status, s)
+	f.now().ended = true
 	f.reason = s.Text
 	if status == StatusInvalid {
 		f.invalidatedAt = s.On
@@ -212,9 +220,10 @@ func (f *folder) release(s *Step) {
 	f.settle(s)
 }
 
-// settle moves on from a release once the final tax is known.
+// settle moves on from a release once the final tax is known. While customs has
+// the goods under control again, the notice waits for the next release.
 func (f *folder) settle(s *Step) {
-	if !f.released || !f.finalTax || f.status() == StatusCompleted {
+	if !f.released || !f.finalTax || f.status() != StatusReleased && f.status() != StatusFinalTaxNotice {
 		return
 	}
 	f.set(StatusFinalTaxNotice, s)
@@ -242,12 +251,13 @@ func (f *folder) place(s *Step, kind HoldKind) {
 			return
 		}
 	}
-	if rule := holdRules[kind]; rule.removal {
-		f.before = f.status()
+	rule := holdRules[kind]
+	if rule.removal && f.before.status == "" {
+		f.before = *f.now()
 	}
 	f.holds = append(f.holds, Hold{
 		ID: fmt.Sprintf("%s-%d", kind, s.Seq), Kind: kind, Code: s.Type, By: s.By, Scope: ScopeDeclaration,
-		Reason: s.Text, PlacedAt: s.On, EndedBy: holdRules[kind].endWords(), Final: holdRules[kind] == holdRule{},
+		Reason: s.Text, PlacedAt: s.On, EndedBy: rule.endWords(), Final: !rule.release && !rule.removal,
 		Fact: s.Seq,
 	})
 }
@@ -257,9 +267,17 @@ func (f *folder) place(s *Step, kind HoldKind) {
 func (f *folder) lift(kind HoldKind, s *Step) {
 	n := len(f.holds)
 	f.endHolds(func(h Hold) bool { return h.Kind == kind && h.By == s.By })
-	if len(f.holds) < n && f.status() == StatusControl && f.before != "" && len(f.holds) == 0 {
-		f.set(f.before, s)
+	if len(f.holds) == n || slices.ContainsFunc(f.holds, func(h Hold) bool { return holdRules[h.Kind].removal }) {
+		return
 	}
+	before := f.before
+	f.before = passage{}
+	if f.status() != StatusControl || before.status == "" || len(f.holds) > 0 {
+		return
+	}
+	f.set(before.status, s)
+	f.now().ended = before.ended
+	f.settle(s)
 }
 
 func (f *folder) endHolds(ends func(Hold) bool) {
@@ -275,9 +293,9 @@ func (f *folder) standing() standing {
 	case StatusCanceled:
 		st.withdrawn, st.note = true, "the declaration is canceled"
 	case StatusInvalid:
-		st.withdrawn = f.ended
+		st.withdrawn = f.now().ended
 		st.note = "the declaration was rejected"
-		if f.ended {
+		if st.withdrawn {
 			st.note = "customs invalidated the declaration"
 		}
 	}
@@ -287,10 +305,9 @@ func (f *folder) standing() standing {
 // refold returns d with everything that follows from its steps.
 func (d *Declaration) refold() *Declaration {
 	f := d.fold()
-	last := f.path[len(f.path)-1]
-	d.Content.Type = f.kind
-	d.Status, d.StatusSince = last.status, last.on
-	d.Ended = f.ended
+	last := f.now()
+	d.Type = f.kind
+	d.Status, d.StatusSince, d.Ended = last.status, last.on, last.ended
 	d.Holds = f.holds
 	d.Clears, d.ClearsSince, d.ClearsWhy = f.clears, f.clearsSince, f.standing().words()
 	d.ClearedAt, d.CompletedAt, d.InvalidatedAt, d.Reason = f.clearedAt, f.completedAt, f.invalidatedAt, f.reason
@@ -324,7 +341,7 @@ func (d *Declaration) nextStep() Step {
 // isLate reports whether a response issued later than at is known already.
 func (d *Declaration) isLate(at time.Time) bool {
 	for i := len(d.Steps) - 1; i >= 0 && d.Steps[i].At.After(at); i-- {
-		if d.Steps[i].Response != "" {
+		if !d.Steps[i].reported() {
 			return true
 		}
 	}

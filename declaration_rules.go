@@ -67,8 +67,8 @@ type RecordResponse struct {
 // Target implements [Command].
 func (c CreateDeclaration) Target(Neighbours) (Target, error) {
 	t := Target{Kind: KindDeclaration, Create: true}
-	if c.LRN != "" {
-		t.By = []Reference{Ref(RefLRN, c.LRN)}
+	if ref := Ref(RefLRN, c.LRN); !ref.IsZero() {
+		t.By = []Reference{ref}
 	}
 	return t, nil
 }
@@ -97,6 +97,7 @@ func declarationTarget(number int64) (Target, error) {
 func (c RecordResponse) Target(n Neighbours) (Target, error) {
 	t := Target{Kind: KindDeclaration, Create: c.Create}
 	r := c.Response
+	r.MRN = Ref(RefMRN, r.MRN).Value
 	if r.MRN != "" {
 		if s, ok := newest(n, Ref(RefMRN, r.MRN), nil); ok {
 			t.Number = s.Number
@@ -163,16 +164,12 @@ func (d *Declaration) create(env *Env, c CreateDeclaration) ([]Draft, error) {
 	if err := shipmentExists(env, c.Shipment); err != nil {
 		return nil, err
 	}
-	lrn := c.LRN
+	lrn := Ref(RefLRN, c.LRN).Value
 	if lrn == "" {
 		// Unique in the hub because the number is; at most 22 characters.
 		lrn = fmt.Sprintf("GL%02d-%d", env.Now.Year()%100, env.Self.Number)
 	}
-	for i := range c.Content.Items {
-		if c.Content.Items[i].ItemID == 0 {
-			c.Content.Items[i].ItemID = int64(i + 1)
-		}
-	}
+	c.Content.Items = numbered(c.Content.Items)
 	body := d.created(env, lrn, env.Now)
 	body.Data.CommercialReference = Text(c.Content.CommercialReference)
 	body.Detail = DeclarationCreatedDetail{Content: c.Content, Shipment: c.Shipment, Ours: true}
@@ -185,6 +182,23 @@ func (d *Declaration) created(env *Env, lrn string, at time.Time) DeclarationCre
 	}}
 }
 
+// numbered returns the items with a number for each that has none, after the
+// largest there is, so that a change can name every item.
+func numbered(items []GoodsItem) []GoodsItem {
+	items = slices.Clone(items)
+	var largest int64
+	for _, it := range items {
+		largest = max(largest, it.ItemID)
+	}
+	for i := range items {
+		if items[i].ItemID == 0 {
+			largest++
+			items[i].ItemID = largest
+		}
+	}
+	return items
+}
+
 func shipmentExists(env *Env, number int64) error {
 	if number == 0 || env.State(Subject{KindShipment, number}) != nil {
 		return nil
@@ -192,9 +206,17 @@ func shipmentExists(env *Env, number int64) error {
 	return InvalidField("body.shipmentId", number, "there is no shipment %d in this account", number)
 }
 
+// editable reports whether what is declared may still be changed.
+func (d *Declaration) editable() bool {
+	switch d.Status {
+	case StatusNew, StatusInvalid, StatusBlocked, StatusReadyToDeclare:
+		return !d.Ended
+	}
+	return false
+}
+
 func (d *Declaration) update(env *Env, c UpdateDeclaration) ([]Draft, error) {
-	editable := []DeclarationStatus{StatusNew, StatusInvalid, StatusBlocked, StatusReadyToDeclare}
-	if !slices.Contains(editable, d.Status) || d.Ended {
+	if !d.editable() {
 		return nil, Errorf(Conflict, "not_editable",
 			"declaration %d is %s; it can be changed in new, invalid, blocked and readyToDeclare, unless customs ended it",
 			env.Self.Number, d.Status)
@@ -203,28 +225,41 @@ func (d *Declaration) update(env *Env, c UpdateDeclaration) ([]Draft, error) {
 		return nil, Errorf(Conflict, "already_sent",
 			"declaration %d was sent at %s and awaits customs' answer", env.Self.Number, FormatMillis(d.SentAt))
 	}
-	content, err := c.Change(d.Content)
+	content, err := c.Change(d.Content.clone())
 	if err != nil {
 		return nil, err
 	}
+	content.Items = numbered(content.Items)
 	if err := shipmentExists(env, c.Shipment); err != nil {
 		return nil, err
 	}
-	shipment := d.Shipment
-	if c.Shipment != 0 {
-		shipment = c.Shipment
+	detail := DeclarationUpdatedDetail{Content: content, Shipment: d.Shipment}
+	if c.Shipment != 0 && c.Shipment != d.Shipment {
+		detail.Shipment, detail.Left = c.Shipment, d.Shipment
 	}
-	return []Draft{{Type: EventDeclarationUpdated, OccurredAt: env.Now, Body: DeclarationUpdated{
+	drafts := []Draft{{Type: EventDeclarationUpdated, OccurredAt: env.Now, Body: DeclarationUpdated{
 		Data:   DeclarationUpdatedData{DeclarationID: env.Self.Number, LRN: Text(d.LRN), UpdatedAt: Millis{env.Now}},
-		Detail: DeclarationUpdatedDetail{Content: content, Shipment: shipment},
-	}}}, nil
+		Detail: detail,
+	}}}
+	// What customs said before can mean something else for another type: an
+	// exit completes an export only.
+	next := *d
+	next.Content = content
+	drafts = append(drafts, d.moved(env, &next, d.passed(next.refold(), true), true)...)
+	return append(drafts, d.clearanceDraft(env, &next, env.Now, true)...), nil
 }
 
 // validate moves a declaration of ours to readyToDeclare or, with what is
 // wrong, to invalid.
 func (d *Declaration) validate(env *Env) ([]Draft, error) {
+	if !d.editable() {
+		return nil, nil
+	}
 	problems := d.Content.check(d.LRN)
 	if len(problems) == 0 {
+		if d.Status == StatusReadyToDeclare {
+			return nil, nil
+		}
 		return d.step(env, d.ownStep(env, StatusReadyToDeclare), "")
 	}
 	failure := d.failure(env, ErrorIntXML, problems, env.Now, false)
@@ -258,6 +293,20 @@ func (d *Declaration) step(env *Env, s Step, mrn string) ([]Draft, error) {
 		drafts = append(drafts, next.ending(env, p.status, p.on, false)...)
 	}
 	return append(drafts, d.clearanceDraft(env, next, s.On, false)...), nil
+}
+
+// moved drafts the statuses passed on the way to next, and the ends reached.
+func (d *Declaration) moved(env *Env, next *Declaration, passed []passage, late bool) []Draft {
+	var drafts []Draft
+	for _, p := range passed {
+		drafts = append(drafts, d.statusDraft(env, p, late))
+		drafts = append(drafts, next.ending(env, p.status, p.on, late)...)
+	}
+	if next.Ended && !d.Ended && next.Status == d.Status {
+		// Customs invalidated what it had rejected before: the status stays.
+		drafts = append(drafts, next.ending(env, next.Status, next.InvalidatedAt, late)...)
+	}
+	return drafts
 }
 
 func (d *Declaration) statusDraft(env *Env, p passage, late bool) Draft {
@@ -326,7 +375,7 @@ func (d *Declaration) send(env *Env, c SendOutbound) ([]Draft, error) {
 			return nil, Errorf(Conflict, "not_ready", "declaration %d is %s; only one that is readyToDeclare can be sent",
 				env.Self.Number, d.Status)
 		}
-		if d.Content.prelodges() {
+		if d.Content.Prelodges() {
 			after = StatusPrelodged
 		}
 	case OutboundPresentation:
@@ -374,7 +423,7 @@ func (d *Declaration) cancel(env *Env, reason string) ([]Draft, error) {
 }
 
 func (d *Declaration) outbound(env *Env, c SendOutbound) Draft {
-	// The declaration's number and the message's place in its life make the id.
+	// The number inside lets the gateway find the declaration by the id.
 	id := NewID(env.Now, env.Self.Number, c.Chance).Text(OutboundPrefix)
 	return Draft{Type: EventOutboundMessage, OccurredAt: env.Now, Body: OutboundMessage{
 		Data: OutboundData{
@@ -427,6 +476,10 @@ func (d *Declaration) illegal(env *Env, to DeclarationStatus) error {
 }
 
 func (d *Declaration) reported(env *Env, c ReportStatus) ([]Draft, error) {
+	c.MRN, c.At = Ref(RefMRN, c.MRN).Value, Micro(c.At)
+	if !c.At.IsZero() && !plausible(c.At) {
+		return nil, implausible("body.timestamp", c.At)
+	}
 	if c.Status == d.Status && c.Error == nil && (c.MRN == "" || c.MRN == d.MRN) {
 		env.Outcome = OutcomeDuplicate
 		return nil, nil
@@ -444,13 +497,7 @@ func (d *Declaration) reported(env *Env, c ReportStatus) ([]Draft, error) {
 	}
 	// An error can be mended; an invalidation without one is customs' last word.
 	s.Ends = c.Status == StatusInvalid && c.Error == nil
-	told := d
-	if c.MRN != "" {
-		copied := *d
-		copied.MRN = c.MRN
-		told = &copied
-	}
-	drafts, err := told.step(env, s, c.MRN)
+	drafts, err := d.step(env, s, c.MRN)
 	if err == nil && c.Error != nil {
 		drafts = append(drafts, d.failure(env, c.Error.Type, []CustomsError{{Text: c.Error.Message}}, s.On, false))
 	}
@@ -460,11 +507,14 @@ func (d *Declaration) reported(env *Env, c ReportStatus) ([]Draft, error) {
 // record takes in an authority's response. It is never refused: what the
 // authority said is a fact.
 func (d *Declaration) record(env *Env, r Response) ([]Draft, error) {
-	if r.IssuedAt.IsZero() {
-		r.IssuedAt = env.ReceivedAt
+	r.LRN, r.MRN = Ref(RefLRN, r.LRN).Value, Ref(RefMRN, r.MRN).Value
+	if r.IssuedAt = Micro(r.IssuedAt); !plausible(r.IssuedAt) {
+		if r.IssuedAt = env.ReceivedAt; r.IssuedAt.IsZero() {
+			r.IssuedAt = env.Now
+		}
 		env.Warn("no_issue_time", "the response does not say when it was issued; taken as issued on receipt")
 	}
-	if slices.ContainsFunc(d.Steps, func(s Step) bool { return s.Response == r.ID }) {
+	if slices.ContainsFunc(d.Steps, func(s Step) bool { return !s.reported() && s.Response == r.ID }) {
 		env.Outcome = OutcomeDuplicate
 		return nil, nil
 	}
@@ -491,10 +541,7 @@ func (d *Declaration) record(env *Env, r Response) ([]Draft, error) {
 	}
 	passed := told.passed(next, late)
 	told.warnUnexpected(env, passed, late)
-	for _, p := range passed {
-		drafts = append(drafts, told.statusDraft(env, p, late))
-		drafts = append(drafts, next.ending(env, p.status, p.on, late)...)
-	}
+	drafts = append(drafts, told.moved(env, next, passed, late)...)
 	drafts = append(drafts, base.clearanceDraft(env, next, r.IssuedAt, late)...)
 	return append(drafts, base.revisions(env, next, passed, r)...), nil
 }
@@ -559,22 +606,23 @@ func (d *Declaration) revisions(env *Env, next *Declaration, passed []passage, r
 		return slices.ContainsFunc(passed, func(p passage) bool { return p.status == status })
 	}
 	var drafts []Draft
-	add := func(field string, from, to time.Time) {
-		if from.Equal(to) {
+	add := func(field, from, to string) {
+		if from == to {
 			return
 		}
 		cause := strings.TrimSpace(r.MessageType + " " + r.ID)
 		drafts = append(drafts, Draft{
 			Type: EventHistoryRevised, OccurredAt: r.IssuedAt, Late: true,
-			Body: revised(env.Self, field, formatOrEmpty(from), formatOrEmpty(to), cause),
+			Body: revised(env.Self, field, from, to, cause),
 		})
 	}
 	if d.Status == StatusCompleted && !republished(StatusCompleted) {
-		add("customsClearedAt", d.ClearedAt, next.ClearedAt)
-		add("completedAt", d.CompletedAt, next.CompletedAt)
+		add("customsClearedAt", formatOrEmpty(d.ClearedAt), formatOrEmpty(next.ClearedAt))
+		add("completedAt", formatOrEmpty(d.CompletedAt), formatOrEmpty(next.CompletedAt))
 	}
 	if d.Status == StatusInvalid && d.Ended && !republished(StatusInvalid) {
-		add("invalidatedAt", d.InvalidatedAt, next.InvalidatedAt)
+		add("invalidatedAt", formatOrEmpty(d.InvalidatedAt), formatOrEmpty(next.InvalidatedAt))
+		add("reason", d.Reason, next.Reason)
 	}
 	return drafts
 }
@@ -595,6 +643,9 @@ func (d *Declaration) follow(env *Env, e *Event) []Command {
 	}
 	if d.Shipment != 0 && shipmentMatters(e.Type) {
 		commands = append(commands, DeriveShipment{Number: d.Shipment, At: e.OccurredAt})
+	}
+	if body, ok := e.Body.(DeclarationUpdated); ok && body.Detail.Left != 0 {
+		commands = append(commands, DeriveShipment{Number: body.Detail.Left, At: e.OccurredAt})
 	}
 	return commands
 }

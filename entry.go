@@ -44,7 +44,8 @@ type Activity struct {
 	Table CodeTable `json:"table,omitzero"`
 	// Sequence is CBP's own number of the statement, where it gives one.
 	Sequence int `json:"sequence,omitzero"`
-	// Lifts: an unknown code that the caller said holds no more.
+	// Lifts: a code that places no hold by itself and that the caller said
+	// holds no more.
 	Lifts bool `json:"lifts,omitzero"`
 	// At orders the activities: the date, or for a hold placed again what was
 	// the latest date then. Ties keep the order of arrival.
@@ -176,8 +177,8 @@ type CloseHold struct {
 // else its only entry.
 func (c RecordActivities) Target(n Neighbours) (Target, error) {
 	t := Target{Kind: KindEntry, Create: true}
-	if c.EntryNumber != "" {
-		ref := Ref(RefEntryNumber, c.EntryNumber)
+	ref := Ref(RefEntryNumber, c.EntryNumber)
+	if !ref.IsZero() {
 		for _, s := range n.Find(ref) {
 			if s.Kind == KindEntry {
 				t.Number = s.Number
@@ -201,7 +202,7 @@ func (c RecordActivities) Target(n Neighbours) (Target, error) {
 		}
 		entries = append(entries, s)
 	}
-	if c.EntryNumber == "" && len(entries) == 1 {
+	if ref.IsZero() && len(entries) == 1 {
 		t.Number = entries[0].Number
 	}
 	return t, nil
@@ -246,6 +247,9 @@ func (e *Entry) record(env *Env, c RecordActivities) ([]Draft, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.checkDates(); err != nil {
+		return nil, err
+	}
 	fresh := e.fresh(env, c.Activities)
 	if len(fresh) == 0 {
 		env.Outcome = OutcomeDuplicate
@@ -281,6 +285,18 @@ func (e *Entry) record(env *Env, c RecordActivities) ([]Draft, error) {
 	return append(drafts, e.clearanceDraft(env, e.with(fresh, number), last, late)...), nil
 }
 
+func (c RecordActivities) checkDates() error {
+	for i, a := range c.Activities {
+		if !plausible(a.Date) {
+			return implausible(fmt.Sprintf("body.activities[%d].date", i), a.Date)
+		}
+		if !a.ReleaseDate.IsZero() && !plausible(a.ReleaseDate) {
+			return implausible(fmt.Sprintf("body.activities[%d].releaseDate", i), a.ReleaseDate)
+		}
+	}
+	return nil
+}
+
 // shipment finds the shipment whose identity goes into the event.
 func (e *Entry) shipment(env *Env, c RecordActivities) (*Shipment, int64, error) {
 	number := e.Shipment
@@ -306,14 +322,18 @@ func (e *Entry) shipment(env *Env, c RecordActivities) (*Shipment, int64, error)
 // its equal was already removed, unless the same request brings the removal:
 // then it is a history told once more.
 func (e *Entry) fresh(env *Env, told []NewActivity) []Activity {
+	all := make([]Activity, len(told))
+	for i, n := range told {
+		all[i] = n.activity(env)
+	}
 	var out []Activity
 	seen := map[activityKey]int{}
-	for _, n := range told {
-		a := n.activity(env)
+	for _, a := range all {
 		key := a.key()
 		seen[key]++
 		if seen[key] <= e.count(key) {
-			if !a.IsHold || !e.wasRemoved(a) || removedIn(told, a) {
+			removed := func(other Activity) bool { return other.removes(a.Code) }
+			if !a.IsHold || !e.wasRemoved(a) || slices.ContainsFunc(all, removed) {
 				continue
 			}
 			a.At = e.Activities[len(e.Activities)-1].At
@@ -334,7 +354,7 @@ func (n NewActivity) activity(env *Env) Activity {
 	// state exactly.
 	date := n.Date.UTC().Truncate(time.Millisecond)
 	a := Activity{
-		Date: date, Message: n.Message, Code: n.Code, Table: n.Table, Quantity: n.Quantity,
+		Date: date, Message: n.Message, Code: strings.TrimSpace(n.Code), Table: n.Table, Quantity: n.Quantity,
 		ReleaseDate: n.ReleaseDate.UTC().Truncate(time.Millisecond), ReleaseOrigin: n.ReleaseOrigin,
 		Sequence: n.Sequence, At: date,
 	}
@@ -343,11 +363,10 @@ func (n NewActivity) activity(env *Env) Activity {
 		env.Warn("unknown_code", "code %s is passed on and changes nothing by itself", a.Code)
 	}
 	a.IsHold = d.Hold || n.IsHold != nil && *n.IsHold
-	a.Lifts = !a.IsHold && n.IsHold != nil && !known
+	a.Lifts = !a.IsHold && n.IsHold != nil
 	if n.IsHold != nil && known && *n.IsHold != d.Hold {
 		env.Warn("hold_differs", "code %s (%s) has isHold %t, the request says %t; taken as a hold",
 			a.Code, d.Name, d.Hold, *n.IsHold)
-		a.Lifts = !*n.IsHold && !d.Hold
 	}
 	if known && a.Message == "" {
 		a.Message = d.Name
@@ -397,21 +416,6 @@ func (e *Entry) wasRemoved(a Activity) bool {
 func (a *Activity) removes(code string) bool {
 	d, _ := LookupDisposition(a.table(), a.Code)
 	return slices.Contains(d.Removes, code) || a.Lifts && a.Code == code
-}
-
-func removedIn(told []NewActivity, hold Activity) bool {
-	return slices.ContainsFunc(told, func(n NewActivity) bool {
-		d, known := LookupDisposition(orElseTable(n.Table), n.Code)
-		return slices.Contains(d.Removes, hold.Code) ||
-			!known && n.Code == hold.Code && n.IsHold != nil && !*n.IsHold
-	})
-}
-
-func orElseTable(t CodeTable) CodeTable {
-	if t == "" {
-		return TableAMS
-	}
-	return t
 }
 
 func activityNotes(fresh []Activity) []ActivityNote {
@@ -594,7 +598,7 @@ func (e *Entry) Apply(ev *Event) (State, error) {
 				ReleaseOrigin: a.ReleaseOrigin, Quantity: a.Quantity, IsHold: a.IsHold, Code: a.Code,
 				At: a.Date.Time, Seq: e.Received + 1 + i,
 			}
-			if body.Detail.Notes != nil {
+			if i < len(body.Detail.Notes) {
 				n := body.Detail.Notes[i]
 				fresh[i].Table, fresh[i].Sequence, fresh[i].Lifts = n.Table, n.Sequence, n.Lifts
 				if !n.At.IsZero() {

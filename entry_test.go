@@ -2,6 +2,7 @@ package greenlane_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -191,21 +192,262 @@ func TestEntryNumberIsAdopted(t *testing.T) {
 	}
 }
 
-func TestShipmentFollowsItsMembers(t *testing.T) {
+// TestEntryPayload holds OpenTrack's shape: what an activity does not have is
+// absent, what the shipment or account does not have is null.
+func TestEntryPayload(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	shipment := greenlane.Subject{Kind: greenlane.KindShipment, Number: 1}
-	state := func() *greenlane.Shipment { return w.states[shipment].(*greenlane.Shipment) }
+	w.must(greenlane.TrackShipment{Key: greenlane.ShipmentKey{Booking: "BK-9"}})
+	events := w.must(greenlane.RecordActivities{
+		Shipment:   greenlane.ShipmentKey{Booking: "bk-9"},
+		Activities: []greenlane.NewActivity{{Date: july.Add(1234567 * time.Microsecond), Code: "1H"}},
+	})
+	want := compact(t, `{
+		"shipment": {"number": "BK-9", "masterBillNumber": null, "bookingNumber": "BK-9", "referenceNumbers": []},
+		"account": {"domain": "example.com", "region": "US"},
+		"activities": [{"date": "2025-07-15T00:00:01.234Z", "message": "CBP hold, port of discharge", "isHold": true, "code": "1H"}]}`)
+	if got := string(events[0].Data); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if string(events[0].Detail) != `{"shipment":1}` {
+		t.Errorf("detail %s", events[0].Detail)
+	}
+	region := payload(t, greenlane.EntryStatusUpdated{})
+	if got := shape(t, region); got != "shipment:object account:object activities:null" {
+		t.Errorf("shape %s", got)
+	}
+	var parts struct{ Account json.RawMessage }
+	if err := json.Unmarshal(region, &parts); err != nil || shape(t, parts.Account) != "domain:string region:null" {
+		t.Errorf("an account without a region: %s, %v", parts.Account, err)
+	}
+}
+
+// TestEntryNewOnly: an ingest publishes the new activities only, in date order.
+func TestEntryNewOnly(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	record(w, act(3, "1H"))
+	events := record(w, act(5, "1C"), act(3, "1H"), act(1, "19"), act(4, "1M"))
+	var codes []string
+	for _, a := range events[0].Body.(greenlane.EntryStatusUpdated).Data.Activities {
+		codes = append(codes, a.Code)
+	}
+	if diff := cmp.Diff([]string{"19", "1M", "1C"}, codes); diff != "" {
+		t.Error(diff)
+	}
+	if !events[0].Late || w.env.Outcome != greenlane.OutcomeLate || !events[0].OccurredAt.Equal(july.AddDate(0, 0, 5)) {
+		t.Errorf("late %t, outcome %s, occurred %s", events[0].Late, w.env.Outcome, events[0].OccurredAt)
+	}
+	same := act(3, "1H")
+	for name, change := range map[string]func(*greenlane.NewActivity){
+		"message": func(a *greenlane.NewActivity) { a.Message = "other" }, "quantity": func(a *greenlane.NewActivity) { a.Quantity = "2" },
+		"sequence": func(a *greenlane.NewActivity) { a.Sequence = 2 }, "date": func(a *greenlane.NewActivity) { a.Date = a.Date.Add(time.Millisecond) },
+	} {
+		other := same
+		change(&other)
+		if events := record(w, other); len(events) == 0 {
+			t.Errorf("another %s is taken for a repeat", name)
+		}
+	}
+	other := same
+	other.ReleaseOrigin, other.Date = "CBP", other.Date.Add(time.Microsecond)
+	if events := record(w, other); len(events) != 0 {
+		t.Errorf("a repeat added %v", types(events))
+	}
+}
+
+// TestEntryCallersOwnHold: whoever says that a code holds can say that it holds
+// no more, whether we know the code or not. The words of the hold promise it.
+func TestEntryCallersOwnHold(t *testing.T) {
+	t.Parallel()
+	yes, no := true, false
+	for _, code := range []string{"ZZ", "1M"} {
+		w := newWorld(t)
+		placed, lifted := act(1, code), act(2, code)
+		placed.IsHold, lifted.IsHold = &yes, &no
+		record(w, act(0, "1C"), placed)
+		hold := entryOf(w).Holds[0]
+		if hold.By != "CBP" || !strings.Contains(hold.EndedBy, "code "+code+" with isHold false") || hold.Final {
+			t.Errorf("%s: placed %+v", code, hold)
+		}
+		if warned := strings.Join(w.env.Warnings, "\n"); !strings.Contains(warned, "hold_differs: ") && !strings.Contains(warned, "unknown_code: ") {
+			t.Errorf("%s: warnings %s", code, warned)
+		}
+		silent := act(2, code)
+		silent.Message = "says nothing of a hold"
+		record(w, silent)
+		if e := entryOf(w); len(e.Holds) != 1 {
+			t.Errorf("%s: without a word of the caller the hold ended", code)
+		}
+		record(w, lifted)
+		if e := entryOf(w); len(e.Holds) != 0 || e.Clears != greenlane.ClearanceCleared {
+			t.Errorf("%s: after it was lifted %s, %+v", code, e.Clears, e.Holds)
+		}
+		w.refold()
+	}
+}
+
+func TestEntryUnknownCode(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	event := record(w, act(0, "ESA"), act(1, "ESA"), act(2, " 1C "))[0]
+	detail := event.Body.(greenlane.EntryStatusUpdated).Detail
+	if diff := cmp.Diff([]string{"ESA"}, detail.UnknownCodes); diff != "" {
+		t.Error(diff)
+	}
+	if e := entryOf(w); e.Clears != greenlane.ClearanceCleared || e.Activities[2].Code != "1C" {
+		t.Errorf("%s, code %q", e.Clears, e.Activities[2].Code)
+	}
+}
+
+// TestEntryRefuses what could not be kept or read back.
+func TestEntryRefuses(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.must(greenlane.TrackShipment{Key: seedShipment()})
+	for name, change := range map[string]func(*greenlane.NewActivity){
+		"no date":     func(a *greenlane.NewActivity) { a.Date = time.Time{} },
+		"epoch":       func(a *greenlane.NewActivity) { a.Date = time.Unix(0, 0) },
+		"five digits": func(a *greenlane.NewActivity) { a.Date = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) },
+		"five in UTC": func(a *greenlane.NewActivity) {
+			a.Date = time.Date(9999, 12, 31, 23, 59, 59, 0, time.FixedZone("", -3600))
+		},
+		"release of old": func(a *greenlane.NewActivity) { a.ReleaseDate = time.Unix(0, 0) },
+	} {
+		a := act(0, "1H")
+		change(&a)
+		err := w.refused(greenlane.RecordActivities{Shipment: seedShipment(), Activities: []greenlane.NewActivity{act(0, "1C"), a}}, "validation_error")
+		if !strings.HasPrefix(err.Fields[0].Location, "body.activities[1].") {
+			t.Errorf("%s: %s", name, err.Fields[0].Location)
+		}
+	}
+	for _, at := range []time.Time{time.Date(1971, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 999e6, time.UTC)} {
+		w.must(greenlane.RecordActivities{Shipment: seedShipment(), Activities: []greenlane.NewActivity{{Date: at, Code: "19"}}})
+	}
+	w.refused(greenlane.RecordActivities{Shipment: greenlane.ShipmentKey{Number: "other"}, Activities: []greenlane.NewActivity{act(0, "1H")}}, "not_found")
+	w.refused(greenlane.CloseHold{Number: 99, HoldID: "1H-1", Reason: "by phone"}, "not_found")
 	record(w, act(0, "1H"))
-	if s := state(); s.Status != greenlane.ShipmentInProgress || s.Clears != greenlane.ClearanceHeld {
-		t.Errorf("held entry: shipment %s, %s", s.Status, s.Clears)
+	w.refused(greenlane.CloseHold{Number: 2, HoldID: "1H-9", Reason: "by phone"}, "not_found")
+	if events := record(w); len(events) != 0 || w.env.Outcome != greenlane.OutcomeDuplicate {
+		t.Errorf("nothing told: %v, %s", types(events), w.env.Outcome)
 	}
-	record(w, act(1, "1C"), act(2, "1I"))
-	if s := state(); s.Status != greenlane.ShipmentCompleted || s.Clears != greenlane.ClearanceCleared {
-		t.Errorf("cleared entry: shipment %s, %s", s.Status, s.Clears)
+}
+
+// TestEntryClosedHoldAndLateFacts: a closure ends what its operator knew.
+func TestEntryClosedHoldAndLateFacts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	record(w, act(0, "1C"), act(5, "1H"))
+	w.must(greenlane.CloseHold{Number: 2, HoldID: entryOf(w).Holds[0].ID, Reason: "by phone", By: "desk"})
+	record(w, act(3, "2H"))
+	e := entryOf(w)
+	if e.Clears != greenlane.ClearanceHeld || len(e.Holds) != 1 || e.Holds[0].Code != "2H" {
+		t.Errorf("a late hold of another agency: %s, %+v", e.Clears, e.Holds)
 	}
-	w.must(greenlane.CreateDeclaration{Shipment: 1, Content: greenlane.DeclarationContent{Type: greenlane.TypeImport}})
-	if s := state(); s.Status != greenlane.ShipmentInProgress || s.Clears != greenlane.ClearancePending {
-		t.Errorf("new declaration: shipment %s, %s", s.Status, s.Clears)
+	record(w, act(6, "2I"))
+	if e := entryOf(w); e.Clears != greenlane.ClearanceCleared || !e.ClearsSince.Equal(july.AddDate(0, 0, 6)) {
+		t.Errorf("%s since %s", e.Clears, e.ClearsSince)
+	}
+	w.refold()
+}
+
+// TestEntryCloseOneOfTwo: closing a hold leaves the others alone.
+func TestEntryCloseOneOfTwo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	record(w, act(0, "1C"), act(1, "1H"), act(2, "2H"))
+	w.must(greenlane.CloseHold{Number: 2, HoldID: entryOf(w).Holds[1].ID, Reason: "by phone", By: "desk"})
+	e := entryOf(w)
+	if e.Clears != greenlane.ClearanceHeld || len(e.Holds) != 1 || e.Holds[0].Code != "1H" {
+		t.Errorf("%s: %+v", e.Clears, e.Holds)
+	}
+	if e.ClearsWhy != "released, but still held by 1H text of 1H" || !e.ClearsSince.Equal(july.AddDate(0, 0, 1)) {
+		t.Errorf("since %s: %s", e.ClearsSince, e.ClearsWhy)
+	}
+}
+
+// TestEntryReplacedHold: a removed hold told again alone is placed again, after
+// all that is known; its removal ends it again.
+func TestEntryReplacedHold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	record(w, act(0, "1H"), act(1, "1I"), act(2, "1C"))
+	event := record(w, act(0, "1H"))[0]
+	note := event.Body.(greenlane.EntryStatusUpdated).Detail.Notes[0]
+	if event.Late || !note.At.Equal(july.AddDate(0, 0, 2)) {
+		t.Errorf("late %t, placed at %s", event.Late, note.At)
+	}
+	if events := record(w, act(0, "1H"), act(1, "1I")); len(events) != 0 {
+		t.Errorf("the old history told again added %v", types(events))
+	}
+	record(w, act(3, "1I"))
+	if e := entryOf(w); e.Clears != greenlane.ClearanceCleared {
+		t.Errorf("%s after the second removal", e.Clears)
+	}
+	record(w, act(0, "1H"))
+	if e := entryOf(w); e.Clears != greenlane.ClearanceHeld || e.Received != 6 {
+		t.Errorf("%s, %d activities", e.Clears, e.Received)
+	}
+	w.refold()
+}
+
+// TestEntryOfSeveral: a number finds its entry; without one the entry without a
+// number is meant, else the only one.
+func TestEntryOfSeveral(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.must(greenlane.TrackShipment{Key: seedShipment()})
+	tell := func(number string, a greenlane.NewActivity) int64 {
+		return w.must(greenlane.RecordActivities{Shipment: seedShipment(), EntryNumber: number, Activities: []greenlane.NewActivity{a}})[0].Subject.Number
+	}
+	first := tell("ABC-1234567-6", act(0, "1C"))
+	if again := tell("", act(1, "1M")); again != first {
+		t.Errorf("the only entry is %d, not %d", first, again)
+	}
+	if dash := tell("-", act(1, "19")); dash != first {
+		t.Errorf("an empty number made entry %d", dash)
+	}
+	second := tell("XYZ00000012", act(0, "1H"))
+	if second == first || tell("xyz 0000001-2", act(1, "1I")) != second {
+		t.Error("the number does not find its entry")
+	}
+	third := tell("", act(2, "2H"))
+	if third == first || third == second {
+		t.Errorf("with two numbered entries, an activity without a number went to one of them")
+	}
+	// The shipment named must be the entry's own.
+	w.must(greenlane.TrackShipment{Key: greenlane.ShipmentKey{Number: "OTHER"}})
+	w.must(greenlane.RecordActivities{Shipment: greenlane.ShipmentKey{Number: "OTHER"}, EntryNumber: "ABC12345676", Activities: []greenlane.NewActivity{act(4, "19")}})
+	if len(w.env.Warnings) != 1 || !strings.HasPrefix(w.env.Warnings[0], "shipment_differs: ") {
+		t.Errorf("warnings %v", w.env.Warnings)
+	}
+}
+
+// TestEntryDamagedEvent: an event whose notes were cut short folds or fails, and
+// brings nothing down.
+func TestEntryDamagedEvent(t *testing.T) {
+	t.Parallel()
+	e := greenlane.Event{
+		Type: greenlane.EventEntryStatus, Data: []byte(`{"activities":[{"date":null,"code":"1H"},{"date":null,"code":"1I"}]}`),
+		Detail: []byte(`{"shipment":1,"notes":[{"lifts":true}]}`),
+	}
+	if err := e.Decode(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (&greenlane.Entry{}).Apply(&e); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestEntryWithdrawn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	record(w, act(0, "1H"), act(1, "4E"))
+	if e := entryOf(w); e.Clears != greenlane.ClearanceWithdrawn || e.ClearsWhy != "CBP cancelled the entry" || len(e.Holds) != 1 {
+		t.Errorf("%s: %s, %+v", e.Clears, e.ClearsWhy, e.Holds)
+	}
+	record(w, act(2, "1I"), act(3, "1C"))
+	if e := entryOf(w); e.Clears != greenlane.ClearanceCleared {
+		t.Errorf("released after all: %s", e.Clears)
 	}
 }

@@ -180,6 +180,12 @@ var eventTypes = []EventTypeInfo{
 			MessageID: "msg_01K7XJ0000000000000000000A", Format: FormatWCODMS, MessageType: "DMSACC",
 			LRN: "LRN-IMPORT-9988A", MRN: "26NL00085012345678",
 		}}),
+	describe(EventReactionFailed, KindAccount, SeedNone,
+		"One of the hub's own reactions failed repeatedly on an event and was given up for it.",
+		ReactionFailed{Data: ReactionFailedData{
+			Reaction: "simulator", Position: 4711, EventID: "evt_01K7XJ0000000000000000000A",
+			Error: "the event could not be handled for a reason of ours",
+		}}),
 
 	describeEndpoint(EventEndpointCreated, "An endpoint was created.", ""),
 	describeEndpoint(EventEndpointUpdated, "An endpoint's settings were changed.", ""),
@@ -188,7 +194,7 @@ var eventTypes = []EventTypeInfo{
 	describeEndpoint(EventEndpointDisabled, "An endpoint was disabled.", "the receiver answered 410 Gone"),
 	describeEndpoint(EventSecretRotated, "An endpoint was given a new secret; the old one signs too for 24 hours.", ""),
 	describeLane(EventLaneParked, "A delivery used up its schedule; its lane waits for a person."),
-	describeLane(EventLaneResumed, "A parked delivery is tried again."),
+	describeLane(EventLaneResumed, "A delivery is tried again at somebody's request."),
 	describeLane(EventLaneSkipped, "A delivery was given up; its lane goes on."),
 
 	describeAccount(EventAccountCreated, "An account was created."),

@@ -34,6 +34,28 @@ func CheckMRN(mrn string) error {
 	return nil
 }
 
+// containerForm: three letters of the owner, one of the equipment category, six
+// digits, check digit.
+var containerForm = regexp.MustCompile(`^[A-Z]{4}[0-9]{7}$`)
+
+// CheckContainer says what is wrong with a container number, nil when nothing
+// is. It is [ErrCheckDigit] when only the last digit is. Letters must be upper
+// case, as [Ref] makes them.
+//
+// Source: ISO 6346, freight containers, coding, identification and marking:
+// owner code, equipment category identifier, serial number, check digit. Whether
+// the category is one that exists (U, J, Z) is not asked.
+func CheckContainer(number string) error {
+	if !containerForm.MatchString(number) {
+		return fmt.Errorf("%q is no container number: expected four letters and seven digits", number)
+	}
+	have, want := number[10], iso6346Digit(number[:10])
+	if have != want {
+		return fmt.Errorf("container %s: %w: it ends with %c, computed is %c", number, ErrCheckDigit, have, want)
+	}
+	return nil
+}
+
 // iso6346Digit computes the check digit of ISO 6346 over digits and upper case
 // letters: the sum of each value times two to the power of its place, from the
 // left, modulo 11, where ten counts as zero.

@@ -46,6 +46,42 @@ func TestCheckMRN(t *testing.T) {
 	}
 }
 
+func TestCheckContainer(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, number string
+		// digit: the form is right and the check digit is not.
+		right, digit bool
+	}{
+		// The example of the standard.
+		{"ISO 6346", "CSQU3054383", true, false},
+		// The sum is 10 modulo 11, which is written as 0.
+		{"ten counts as zero", "GLNU0000070", true, false},
+		{"last digit mistyped", "CSQU3054384", false, true},
+		{"two digits swapped", "CSQU3504383", false, true},
+		{"too short", "CSQU305438", false, false},
+		{"too long", "CSQU30543833", false, false},
+		{"lower case", "csqu3054383", false, false},
+		{"digit in the owner code", "C5QU3054383", false, false},
+		{"letter in the serial number", "CSQU30543B3", false, false},
+		{"written with a hyphen", "CSQU305438-3", false, false},
+		{"line end hidden behind it", "CSQU3054383\n", false, false},
+		{"empty", "", false, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			err := greenlane.CheckContainer(tt.number)
+			if (err == nil) != tt.right {
+				t.Fatalf("CheckContainer(%q) = %v", tt.number, err)
+			}
+			if errors.Is(err, greenlane.ErrCheckDigit) != tt.digit {
+				t.Errorf("CheckContainer(%q) = %v, want a wrong check digit: %t", tt.number, err, tt.digit)
+			}
+		})
+	}
+}
+
 // Exactly one digit fits any body, and no single change of a digit in the body
 // goes unnoticed, except between the remainders 0 and 10, which share theirs.
 func TestCheckMRNDigits(t *testing.T) {

@@ -126,7 +126,8 @@ func Ref(kind ReferenceKind, value string) Reference {
 	case RefMRN, RefMasterBill, RefHouseBill, RefBooking, RefContainer, RefITN:
 		value = strings.ToUpper(strings.ReplaceAll(value, " ", ""))
 	case RefEntryNumber:
-		value = strings.ToUpper(strings.ReplaceAll(strings.ReplaceAll(value, " ", ""), "-", ""))
+		value = strings.ReplaceAll(strings.ReplaceAll(value, " ", ""), "-", "")
+		value = strings.ToUpper(strings.TrimSpace(value))
 	}
 	return Reference{Kind: kind, Value: value}
 }

@@ -2,6 +2,7 @@ package greenlane
 
 import (
 	"encoding/json"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -144,12 +145,20 @@ type ShipmentKey struct {
 func (k ShipmentKey) Find(n Neighbours) (Subject, bool) {
 	for _, ref := range k.lookups() {
 		for _, s := range n.Find(ref) {
-			if s.Kind == KindShipment {
+			if s.Kind == KindShipment && (ref.Kind != RefBooking || k.sharesBooking(n, s)) {
 				return s, true
 			}
 		}
 	}
 	return Subject{}, false
+}
+
+// sharesBooking reports whether a shipment with the key's booking can be meant.
+// A booking may cover several bills; a shipment that has another bill is not.
+func (k ShipmentKey) sharesBooking(n Neighbours, s Subject) bool {
+	other, ok := n.State(s).(*Shipment)
+	return !ok || k.MasterBill == "" || other.MasterBill == "" ||
+		BillNumber(k.SCAC, k.MasterBill) == BillNumber(other.SCAC, other.MasterBill)
 }
 
 func (k ShipmentKey) lookups() []Reference {
@@ -205,9 +214,9 @@ func (c TrackShipment) Target(n Neighbours) (Target, error) {
 	t := Target{Kind: KindShipment, Create: true}
 	if s, ok := c.Key.Find(n); ok {
 		t.Number = s.Number
-	} else {
-		t.By = c.Key.lookups()
+		return t, nil
 	}
+	t.By = slices.DeleteFunc(c.Key.lookups(), func(r Reference) bool { return r.Kind == RefBooking && c.Key.MasterBill != "" })
 	return t, nil
 }
 
@@ -251,43 +260,51 @@ func (s *Shipment) Decide(env *Env, c Command) ([]Draft, error) {
 			return nil, Errorf(Conflict, "shipment_exists", "shipment %d already has the number %s",
 				env.Self.Number, c.ShipmentNo)
 		}
-		return []Draft{s.createdDraft(env, c)}, nil
+		if err := validNumbers(c.Detail.TotalWeight, c.Detail.TotalPrice); err != nil {
+			return nil, err
+		}
+		return s.create(env, c)
 	case TrackShipment:
-		return s.track(env, c.Key), nil
+		return s.track(env, c.Key)
 	}
 	if s.Status == "" {
 		return nil, notFound(KindShipment, strconv.FormatInt(env.Self.Number, 10))
 	}
 	switch c := c.(type) {
 	case UpdateShipment:
-		return s.update(env, c), nil
+		return s.update(env, c)
 	case DeriveShipment:
 		return s.derive(env, c.At), nil
 	}
 	return nil, refuse(env, c)
 }
 
-func (s *Shipment) createdDraft(env *Env, c CreateShipment) Draft {
-	return Draft{Type: EventShipmentCreated, OccurredAt: env.Now, Body: ShipmentCreated{
+func (s *Shipment) create(env *Env, c CreateShipment) ([]Draft, error) {
+	number := Ref(RefShipmentNumber, c.ShipmentNo)
+	if number.IsZero() {
+		return nil, InvalidField("body.shipmentNo", c.ShipmentNo, "is missing: nobody could find the shipment again")
+	}
+	c.Detail.Containers, c.Detail.ReferenceNumbers = distinct(c.Detail.Containers), distinct(c.Detail.ReferenceNumbers)
+	return []Draft{{Type: EventShipmentCreated, OccurredAt: env.Now, Body: ShipmentCreated{
 		Data: ShipmentCreatedData{
-			ShipmentID: env.Self.Number, ShipmentNo: c.ShipmentNo, ShipmentType: c.Type, Status: ShipmentNew,
+			ShipmentID: env.Self.Number, ShipmentNo: number.Value, ShipmentType: c.Type, Status: ShipmentNew,
 			CreatedAt: Millis{env.Now},
 		},
 		Detail: c.Detail,
-	}}
+	}}}, nil
 }
 
-func (s *Shipment) track(env *Env, k ShipmentKey) []Draft {
+func (s *Shipment) track(env *Env, k ShipmentKey) ([]Draft, error) {
 	if s.Status == "" {
-		return []Draft{s.createdDraft(env, CreateShipment{
+		return s.create(env, CreateShipment{
 			ShipmentNo: firstOf(k.Number, k.MasterBill, k.Booking), Type: ShipmentImport,
 			Detail: ShipmentDetail{
 				MasterBill: firstOf(k.MasterBill, k.Number), Booking: k.Booking, SCAC: k.SCAC,
-				Containers: distinct(k.Containers), ReferenceNumbers: distinct(k.ReferenceNumbers),
+				Containers: k.Containers, ReferenceNumbers: k.ReferenceNumbers,
 			},
-		})}
+		})
 	}
-	return s.identify(env, k)
+	return s.identify(env, k), nil
 }
 
 // identify drafts the event that records identifiers not known before. A bill
@@ -334,7 +351,24 @@ func distinct(lists ...[]string) []string {
 	return out
 }
 
-func (s *Shipment) update(env *Env, c UpdateShipment) []Draft {
+// amountForm is a JSON number that is plain and not negative.
+var amountForm = regexp.MustCompile(`^(0|[1-9][0-9]{0,19})(\.[0-9]{1,20})?$`)
+
+// validNumbers refuses what can't be published as a shipment's number.
+func validNumbers(weight, price Number) error {
+	for _, n := range []struct {
+		field string
+		value Number
+	}{{"totalWeight", weight}, {"totalPrice", price}} {
+		if n.value != "" && !amountForm.MatchString(string(n.value)) {
+			return InvalidField("body."+n.field, string(n.value),
+				"must be a plain decimal number, not negative, of at most 20 digits before and after the point")
+		}
+	}
+	return nil
+}
+
+func (s *Shipment) update(env *Env, c UpdateShipment) ([]Draft, error) {
 	drafts := s.identify(env, c.Key)
 	next := *s
 	set := func(to *Number, from *string) {
@@ -348,9 +382,12 @@ func (s *Shipment) update(env *Env, c UpdateShipment) []Draft {
 		next.Currency = *c.Currency
 	}
 	if next.TotalWeight == s.TotalWeight && next.TotalPrice == s.TotalPrice && next.Currency == s.Currency {
-		return drafts
+		return drafts, nil
 	}
-	return append(drafts, next.updatedDraft(env, env.Now))
+	if err := validNumbers(next.TotalWeight, next.TotalPrice); err != nil {
+		return nil, err
+	}
+	return append(drafts, next.updatedDraft(env, env.Now)), nil
 }
 
 func (s *Shipment) updatedDraft(env *Env, at time.Time) Draft {
@@ -406,8 +443,14 @@ func (s *Shipment) derive(env *Env, at time.Time) []Draft {
 		var holds []Hold
 		switch m := env.State(subject).(type) {
 		case *Declaration:
+			if m.Shipment != env.Self.Number {
+				// It was moved to another shipment; references are never forgotten.
+				continue
+			}
 			phases[m.phase()]++
-			clearance, holds = m.Clears, m.Holds
+			if clearance = m.Clears; clearance != ClearanceWithdrawn {
+				holds = m.Holds
+			}
 		case *Entry:
 			phases[m.phase()]++
 			clearance, holds = m.Clears, m.Holds

@@ -1,6 +1,7 @@
 package greenlane
 
 import (
+	"errors"
 	"time"
 )
 
@@ -18,6 +19,22 @@ func Micro(t time.Time) time.Time {
 		return time.Time{}
 	}
 	return t.UTC().Truncate(time.Microsecond)
+}
+
+// plausible reports whether t can be meant and be kept. Stored times count from
+// 1970, where zero stands for none; JSON has four digits for the year.
+func plausible(t time.Time) bool {
+	year := t.UTC().Year()
+	return year > 1970 && year <= 9999
+}
+
+// implausible refuses a caller's time.
+func implausible(location string, t time.Time) error {
+	var value any
+	if !t.IsZero() {
+		value = t.UTC().String()
+	}
+	return InvalidField(location, value, "must be a time in the years 1971 to 9999")
 }
 
 const (
@@ -41,9 +58,13 @@ func FormatMicros(t time.Time) string { return t.UTC().Format(microLayout) }
 type Millis struct{ time.Time }
 
 // MarshalJSON writes the time with three decimals, and null for the zero time.
+// Like [time.Time], it refuses years that RFC 3339 has no digits for.
 func (m Millis) MarshalJSON() ([]byte, error) {
 	if m.IsZero() {
 		return []byte("null"), nil
+	}
+	if year := m.UTC().Year(); year < 0 || year > 9999 {
+		return nil, errors.New("year outside of 0 to 9999")
 	}
 	b := append(make([]byte, 0, len(milliLayout)+2), '"')
 	b = m.UTC().AppendFormat(b, milliLayout)

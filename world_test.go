@@ -1,15 +1,21 @@
 package greenlane_test
 
 import (
+	"errors"
+	"slices"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"greenlane"
 )
 
 // world runs commands against states in memory, as the hub does against a store.
+// It keeps the states as they were folded and refolds each event from its stored
+// form beside, so that a difference between the two fails at once.
 type world struct {
-	t      testing.TB
+	t      rapid.TB
 	now    time.Time
 	states map[greenlane.Subject]greenlane.State
 	refs   map[greenlane.Reference][]greenlane.Subject
@@ -18,7 +24,7 @@ type world struct {
 	env    greenlane.Env
 }
 
-func newWorld(t testing.TB) *world {
+func newWorld(t rapid.TB) *world {
 	return &world{
 		t: t, now: time.Date(2026, 1, 2, 3, 4, 5, 678901000, time.UTC),
 		states: map[greenlane.Subject]greenlane.State{}, refs: map[greenlane.Reference][]greenlane.Subject{},
@@ -29,8 +35,17 @@ func (w *world) Find(r greenlane.Reference) []greenlane.Subject { return w.refs[
 
 func (w *world) State(s greenlane.Subject) greenlane.State { return w.states[s] }
 
-// do decides a command, applies its events and those that follow.
-func (w *world) do(c greenlane.Command) ([]*greenlane.Event, error) { return w.run(c, 0) }
+// do decides a command, applies its events and those that follow. A refusal is
+// always an error that may be shown to the caller.
+func (w *world) do(c greenlane.Command) ([]*greenlane.Event, error) {
+	w.t.Helper()
+	events, err := w.run(c, 0)
+	var public *greenlane.Error
+	if err != nil && (!errors.As(err, &public) || public.Kind == greenlane.Internal) {
+		w.t.Fatalf("%T was refused with an internal error: %v", c, err)
+	}
+	return events, err
+}
 
 func (w *world) run(c greenlane.Command, depth int) ([]*greenlane.Event, error) {
 	if depth > greenlane.FollowDepth {
@@ -48,7 +63,11 @@ func (w *world) run(c greenlane.Command, depth int) ([]*greenlane.Event, error) 
 		Neighbours: w, Now: w.now, Self: self, ReceivedAt: w.now, MessageID: "msg_test",
 		Account: &greenlane.Account{Number: 1, Domain: "example.com", Region: "US"},
 	}
+	before := w.encode(state)
 	drafts, err := state.Decide(env, c)
+	if after := w.encode(state); after != before {
+		w.t.Fatalf("deciding %T changed the state:\nbefore %s\nafter  %s", c, before, after)
+	}
 	if depth == 0 {
 		w.env = *env
 	}
@@ -107,13 +126,12 @@ func (w *world) append(self greenlane.Subject, d greenlane.Draft) *greenlane.Eve
 	if state == nil {
 		state = greenlane.NewState(self.Kind)
 	}
+	before := w.encode(state)
 	typed := w.apply(state, e)
-	stored := *e
-	stored.Body = nil
-	if err := stored.Decode(); err != nil {
-		w.t.Fatal(err)
+	if after := w.encode(state); after != before {
+		w.t.Fatalf("applying %s changed the state it was applied to:\nbefore %s\nafter  %s", e.Type, before, after)
 	}
-	if a, b := w.encode(typed), w.encode(w.apply(state, &stored)); a != b {
+	if a, b := w.encode(typed), w.encode(w.apply(state, w.stored(e))); a != b {
 		w.t.Fatalf("event %s folds differently from its stored form:\ntyped  %s\nstored %s", e.Type, a, b)
 	}
 	kept, err := greenlane.DecodeState(self.Kind, []byte(w.encode(typed)))
@@ -123,12 +141,24 @@ func (w *world) append(self greenlane.Subject, d greenlane.Draft) *greenlane.Eve
 	if a, b := w.encode(typed), w.encode(kept); a != b {
 		w.t.Fatalf("state of %s changes when stored:\nbefore %s\nafter  %s", self, a, b)
 	}
-	w.states[self] = kept
-	for _, r := range kept.References() {
+	w.states[self] = typed
+	for _, r := range typed.References() {
 		w.index(r, self)
 	}
 	w.log = append(w.log, e)
 	return e
+}
+
+// stored returns an event as it comes back from a store: without its body, and
+// with times that went through microseconds.
+func (w *world) stored(e *greenlane.Event) *greenlane.Event {
+	back := *e
+	back.Body = nil
+	back.OccurredAt = greenlane.FromUnixMicro(greenlane.UnixMicro(e.OccurredAt))
+	if err := back.Decode(); err != nil {
+		w.t.Fatal(err)
+	}
+	return &back
 }
 
 func (w *world) apply(s greenlane.State, e *greenlane.Event) greenlane.State {
@@ -141,6 +171,7 @@ func (w *world) apply(s greenlane.State, e *greenlane.Event) greenlane.State {
 }
 
 func (w *world) encode(s greenlane.State) string {
+	w.t.Helper()
 	b, err := greenlane.EncodeState(s)
 	if err != nil {
 		w.t.Fatal(err)
@@ -149,12 +180,9 @@ func (w *world) encode(s greenlane.State) string {
 }
 
 func (w *world) index(r greenlane.Reference, s greenlane.Subject) {
-	for _, have := range w.refs[r] {
-		if have == s {
-			return
-		}
+	if !slices.Contains(w.refs[r], s) {
+		w.refs[r] = append(w.refs[r], s)
 	}
-	w.refs[r] = append(w.refs[r], s)
 }
 
 // must runs a command that the rules must accept.
@@ -167,10 +195,95 @@ func (w *world) must(c greenlane.Command) []*greenlane.Event {
 	return events
 }
 
+// refused runs a command that the rules must refuse with a code.
+func (w *world) refused(c greenlane.Command, code string) *greenlane.Error {
+	w.t.Helper()
+	log := len(w.log)
+	_, err := w.do(c)
+	var e *greenlane.Error
+	if !errors.As(err, &e) || e.Code != code {
+		w.t.Fatalf("%T: got %v, want %s", c, err, code)
+	}
+	if len(w.log) != log {
+		w.t.Fatalf("%T was refused and recorded %v", c, types(w.log[log:]))
+	}
+	return e
+}
+
+// refold folds the whole log anew, from the stored form of its events, and
+// holds that every state comes out as it is, byte for byte.
+func (w *world) refold() {
+	w.t.Helper()
+	folded := map[greenlane.Subject]greenlane.State{}
+	for _, e := range w.log {
+		state := folded[e.Subject]
+		if state == nil {
+			state = greenlane.NewState(e.Subject.Kind)
+		}
+		folded[e.Subject] = w.apply(state, w.stored(e))
+	}
+	if len(folded) != len(w.states) {
+		w.t.Fatalf("the log tells of %d subjects, there are %d", len(folded), len(w.states))
+	}
+	for s, state := range w.states {
+		if is, want := w.encode(state), w.encode(folded[s]); is != want {
+			w.t.Fatalf("%s is not what its events add up to:\nis     %s\nfolded %s", s, is, want)
+		}
+	}
+}
+
+func (w *world) declaration(number int64) *greenlane.Declaration {
+	w.t.Helper()
+	d, ok := w.states[greenlane.Subject{Kind: greenlane.KindDeclaration, Number: number}].(*greenlane.Declaration)
+	if !ok {
+		w.t.Fatalf("there is no declaration %d", number)
+	}
+	return d
+}
+
+func (w *world) shipment(number int64) *greenlane.Shipment {
+	w.t.Helper()
+	s, ok := w.states[greenlane.Subject{Kind: greenlane.KindShipment, Number: number}].(*greenlane.Shipment)
+	if !ok {
+		w.t.Fatalf("there is no shipment %d", number)
+	}
+	return s
+}
+
+// of returns the log's events of one subject.
+func (w *world) of(s greenlane.Subject) []*greenlane.Event {
+	var own []*greenlane.Event
+	for _, e := range w.log {
+		if e.Subject == s {
+			own = append(own, e)
+		}
+	}
+	return own
+}
+
 func types(events []*greenlane.Event) []string {
 	names := []string{}
 	for _, e := range events {
 		names = append(names, string(e.Type))
 	}
 	return names
+}
+
+// only returns the one event of a type.
+func only(t testing.TB, events []*greenlane.Event, want greenlane.EventType) *greenlane.Event {
+	t.Helper()
+	var found *greenlane.Event
+	for _, e := range events {
+		if e.Type != want {
+			continue
+		}
+		if found != nil {
+			t.Fatalf("%s was recorded twice", want)
+		}
+		found = e
+	}
+	if found == nil {
+		t.Fatalf("no %s among %v", want, types(events))
+	}
+	return found
 }

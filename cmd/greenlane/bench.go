@@ -24,7 +24,7 @@ import (
 // benchCmd measures the hub on this machine. The hub runs as a process of its
 // own, on a fresh data folder; loader and receiver share the machine with it.
 type benchCmd struct {
-	Seconds     time.Duration `help:"How long each throughput row runs." default:"10s"`
+	Duration    time.Duration `help:"How long each throughput row runs." default:"10s"`
 	Connections int           `help:"Connections of the loader." default:"64"`
 	Rows        []string      `help:"Rows to run: single, end-to-end, three-endpoints, bulk, latency, start, large." default:"single,end-to-end,three-endpoints,bulk,latency,start"`
 	Preload     int           `help:"Events in the log before row large." default:"1000000"`
@@ -265,7 +265,7 @@ func (c *benchCmd) load(ctx context.Context, b *bed, first *atomic.Int64, done *
 // the hub's CPU microseconds a request.
 func (c *benchCmd) measure(ctx context.Context, b *bed, first *atomic.Int64) (rate, cpu float64, err error) {
 	var done atomic.Int64
-	ctx, cancel := context.WithTimeout(ctx, c.Seconds)
+	ctx, cancel := context.WithTimeout(ctx, c.Duration)
 	defer cancel()
 	begin, before := time.Now(), b.cpu()
 	err = c.load(ctx, b, first, &done)
@@ -307,14 +307,14 @@ func (c *benchCmd) endToEnd(n int) func(context.Context) (*benchRow, error) {
 		}
 		var first, posted atomic.Int64
 		begin, before := time.Now(), b.cpu()
-		limit, cancel := context.WithTimeout(ctx, c.Seconds)
+		limit, cancel := context.WithTimeout(ctx, c.Duration)
 		defer cancel()
 		if err := c.load(limit, b, &first, &posted); err != nil {
 			return nil, err
 		}
 		loaded := time.Since(begin).Seconds()
 		want := posted.Load() * int64(n)
-		for delivered.Load() < want && ctx.Err() == nil && time.Since(begin) < 5*c.Seconds {
+		for delivered.Load() < want && ctx.Err() == nil && time.Since(begin) < 5*c.Duration {
 			time.Sleep(time.Millisecond)
 		}
 		took := time.Since(begin).Seconds()
@@ -336,7 +336,7 @@ func (c *benchCmd) bulk(ctx context.Context) (*benchRow, error) {
 	}
 	defer b.stop()
 	var first, done atomic.Int64
-	limit, cancel := context.WithTimeout(ctx, c.Seconds)
+	limit, cancel := context.WithTimeout(ctx, c.Duration)
 	defer cancel()
 	begin := time.Now()
 	var wg sync.WaitGroup
@@ -429,7 +429,7 @@ func (c *benchCmd) latency(ctx context.Context) (*benchRow, error) {
 	var waits, posts []float64
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for n := range int64(c.Seconds / (20 * time.Millisecond)) {
+	for n := range int64(c.Duration / (20 * time.Millisecond)) {
 		<-tick.C
 		begin := time.Now()
 		status, answer, err := client.post(activityBody(nil, n))

@@ -22,22 +22,21 @@ func yamlResolver(r io.Reader) (kong.Resolver, error) {
 	return values, nil
 }
 
-// Validate refuses names that are no flag of any command: a misspelt setting
-// must not be taken for one that is absent.
+// Validate refuses names that are no setting of a hub: a misspelt one must not
+// be taken for one that is absent.
 func (c yamlConfig) Validate(app *kong.Application) error {
-	known := map[string]bool{}
-	err := kong.Visit(app, func(node kong.Visitable, next kong.Next) error {
-		if flag, ok := node.(*kong.Flag); ok {
+	known := map[string]bool{"url": true, "key": true}
+	for _, node := range app.Leaves(false) {
+		if node.Name != "serve" {
+			continue
+		}
+		for _, flag := range node.Flags {
 			known[flag.Name] = true
 		}
-		return next(nil)
-	})
-	if err != nil {
-		return err
 	}
 	var unknown []string
 	for name := range c {
-		if !known[name] || name == "config" || name == "help" || name == "version" {
+		if !known[name] {
 			unknown = append(unknown, name)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -33,8 +34,14 @@ type cli struct {
 	Config  kong.ConfigFlag  `help:"Configuration file (YAML): flag names and their values; an unknown name is an error." placeholder:"FILE" env:"GREENLANE_CONFIG"`
 	Version kong.VersionFlag `help:"Print the version and exit." env:"-"`
 
-	Serve serveCmd `cmd:"" help:"Run the hub."`
-	Bench benchCmd `cmd:"" help:"Measure throughput and latency on this machine."`
+	Serve     serveCmd     `cmd:"" help:"Run the hub."`
+	Send      sendCmd      `cmd:"" help:"Post customs messages from files or standard input, and print what each did."`
+	Events    eventsCmd    `cmd:"" help:"Read or follow the log."`
+	Timeline  timelineCmd  `cmd:"" help:"Show one consignment's history by any reference."`
+	Endpoints endpointsCmd `cmd:"" help:"Manage webhook endpoints."`
+	Keys      keysCmd      `cmd:"" help:"Manage API keys."`
+	Verify    verifyCmd    `cmd:"" help:"Recompute the hash chain, fold the whole log, compare with what is stored."`
+	Bench     benchCmd     `cmd:"" help:"Measure throughput and latency on this machine."`
 }
 
 // stdio is where a command reads and writes.
@@ -69,6 +76,7 @@ func run(ctx context.Context, args []string, std stdio) int {
 	if err != nil {
 		panic(err) // the command line is described wrongly
 	}
+	keepEnvironment(parser.Model)
 	parsed, err := parser.Parse(args)
 	if exit >= 0 {
 		return exit
@@ -86,6 +94,19 @@ func run(ctx context.Context, args []string, std stdio) int {
 		return exitCode(err)
 	}
 	return exitOK
+}
+
+// keepEnvironment lets the environment set what describes a hub, and not what
+// one call of a command asks for: GREENLANE_NAME must not name an endpoint.
+func keepEnvironment(app *kong.Application) {
+	hub := []string{"url", "key", "data", "config"}
+	for _, node := range app.Leaves(false) {
+		for _, flag := range node.Flags {
+			if node.Name != "serve" && node.Name != "demo" && !slices.Contains(hub, flag.Name) {
+				flag.Envs, flag.Tag.Envs = nil, nil
+			}
+		}
+	}
 }
 
 func commandName(c *kong.Context) string {

@@ -293,6 +293,8 @@ func (e *Engine) Delivery(ctx context.Context, account, endpoint, position int64
 	if len(attempts) > 0 {
 		last = attempts[len(attempts)-1]
 	}
+	// A later generation's lane says nothing about this one.
+	v.lanes[position] = slices.DeleteFunc(v.lanes[position], func(l laneView) bool { return l.generation != generation })
 	d := v.delivery(events[0], last)
 	if d == nil || d.Generation != generation && last == nil {
 		return nil, nil, missing

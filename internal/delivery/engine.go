@@ -69,8 +69,7 @@ type Engine struct {
 	// what callers ask for.
 	inbox chan func()
 	// ended is closed when the loop has returned.
-	ended   chan struct{}
-	running atomic.Bool
+	ended chan struct{}
 
 	// Owned by the loop.
 	endpoints map[int64]*endpoint

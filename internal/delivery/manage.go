@@ -64,6 +64,12 @@ func (e *Engine) Create(ctx context.Context, r Request, row *store.Endpoint, s S
 	if greenlane.CodeOf(err) == "conflict" {
 		return nil, urlTaken(s.URL)
 	}
+	if err == nil {
+		// The loop would come upon the event by itself, but whoever was answered
+		// may ask for the endpoint at once. It is recorded: a failure here only
+		// leaves it to the loop.
+		_ = e.ask(ctx, func(reply func(error)) { reply(e.reload(ctx)) })
+	}
 	return o, err
 }
 
@@ -244,16 +250,14 @@ func (e *Engine) Delete(ctx context.Context, r Request) (*hub.Outcome, error) {
 }
 
 // Retry sends a delivery again now: the head of an open lane as its next
-// attempt, one that was settled as a new generation. It returns the generation.
-func (e *Engine) Retry(ctx context.Context, r Request, position int64, reason string) (int, error) {
-	generation := 0
-	_, err := e.change(ctx, r, false, func(ep *endpoint) (*plan, error) {
+// attempt, one that was settled as a new generation. The event lane.resumed in
+// the outcome names the generation.
+func (e *Engine) Retry(ctx context.Context, r Request, position int64, reason string) (*hub.Outcome, error) {
+	return e.change(ctx, r, false, func(ep *endpoint) (*plan, error) {
 		for _, l := range ep.lanes {
-			if l.head == nil || l.head.position != position {
-				continue
+			if l.head != nil && l.head.position == position {
+				return l.retryNow(r, reason)
 			}
-			generation = l.generation
-			return l.retryNow(r, reason)
 		}
 		attempts, err := e.store.Attempts(ctx, r.Endpoint, position, 0)
 		if err != nil {
@@ -263,10 +267,8 @@ func (e *Engine) Retry(ctx context.Context, r Request, position int64, reason st
 			return nil, greenlane.Errorf(greenlane.Conflict, "not_tried",
 				"this delivery waits for its turn; nothing was sent yet that could be repeated")
 		}
-		generation = attempts[len(attempts)-1].Generation + 1
-		return ep.resend(ctx, r, position, generation, reason)
+		return ep.resend(ctx, r, position, attempts[len(attempts)-1].Generation+1, reason)
 	})
-	return generation, err
 }
 
 // retryNow makes the head of an open lane due at once.
@@ -274,15 +276,19 @@ func (l *lane) retryNow(r Request, reason string) (*plan, error) {
 	if l.state != laneWaiting && l.state != laneParked {
 		return nil, greenlane.Errorf(greenlane.Conflict, "in_flight", "this delivery is being sent right now")
 	}
-	ep := l.endpoint
+	ep, before := l.endpoint, l.row
 	u := r.unit()
 	row := *l.row
 	row.State, row.DueAt = store.LaneRetrying, ep.engine.clock()
 	u.Rows.Lanes = []*store.Lane{&row}
-	if l.state == laneParked {
-		u.Commands = []greenlane.Command{l.event(greenlane.EventLaneResumed, nil, reason, r.By)}
-	}
-	return &plan{u, func() { l.row = &row; l.ready() }}, nil
+	u.Commands = []greenlane.Command{l.event(greenlane.EventLaneResumed, nil, reason, r.By)}
+	return &plan{u, func() {
+		// Its own time may have come while this was recorded.
+		if l.row == before && (l.state == laneWaiting || l.state == laneParked) {
+			l.row = &row
+			l.ready()
+		}
+	}}, nil
 }
 
 // resend opens a lane of its own for one event that was settled before.

@@ -48,6 +48,14 @@ type onceKey struct {
 	key     [32]byte
 }
 
+// once is the unit's idempotency key with the account it counts in.
+func (u *Unit) once() onceKey {
+	if u.Once.Account != 0 {
+		return onceKey{u.Once.Account, u.Once.Key}
+	}
+	return onceKey{u.Account, u.Once.Key}
+}
+
 type digestKey struct {
 	account int64
 	digest  [32]byte
@@ -110,7 +118,7 @@ func (b *batch) decide(j *job) error {
 		j.outcome.Decisions = append(j.outcome.Decisions, *d)
 	}
 	if j.outcome.unmatched() && u.Unmatched != nil && !b.pending.parked {
-		if _, err := b.run(u.Unmatched, 0); err != nil {
+		if _, err := b.run(u.Unmatched(j.outcome), 0); err != nil {
 			return err
 		}
 	}
@@ -136,10 +144,10 @@ func (b *batch) account(u *Unit) *greenlane.Account {
 func (b *batch) repeated(j *job) (settled bool, err error) {
 	u := &j.unit
 	if u.Once != nil {
-		if b.once[onceKey{u.Account, u.Once.Key}] {
+		if b.once[u.once()] {
 			return true, b.wait(j)
 		}
-		known, err := b.hub.store.Answer(context.Background(), u.Account, u.Once.Key)
+		known, err := b.hub.store.Answer(context.Background(), u.once().account, u.Once.Key)
 		if err != nil {
 			return false, b.fail(err)
 		}
@@ -166,7 +174,7 @@ func (b *batch) repeated(j *job) (settled bool, err error) {
 func (b *batch) knownMessage(j *job) (bool, error) {
 	u := &j.unit
 	m := *u.Message
-	b.pending.message = &m
+	b.pending.message, j.outcome.Message = &m, &m
 	known, err := b.hub.store.MessageByDigest(context.Background(), u.Account, m.Digest)
 	if err != nil {
 		return false, b.fail(err)
@@ -184,6 +192,7 @@ func (b *batch) knownMessage(j *job) (bool, error) {
 		j.outcome.Known, j.outcome.Message = true, known
 		return true, nil
 	}
+	j.outcome.Former = known
 	m.Number, m.ID, m.Account, m.ReceivedAt, m.Source = known.Number, known.ID, known.Account, known.ReceivedAt, known.Source
 	b.pending.parked = known.State == greenlane.MessageUnmatched
 	return false, nil
@@ -210,7 +219,7 @@ func (b *batch) accept(j *job) {
 		return
 	}
 	if u.Once != nil {
-		b.once[onceKey{u.Account, u.Once.Key}] = true
+		b.once[u.once()] = true
 	}
 	if p.message != nil {
 		b.acceptMessage(j)
@@ -243,7 +252,6 @@ func (b *batch) accept(j *job) {
 func (b *batch) acceptMessage(j *job) {
 	u, m := &j.unit, b.pending.message
 	b.digests[digestKey{u.Account, m.Digest}] = true
-	j.outcome.Message = m
 	b.rows.Messages = append(b.rows.Messages, m)
 	if !j.outcome.unmatched() {
 		if b.pending.parked {
@@ -578,7 +586,7 @@ func (b *batch) seal(w *store.Write, head store.Head, changed []*record, chances
 		if once := j.unit.Once; once != nil {
 			status, body := once.Answer(j.outcome)
 			w.Answers = append(w.Answers, &store.Answer{
-				Account: j.unit.Account, Key: once.Key, Request: once.Request, Status: status, Body: body, StoredAt: recorded,
+				Account: j.unit.once().account, Key: once.Key, Request: once.Request, Status: status, Body: body, StoredAt: recorded,
 			})
 		}
 	}

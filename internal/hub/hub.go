@@ -164,9 +164,10 @@ type Unit struct {
 	Describe func(*Outcome)
 	// Reread decides a message anew although it was applied before.
 	Reread bool
-	// Unmatched runs when a response found no subject, the first time the
-	// message does.
-	Unmatched greenlane.Command
+	// Unmatched makes the command that runs when a response found no subject,
+	// the first time the message does. It is given the outcome so far: the
+	// decisions, and the message with its id.
+	Unmatched func(*Outcome) greenlane.Command
 	// Waits are the references an unmatched message waits for.
 	Waits []greenlane.Reference
 	// Once makes the unit happen once however often it is asked for.
@@ -179,6 +180,9 @@ type Unit struct {
 
 // Once is an idempotency key with what it stands for.
 type Once struct {
+	// Account is whose key it is; the unit's own when 0. A request may be about
+	// another account than the one that asks.
+	Account int64
 	// Key is the digest of method, path and key; Request that of the body.
 	Key, Request [32]byte
 	// Answer makes the answer to remember once the outcome is known. It must
@@ -207,7 +211,10 @@ type Outcome struct {
 	Events []*greenlane.Event
 	// Message is the message as stored.
 	Message *greenlane.Message
-	// Known: an equal message was stored before; nothing was decided.
+	// Former is the message as it was stored before, when it is decided anew;
+	// without its bytes.
+	Former *greenlane.Message
+	// Known: an equal message was applied before; nothing was decided.
 	Known bool
 	// Replay is the remembered answer of an equal request; nothing was decided.
 	Replay *store.Answer

@@ -21,7 +21,12 @@
 // Values come back as they went in: times in UTC with microseconds, bytes
 // unchanged, empty and nil bytes alike as nil.
 //
-// Concurrency. All methods may be called from any goroutine. A backend retries
+// Repetition. A write that is repeated after an error of unknown outcome does no
+// harm in its rows beside events: cursors never move back, an attempt replaces
+// its equal, a lane its predecessor.
+//
+// Concurrency. All methods may be called from any goroutine. After Close they
+// fail. A backend retries
 // nothing by itself; storage that is away is an error of kind
 // greenlane.Unavailable, and the caller decides when to come back.
 package store
@@ -114,7 +119,8 @@ type Write struct {
 	Absent []AccountReference
 	// Seal gives the events their positions, ids, times and hashes, and
 	// completes every other row that depends on them. It must be a pure
-	// function of the head.
+	// function of the head. Without events it may be nil. A write whose events
+	// do not follow the head without a gap is refused.
 	Seal func(Head) error
 
 	// Events to append, in order. Seal sets Position, ID, RecordedAt and Hash.
@@ -128,16 +134,19 @@ type Write struct {
 	// Moves give subjects another consignment.
 	Moves []Move
 
-	// Messages to insert, or to update when the number exists: then only state,
-	// problem and results change.
+	// Messages to insert, or to update when the number exists: then only
+	// format, state, problem and results change.
 	Messages []*greenlane.Message
 	// Waiting and Arrived maintain the list of references unmatched messages
-	// wait for.
+	// wait for; what has arrived does not wait, also within one write.
 	Waiting []WaitingReference
 	Arrived []int64
 	// Answers to remember for idempotency keys.
 	Answers []*Answer
 
+	// Accounts, Keys, Endpoints and Revisions are inserted, or replace what has
+	// their identity. An account comes with or before its keys, an endpoint with
+	// or before its revisions; an account's domain never changes.
 	Accounts  []*greenlane.Account
 	Keys      []*greenlane.Key
 	Endpoints []*Endpoint
@@ -228,7 +237,8 @@ type SubjectRow struct {
 	Consignment int64
 	// Version is the number of its events, Was what it was before this write;
 	// 0 means that the row is new. A row whose stored version is not Was
-	// refuses the write with [ErrMoved].
+	// refuses the write with [ErrMoved]. A row that was read has Was equal to
+	// Version.
 	Version, Was int64
 	// Reindexed says that Consignment or Clearance differ from the stored row.
 	// A write may leave them out otherwise.
@@ -276,7 +286,7 @@ type Messages interface {
 	// nil when there is none.
 	MessageByDigest(ctx context.Context, account int64, digest [32]byte) (*greenlane.Message, error)
 	// ListMessages returns messages without their bytes, newest first, with
-	// numbers below the bound (0: none).
+	// numbers below the bound (0: none) and in the given state (empty: any).
 	ListMessages(ctx context.Context, account, below int64, state greenlane.MessageState, limit int) ([]*greenlane.Message, error)
 	// WaitingFor returns the numbers of unmatched messages that wait for a
 	// reference.

@@ -19,6 +19,8 @@ type Problem struct {
 	Detail string         `json:"detail" doc:"What is wrong with this request, and what would be right."`
 	Code   string         `json:"code" doc:"A stable code for programs." example:"illegal_transition"`
 	Errors []ProblemField `json:"errors,omitempty" doc:"Each wrong part of the request."`
+	// MessageID is a member of problems with customs messages alone.
+	MessageID string `json:"messageId,omitempty" doc:"Under which a customs message that can't be read is kept." example:"msg_01K7XJ0000000000000000000A"`
 
 	retryAfter int
 }
@@ -50,9 +52,12 @@ var statuses = map[greenlane.ErrorKind]int{
 // StatusOf returns the HTTP status of an error.
 func StatusOf(err error) int { return statuses[greenlane.KindOf(err)] }
 
-// ProblemOf returns an error's public form. Whatever is not a
-// [greenlane.Error] is internal, and its text stays here.
+// ProblemOf returns an error's public form; a problem is its own. Whatever else
+// is not a [greenlane.Error] is internal, and its text stays here.
 func ProblemOf(err error) *Problem {
+	if p := (*Problem)(nil); errors.As(err, &p) {
+		return p
+	}
 	var e *greenlane.Error
 	if !errors.As(err, &e) {
 		e = greenlane.Errorf(greenlane.Internal, "internal", "the request failed for a reason of ours")

@@ -3,7 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"errors"
+	"fmt"
 
 	"greenlane"
 	"greenlane/internal/store"
@@ -70,7 +70,7 @@ func (db *DB) AllKeys(ctx context.Context) ([]*greenlane.Key, error) {
 			return err
 		}
 		if len(id) != len(k.ID) || len(digest) != len(k.Digest) {
-			return errors.New("sqlite: damaged key row")
+			return fmt.Errorf("%w: the row of a key", store.ErrBroken)
 		}
 		copy(k.ID[:], id)
 		copy(k.Digest[:], digest)

@@ -81,7 +81,8 @@ func (db *DB) transact(f func() (store.Head, error)) error {
 	}
 	if err := db.exec(commitStatement); err != nil {
 		// Whatever the reason, only the head tells whether it was committed.
-		if err := classify(err); greenlane.KindOf(err) == greenlane.Unavailable {
+		err = classify(err)
+		if greenlane.KindOf(err) == greenlane.Unavailable || errors.Is(err, store.ErrBroken) {
 			return err
 		}
 		return unavailable(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"greenlane"
@@ -85,8 +86,11 @@ func encodeSecrets(secrets []store.Secret) (string, error) {
 }
 
 func decodeSecrets(b []byte) (secrets []store.Secret, err error) {
-	if err := json.Unmarshal(b, &secrets); err != nil || len(secrets) == 0 {
-		return nil, err
+	if err := json.Unmarshal(b, &secrets); err != nil {
+		return nil, fmt.Errorf("%w: the secrets of an endpoint: %w", store.ErrBroken, err)
+	}
+	if len(secrets) == 0 {
+		return nil, nil
 	}
 	return secrets, nil
 }

@@ -2,12 +2,13 @@ package sqlite
 
 import (
 	"encoding/binary"
-	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"time"
 
 	"greenlane"
+	"greenlane/internal/store"
 )
 
 // nullMicro stores the zero time as NULL.
@@ -77,7 +78,7 @@ func decodePositions(b []byte) ([]int64, error) {
 	for len(b) > 0 {
 		d, n := binary.Uvarint(b)
 		if n <= 0 {
-			return nil, errors.New("sqlite: damaged list of positions")
+			return nil, fmt.Errorf("%w: a list of positions", store.ErrBroken)
 		}
 		last += int64(d)
 		out = append(out, last)
@@ -121,7 +122,7 @@ func appendEscaped(out []byte, s string) []byte {
 	return out
 }
 
-var errReferences = errors.New("sqlite: damaged list of references")
+var errReferences = fmt.Errorf("%w: a list of references", store.ErrBroken)
 
 // decodeReferences reads what encodeReferences writes, and nothing else.
 func decodeReferences(s string) ([]greenlane.Reference, error) {

@@ -258,7 +258,7 @@ func (db *DB) scanEvent(rows *sql.Rows) (*greenlane.Event, error) {
 	copy(e.Hash[:], hash)
 	name, ok := db.typeNames.Load(t)
 	if !ok {
-		return nil, fmt.Errorf("sqlite: event %d has the unregistered type %d", e.Position, t)
+		return nil, fmt.Errorf("%w: event %d has the unregistered type %d", store.ErrBroken, e.Position, t)
 	}
 	e.Type = name.(greenlane.EventType)
 	e.Subject = greenlane.SubjectFromKey(subject)

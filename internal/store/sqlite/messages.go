@@ -16,7 +16,7 @@ const (
   (number, id, account, digest, format, received, client, origin, state, problem, results, raw)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT (number) DO UPDATE
-  SET state = excluded.state, problem = excluded.problem, results = excluded.results`
+  SET format = excluded.format, state = excluded.state, problem = excluded.problem, results = excluded.results`
 	insertWaiting = "INSERT OR IGNORE INTO waiting_references VALUES (?, ?, ?, ?)"
 	deleteWaiting = "DELETE FROM waiting_references WHERE message = ?"
 	insertAnswer  = "INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?)"

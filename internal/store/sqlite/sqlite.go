@@ -95,7 +95,7 @@ func (db *DB) open(ctx context.Context, path string) (err error) {
 	if err := migrate(ctx, db.writer); err != nil {
 		return err
 	}
-	if db.reader, err = sql.Open("sqlite", dsn(path)+"&_pragma=query_only(1)"); err != nil {
+	if db.reader, err = sql.Open("sqlite", dsn(path)+"&_query_only=1"); err != nil {
 		return err
 	}
 	db.reader.SetMaxOpenConns(readers)
@@ -108,13 +108,14 @@ func (db *DB) open(ctx context.Context, path string) (err error) {
 	return db.loadNumbers()
 }
 
-// dsn sets what must hold on every connection. The busy timeout comes first:
-// without it, switching to WAL may fail on a file in use.
+// dsn sets what must hold on every connection. The driver applies the busy
+// timeout first, without which switching to WAL may fail on a file in use, then
+// the _pragma values, among them the page size, which must be set before the
+// journal mode writes the first page, then the others.
 func dsn(path string) string {
 	u := url.URL{Scheme: "file", Opaque: url.PathEscape(path)}
-	return u.String() + "?_pragma=busy_timeout(5000)&_pragma=page_size(8192)&_pragma=journal_mode(WAL)" +
-		"&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=cache_size(-32768)" +
-		"&_pragma=wal_autocheckpoint(16000)&_txlock=immediate"
+	return u.String() + "?_busy_timeout=5000&_pragma=page_size(8192)&_pragma=cache_size(-32768)" +
+		"&_pragma=wal_autocheckpoint(16000)&_foreign_keys=1&_journal_mode=WAL&_synchronous=FULL&_txlock=immediate"
 }
 
 // migrate brings the schema up to date.
@@ -311,6 +312,8 @@ func classify(err error) error {
 	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN,
 		sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PROTOCOL:
 		return unavailable(err)
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+		return fmt.Errorf("%w: %w", store.ErrBroken, err)
 	}
 	switch e.Code() {
 	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID:

@@ -1,23 +1,363 @@
 package sqlite
 
 import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"greenlane"
 	"greenlane/internal/store"
 	"greenlane/internal/store/storetest"
 )
 
-func open(t *testing.T, dir string) *DB {
-	t.Helper()
-	db, err := Open(t.Context(), filepath.Join(dir, "greenlane.db"))
+var update = flag.Bool("update", false, "write schema.sql instead of comparing with it")
+
+// TestConformance starts each test from a copy of one new database: migrating a
+// file takes longer than most of them.
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	fresh := filepath.Join(t.TempDir(), "fresh.db")
+	open(t, fresh).Close()
+	empty, err := os.ReadFile(fresh)
 	if err != nil {
 		t.Fatal(err)
 	}
+	storetest.Run(t, func(t *testing.T, dir string) store.Store {
+		path := filepath.Join(dir, "greenlane.db")
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			if err := os.WriteFile(path, empty, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return open(t, path)
+	})
+}
+
+// open opens a database for as long as the test lasts.
+func open(t testing.TB, path string) *DB {
+	t.Helper()
+	db, err := Open(context.Background(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
 	return db
 }
 
-func TestConformance(t *testing.T) {
+var midsummer = time.Date(2026, 6, 23, 12, 0, 0, 0, time.UTC)
+
+// newWrite makes a write of n events about one new subject, with size bytes of
+// data each, that fits under any head.
+func newWrite(db *DB, n, size int) (*store.Write, error) {
+	number, err := db.Reserve(context.Background(), store.SubjectNumbers, 1)
+	if err != nil {
+		return nil, err
+	}
+	s := greenlane.Subject{Kind: greenlane.KindEntry, Number: number}
+	w := &store.Write{Base: -1}
+	for i := range n {
+		w.Events = append(w.Events, &greenlane.Event{
+			Type: greenlane.EventEntryStatus, Account: 1, Subject: s, Version: int64(i + 1), Consignment: number,
+			OccurredAt: midsummer, RecordedAt: midsummer, Data: bytes.Repeat([]byte("x"), size),
+		})
+	}
+	row := &store.SubjectRow{Subject: s, Account: 1, Consignment: number, Version: int64(n), UpdatedAt: midsummer}
+	w.Subjects = []*store.SubjectRow{row}
+	w.Seal = func(head store.Head) error {
+		row.Recent = nil
+		for i, e := range w.Events {
+			e.Position = head.Position + int64(i) + 1
+			e.Hash = e.ChainHash(head.Hash)
+			head.Hash = e.Hash
+			row.Recent = append(row.Recent, e.Position)
+		}
+		return nil
+	}
+	return w, nil
+}
+
+// add appends n events of size bytes.
+func add(db *DB, n, size int) error {
+	w, err := newWrite(db, n, size)
+	if err != nil {
+		return err
+	}
+	return db.Append(context.Background(), w)
+}
+
+// audit reads everything and returns the head, or what is wrong: the log must
+// be whole, and every subject's row must agree with it.
+func audit(db *DB) (store.Head, error) {
+	ctx := context.Background()
+	head, err := db.Head(ctx)
+	if err != nil {
+		return head, err
+	}
+	page, err := db.Events(ctx, store.EventQuery{Limit: 1 << 20})
+	if err != nil {
+		return head, err
+	}
+	versions := map[greenlane.Subject]int64{}
+	var hash [32]byte
+	for i, e := range page.Events {
+		if e.Position != int64(i)+1 || e.Hash != e.ChainHash(hash) {
+			return head, fmt.Errorf("event %d does not follow the one before", e.Position)
+		}
+		hash = e.Hash
+		versions[e.Subject]++
+	}
+	if int64(len(page.Events)) != head.Position || hash != head.Hash {
+		return head, fmt.Errorf("the head is %d and the log has %d events", head.Position, len(page.Events))
+	}
+	err = db.EachSubject(ctx, func(row *store.SubjectRow) error {
+		if row.Version != versions[row.Subject] {
+			return fmt.Errorf("%s has version %d and %d events", row.Subject, row.Version, versions[row.Subject])
+		}
+		delete(versions, row.Subject)
+		return nil
+	})
+	if err == nil && len(versions) > 0 {
+		err = fmt.Errorf("%d subjects have no row", len(versions))
+	}
+	return head, err
+}
+
+// wantHead audits the database and compares the position of its head.
+func wantHead(t *testing.T, db *DB, position int64) {
+	t.Helper()
+	head, err := audit(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if head.Position != position {
+		t.Fatalf("the head is %d, want %d", head.Position, position)
+	}
+}
+
+func TestOpenPaths(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(t *testing.T, dir string) store.Store { return open(t, dir) })
+	for _, name := range []string{"plain", "with space", "50%41?mode=memory#x", "ümläut&'quote'", "a:b+c;d"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := filepath.Join(t.TempDir(), name)
+			if err := os.Mkdir(dir, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(dir, name+".db")
+			db := open(t, path)
+			if err := add(db, 1, 10); err != nil {
+				t.Fatal(err)
+			}
+			db.Close()
+			wantHead(t, open(t, path), 1)
+			files, err := os.ReadDir(dir)
+			if err != nil || files[0].Name() != name+".db" {
+				t.Fatalf("the folder contains %v, error %v", files, err)
+			}
+		})
+	}
+}
+
+// TestConnections asks every connection for what it must have been opened with.
+func TestConnections(t *testing.T) {
+	t.Parallel()
+	db := open(t, filepath.Join(t.TempDir(), "greenlane.db"))
+	conns := []*sql.Conn{db.conn}
+	for range readers {
+		c, err := db.reader.Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		conns = append(conns, c)
+	}
+	for i, c := range conns {
+		want := map[string]string{
+			"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "5000", "page_size": "8192",
+			"query_only": strconv.Itoa(min(i, 1)), "wal_autocheckpoint": "16000",
+		}
+		for pragma, value := range want {
+			var got string
+			if err := c.QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got); err != nil || got != value {
+				t.Errorf("connection %d: %s is %q, want %q, error %v", i, pragma, got, value, err)
+			}
+		}
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		prepare func(t *testing.T, path string)
+		want    string
+	}{
+		"newer schema": {func(t *testing.T, path string) {
+			db := open(t, path)
+			_, err := db.conn.ExecContext(t.Context(), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (4711, 1)")
+			if err != nil {
+				t.Fatal(err)
+			}
+			db.Close()
+		}, "its schema is version 4711 and this program knows 1: use the newer program"},
+		"no database": {func(t *testing.T, path string) {
+			if err := os.WriteFile(path, bytes.Repeat([]byte("not a database\n"), 1000), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, "file is not a database"},
+		"no file": {func(t *testing.T, path string) {
+			if err := os.Mkdir(path, 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}, "storage is not available"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "greenlane.db")
+			test.prepare(t, path)
+			_, err := Open(t.Context(), path)
+			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), path) {
+				t.Fatalf("error %v, want one with %q and the path", err, test.want)
+			}
+		})
+	}
+}
+
+// TestSchema shows what a change of the migrations does to the schema: run it
+// with -update and look at the difference.
+func TestSchema(t *testing.T) {
+	t.Parallel()
+	db := open(t, filepath.Join(t.TempDir(), "greenlane.db"))
+	rows, err := db.reader.QueryContext(t.Context(), `SELECT sql
+  FROM sqlite_schema
+  WHERE sql IS NOT NULL AND tbl_name NOT LIKE 'sqlite\_%' ESCAPE '\' AND tbl_name <> 'goose_db_version'
+  ORDER BY tbl_name, type DESC, name`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	var b strings.Builder
+	b.WriteString("-- The schema after all migrations. Written by a test; do not edit.\n")
+	for rows.Next() {
+		var text string
+		if err := rows.Scan(&text); err != nil {
+			t.Fatal(err)
+		}
+		b.WriteString("\n" + text + ";\n")
+	}
+	if *update {
+		if err := os.WriteFile("schema.sql", []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile("schema.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), b.String()); diff != "" {
+		t.Errorf("the schema has changed; run the test with -update (-want +got):\n%s", diff)
+	}
+}
+
+// TestCloseWaits closes the database in the middle of a read.
+func TestCloseWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := open(t, filepath.Join(t.TempDir(), "greenlane.db"))
+		for range subjectPage + 1 {
+			if err := add(db, 1, 10); err != nil {
+				t.Fatal(err)
+			}
+		}
+		reading, goOn, read, closed := make(chan int), make(chan int), make(chan error), make(chan error)
+		rows := 0
+		go func() {
+			read <- db.EachSubject(t.Context(), func(*store.SubjectRow) error {
+				if rows++; rows == 1 {
+					close(reading)
+					<-goOn
+				}
+				return nil
+			})
+		}()
+		<-reading
+		go func() { closed <- db.Close() }()
+		synctest.Wait()
+		select {
+		case err := <-closed:
+			t.Errorf("closed during a read, error %v", err)
+		default:
+		}
+		if _, err := db.Cursor(t.Context(), "dispatcher"); !errors.Is(err, errClosed) {
+			t.Errorf("a read after Close was called: error %v", err)
+		}
+		close(goOn)
+		if err := <-read; err != nil || rows != subjectPage+1 {
+			t.Errorf("read %d rows, error %v", rows, err)
+		}
+		if err := <-closed; err != nil {
+			t.Error(err)
+		}
+		if err := db.Close(); err != nil {
+			t.Errorf("closed again: %v", err)
+		}
+		if err := add(db, 1, 10); !errors.Is(err, errClosed) {
+			t.Errorf("a write after Close: error %v", err)
+		}
+		if _, err := db.Head(t.Context()); !errors.Is(err, errClosed) {
+			t.Errorf("the head after Close: error %v", err)
+		}
+	})
+}
+
+// TestRunCheckpoints: what was written, with events or without, is in the
+// database file soon after.
+func TestRunCheckpoints(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "greenlane.db")
+		db := open(t, path)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- db.Run(ctx) }()
+		for _, owner := range []string{"reaction/first", "reaction/second"} {
+			w := &store.Write{Base: -1, Cursors: []store.Cursor{{Owner: owner, Position: 1}}}
+			if err := db.Append(t.Context(), w); err != nil {
+				t.Fatal(err)
+			}
+			if fileContains(t, path, owner) {
+				t.Errorf("%s is in the file before the checkpoint", owner)
+			}
+			time.Sleep(checkpointPause)
+			synctest.Wait()
+			if !fileContains(t, path, owner) {
+				t.Errorf("%s is not in the file after the checkpoint", owner)
+			}
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func fileContains(t *testing.T, path, text string) bool {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bytes.Contains(b, []byte(text))
 }

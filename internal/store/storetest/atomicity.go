@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"testing"
 
 	"greenlane"
@@ -66,6 +67,8 @@ func (w *world) secondDraft() *draft {
 	return d
 }
 
+var errSeal = errors.New("this write can not be sealed")
+
 // testLastPartFails: whichever part fails, nothing of the others is left, and
 // the same write without its fault goes through afterwards.
 func testLastPartFails(t *testing.T, w *world) {
@@ -75,6 +78,9 @@ func testLastPartFails(t *testing.T, w *world) {
 		fault func(d *draft)
 		want  error
 	}{
+		{"seal", func(d *draft) {
+			d.Seal = func(head store.Head) error { return errors.Join(d.seal(head), errSeal) }
+		}, errSeal},
 		{"version", func(d *draft) { d.row(subject(1)).Was = 1 }, store.ErrMoved},
 		{"new row that is there", func(d *draft) { d.row(subject(2)).Was = 0 }, store.ErrMoved},
 		{"expectation", func(d *draft) { d.Expect = []store.Expectation{{Subject: subject(3), Version: 1}} }, store.ErrMoved},
@@ -90,9 +96,10 @@ func testLastPartFails(t *testing.T, w *world) {
 			d.Endpoints = append(d.Endpoints, twin)
 		}, store.ErrDuplicate},
 	} {
+		t.Log(test.name)
 		d := w.secondDraft()
 		test.fault(d)
-		w.refuse(d, test.want)
+		w.mustFail(d, test.want)
 	}
 	page, err := w.Events(t.Context(), store.EventQuery{Limit: 10, Types: []greenlane.EventType{"type.of_the_second_write"}})
 	noError(t, err)
@@ -102,6 +109,9 @@ func testLastPartFails(t *testing.T, w *world) {
 	page, err = w.Events(t.Context(), store.EventQuery{Limit: 10, Types: []greenlane.EventType{"type.of_the_second_write"}})
 	noError(t, err)
 	same(t, "events of the type after it was accepted", d.Events[:1], page.Events)
+	before := takeCensus(t, w.Store)
+	w.reopen()
+	same(t, "everything after reopening", before, takeCensus(t, w.Store))
 }
 
 // testEverythingAtOnce compares every part of two writes with the model.

@@ -36,6 +36,7 @@ func testExpect(t *testing.T, w *world) {
 			{Subject: greenlane.Subject{Kind: greenlane.KindShipment, Number: 1}, Version: 2}}, true},
 		{"one right, one wrong", []store.Expectation{{Subject: subject(1), Version: 2}, {Subject: subject(9), Version: 2}}, true},
 	} {
+		t.Log(test.name)
 		d := w.draft()
 		d.event(subject(2))
 		d.Expect = test.expect
@@ -66,6 +67,7 @@ func testAbsent(t *testing.T, w *world) {
 			Kind: reference(1).Kind, Value: "ref-01"}}}, false},
 		{"one free, one taken", []store.AccountReference{inAccount(1, 2), inAccount(1, 1)}, true},
 	} {
+		t.Log(test.name)
 		d := w.draft()
 		d.event(subject(2))
 		d.Absent = test.absent

@@ -79,7 +79,7 @@ func testMessageUpdate(t *testing.T, w *world) {
 		update.Source = greenlane.Source{Client: "another", Origin: greenlane.OriginOperator}
 		w.commitMessages(update)
 		want := *first
-		want.State, want.Problem, want.Results = update.State, "", kept(update.Results)
+		want.Format, want.State, want.Problem, want.Results = update.Format, update.State, "", kept(update.Results)
 		got, err := w.Message(t.Context(), 1, 1)
 		noError(t, err)
 		same(t, "message after an update", &want, got)

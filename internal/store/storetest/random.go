@@ -143,7 +143,7 @@ func (m *machine) messages(d *draft) {
 		message := newMessage(1+number%2, number, int(number%6), d.now)
 		message.State = rapid.SampledFrom([]greenlane.MessageState{greenlane.MessageApplied,
 			greenlane.MessageUnmatched, greenlane.MessageUnreadable}).Draw(m.T, "state")
-		message.Problem = rapid.String().Draw(m.T, "problem")
+		message.Problem = rapid.SampledFrom(oddTexts).Draw(m.T, "problem")
 		message.Results = []byte(rapid.SampledFrom([]string{"", "[]", `[{"outcome":"late"}]`}).Draw(m.T, "results"))
 		d.Messages = append(d.Messages, message)
 	}

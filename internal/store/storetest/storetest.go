@@ -4,9 +4,13 @@
 // A backend's own test calls [Run] with a way to open it. The suite knows a
 // backend only through store.Store; what it expects beyond plain values is
 // taken from a model, the contract in memory, written to be read (model.go).
-// The model passes the suite as well, and a long random history is played to a
-// backend and to the model at once, with everything that can be read compared
-// after each step (random.go).
+// The model passes the suite as well, and random histories are played to a
+// backend and to the model at once: they must accept and refuse the same writes
+// and give the same answers to everything that can be read (random.go).
+//
+// Texts in the suite are valid UTF-8 without NUL, odd as they otherwise may be;
+// bytes are any bytes. Where the contract leaves an order open, the suite sorts
+// before it compares.
 //
 // [Faulty] is for the tests of the packages above: a store that fails, before
 // or after a write, or dies.
@@ -32,7 +36,7 @@ type Opener func(t *testing.T, dir string) store.Store
 
 // Run holds a backend against the contract. Its tests run in parallel, each
 // with a store of its own.
-func Run(t *testing.T, open func(t *testing.T, dir string) store.Store) {
+func Run(t *testing.T, open Opener) {
 	for _, topic := range []struct {
 		name  string
 		tests map[string]func(*testing.T, *world)

@@ -18,6 +18,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -30,6 +31,7 @@ import (
 	"greenlane"
 	"greenlane/internal/delivery"
 	"greenlane/internal/hub"
+	"greenlane/internal/reaction"
 	"greenlane/internal/store"
 	"greenlane/internal/web"
 )
@@ -53,6 +55,7 @@ type API struct {
 	hub     *hub.Hub
 	store   store.Store
 	engine  *delivery.Engine
+	inbound *reaction.Inbound
 	guard   *delivery.Guard
 	clock   greenlane.Clock
 	random  io.Reader
@@ -61,6 +64,11 @@ type API struct {
 
 	mux  *http.ServeMux
 	huma huma.API
+	// bodies are the schemas of the bodies that are decoded by hand.
+	bodies map[reflect.Type]*huma.Schema
+
+	// docs are the descriptions served to readers and tools.
+	docs *documents
 
 	// streams counts open streams; closing ends them.
 	streams atomic.Int64
@@ -74,8 +82,9 @@ const maxBody = 1 << 20
 // New makes the API with all its routes.
 func New(o Options) *API {
 	a := &API{
-		hub: o.Hub, store: o.Hub.Store(), engine: o.Engine, guard: o.Guard, clock: o.Clock, random: o.Random,
+		hub: o.Hub, store: o.Hub.Store(), engine: o.Engine, inbound: reaction.NewInbound(o.Hub), guard: o.Guard, clock: o.Clock, random: o.Random,
 		log: o.Log, version: o.Version, mux: http.NewServeMux(), closing: make(chan struct{}),
+		bodies: map[reflect.Type]*huma.Schema{},
 	}
 	a.huma = humago.New(a.mux, a.config())
 	a.routes()
@@ -91,8 +100,19 @@ func (a *API) Close() { a.close.Do(func() { close(a.closing) }) }
 
 // routes is the whole surface.
 func (a *API) routes() {
+	a.shipmentRoutes()
+	a.masterBillRoutes()
+	a.declarationRoutes()
+	a.outboundRoutes()
 	a.entryRoutes()
+	a.containerRoutes()
 	a.eventRoutes()
+	a.messageRoutes()
+	a.webhookRoutes()
+	a.deliveryRoutes()
+	a.accountRoutes()
+	a.keyRoutes()
+	a.auditRoutes()
 	a.documentRoutes()
 	a.mux.HandleFunc("/", a.unknownRoute)
 }
@@ -180,12 +200,14 @@ func register[I, O any](a *API, o operation, h func(context.Context, *I) (*O, er
 	if o.status == 0 {
 		o.status = http.StatusOK
 	}
+	// The framework refuses a body that reaches its limit: one byte more lets
+	// through what is as large as ours.
 	op := huma.Operation{
 		OperationID: o.id, Method: o.method, Path: o.path, Summary: o.summary, Description: o.more,
-		Tags: []string{o.tag}, DefaultStatus: o.status, MaxBodyBytes: maxBody, BodyReadTimeout: 30 * time.Second,
+		Tags: []string{o.tag}, DefaultStatus: o.status, MaxBodyBytes: maxBody + 1, BodyReadTimeout: 30 * time.Second,
 		Errors:      append([]int{http.StatusUnauthorized, http.StatusForbidden}, o.errors...),
 		Security:    []map[string][]string{{"key": {}}},
-		Middlewares: huma.Middlewares{a.authorize(o.role)},
+		Middlewares: huma.Middlewares{a.authorize(o.role), declaredMedia},
 		Metadata:    map[string]any{"role": o.role}, SkipValidateBody: o.raw,
 	}
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
@@ -200,7 +222,8 @@ func register[I, O any](a *API, o operation, h func(context.Context, *I) (*O, er
 // problem turns an error into its public form and logs it if it is ours.
 func (a *API) problem(ctx context.Context, id string, err error) error {
 	var public *greenlane.Error
-	if !errors.As(err, &public) && ctx.Err() == nil {
+	var problem *web.Problem
+	if !errors.As(err, &public) && !errors.As(err, &problem) && ctx.Err() == nil {
 		a.log.Error("request failed", "operation", id, "account", web.PrincipalOf(ctx).Key.Account, "error", err)
 	}
 	return web.ProblemOf(err)
@@ -220,6 +243,21 @@ func (a *API) authorize(role greenlane.Role) func(huma.Context, func(huma.Contex
 		}
 		next(huma.WithContext(ctx, web.WithPrincipal(ctx.Context(), p)))
 	}
+}
+
+// declaredMedia refuses a body that says it is something else than JSON where
+// JSON is what the route reads. One that does not say is taken for JSON.
+func declaredMedia(ctx huma.Context, next func(huma.Context)) {
+	body := ctx.Operation().RequestBody
+	media, _, _ := strings.Cut(ctx.Header("Content-Type"), ";")
+	media = strings.ToLower(strings.TrimSpace(media))
+	if body != nil && body.Content["application/json"] != nil && media != "" && body.Content[media] == nil {
+		_, w := humago.Unwrap(ctx)
+		web.WriteError(w, greenlane.Errorf(greenlane.Unsupported, "unsupported_media_type",
+			"a body of type %s is not read here; send application/json", media))
+		return
+	}
+	next(ctx)
 }
 
 func (a *API) principal(r *http.Request, role greenlane.Role) (*web.Principal, error) {

@@ -37,8 +37,13 @@ type rig struct {
 	key string
 }
 
-func newRig(t testing.TB) *rig {
+// newRig starts a rig. allowed are the addresses endpoints may have; the
+// machine's own when none is given.
+func newRig(t testing.TB, allowed ...string) *rig {
 	t.Helper()
+	if len(allowed) == 0 {
+		allowed = []string{"127.0.0.0/8"}
+	}
 	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "greenlane.db"))
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +52,7 @@ func newRig(t testing.TB) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	guard, err := delivery.NewGuard([]string{"127.0.0.0/8"})
+	guard, err := delivery.NewGuard(allowed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +103,7 @@ func (r *rig) account(number int64, domain, region string, role greenlane.Role) 
 	key := &greenlane.Key{ID: greenlane.NewID(r.hub.Now(), number, 1), Account: number, Name: "test", Role: role, Digest: greenlane.TokenDigest(token), CreatedAt: r.hub.Now()}
 	_, err = r.hub.Do(r.t.Context(), hub.Unit{Account: number,
 		Commands: []greenlane.Command{greenlane.RecordAccount{Number: number, Type: greenlane.EventAccountCreated, Body: greenlane.AccountChanged{}}},
-		Rows: hub.Rows{Accounts: []*greenlane.Account{{Number: number, Domain: domain, Region: region, Gateway: greenlane.GatewayOutbox, CreatedAt: r.hub.Now()}}, Keys: []*greenlane.Key{key}}})
+		Rows:     hub.Rows{Accounts: []*greenlane.Account{{Number: number, Domain: domain, Region: region, Gateway: greenlane.GatewayOutbox, CreatedAt: r.hub.Now()}}, Keys: []*greenlane.Key{key}}})
 	if err != nil {
 		r.t.Fatal(err)
 	}

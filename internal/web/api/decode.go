@@ -3,9 +3,14 @@ package api
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/validation"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -18,6 +23,11 @@ func decode(body []byte, into any) error {
 	err := json.Unmarshal(body, into, json.RejectUnknownMembers(true))
 	if err == nil {
 		return nil
+	}
+	// What breaks off is no JSON, whatever came before.
+	var whole jsontext.Value
+	if broken := json.Unmarshal(body, &whole); broken != nil {
+		err = broken
 	}
 	var syntax *jsontext.SyntacticError
 	if errors.As(err, &syntax) {
@@ -36,6 +46,73 @@ func decode(body []byte, into any) error {
 		return greenlane.InvalidField(location, valueOf(semantic.JSONValue), "%v", semantic.Err)
 	}
 	return greenlane.InvalidField(location, valueOf(semantic.JSONValue), "has the wrong type: a JSON %s is not expected here", kindName(semantic.JSONKind))
+}
+
+// readBody decodes a body strictly and holds it against the schema that documents
+// it, so that what is documented is what is enforced. The body's type must have
+// been described, see [describeRaw].
+func (a *API) readBody(raw []byte, into any) error {
+	if err := decode(raw, into); err != nil {
+		return err
+	}
+	schema, ok := a.bodies[reflect.TypeOf(into).Elem()]
+	if !ok {
+		panic(fmt.Sprintf("api: %T was not described", into))
+	}
+	var plain any
+	if err := json.Unmarshal(raw, &plain); err != nil {
+		return greenlane.InvalidField("body", nil, "%v", err)
+	}
+	var found huma.ValidateResult
+	path := huma.NewPathBuffer(nil, 0)
+	path.Push("body")
+	huma.Validate(a.huma.OpenAPI().Components.Schemas, schema, path, huma.ModeWriteToServer, plain, &found)
+	var c checks
+	for _, err := range found.Errors {
+		c.fields = append(c.fields, schemaError(err))
+	}
+	c.printable("body", plain)
+	return c.err()
+}
+
+// schemaError writes an error of the framework's validation as ours. The
+// framework puts a missing field at its parent; here it has its own place.
+func schemaError(err error) greenlane.FieldError {
+	var d *huma.ErrorDetail
+	if !errors.As(err, &d) {
+		return greenlane.FieldError{Location: "body", Message: err.Error()}
+	}
+	var name string
+	if n, _ := fmt.Sscanf(d.Message, validation.MsgExpectedRequiredProperty, &name); n == 1 {
+		return greenlane.FieldError{Location: d.Location + "." + name, Message: "is required"}
+	}
+	f := greenlane.FieldError{Location: d.Location, Message: d.Message}
+	switch v := d.Value.(type) {
+	case string:
+		if len(v) <= maxShown {
+			f.Value = v
+		}
+	case float64, bool:
+		f.Value = v
+	}
+	return f
+}
+
+// within moves an error's locations from a body to the part of another that the
+// body is.
+func within(part string, err error) error {
+	var e *greenlane.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	moved := *e
+	moved.Fields = slices.Clone(e.Fields)
+	for i, f := range moved.Fields {
+		if rest, ok := strings.CutPrefix(f.Location, "body"); ok {
+			moved.Fields[i].Location = part + rest
+		}
+	}
+	return &moved
 }
 
 // place turns an offset into line and column, from 1.
@@ -58,8 +135,11 @@ func pointerPath(p jsontext.Pointer) string {
 	return b.String()
 }
 
+// maxShown is the longest value an error repeats, in bytes.
+const maxShown = 200
+
 func valueOf(v jsontext.Value) any {
-	if len(v) == 0 || len(v) > 200 {
+	if len(v) == 0 || len(v) > maxShown {
 		return nil
 	}
 	var out any
@@ -100,8 +180,25 @@ func (c *checks) when(wrong bool, location string, value any, format string, arg
 func (c *checks) text(location, value string, most int, required bool) {
 	c.when(required && strings.TrimSpace(value) == "", location, nil, "is required")
 	c.when(len(value) > most, location, nil, "must have at most %d bytes, has %d", most, len(value))
-	c.when(strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\n' && r != '\t' }), location, nil,
-		"must not have control characters")
+	c.printable(location, value)
+}
+
+// printable refuses control characters in every text of a decoded value: no
+// page shows them and not every database keeps them.
+func (c *checks) printable(location string, v any) {
+	switch v := v.(type) {
+	case string:
+		c.when(strings.ContainsFunc(v, func(r rune) bool { return r < ' ' && r != '\n' && r != '\t' }), location, nil,
+			"must not have control characters")
+	case []any:
+		for i := range v {
+			c.printable(fmt.Sprintf("%s[%d]", location, i), v[i])
+		}
+	case map[string]any:
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			c.printable(location+"."+name, v[name])
+		}
+	}
 }
 
 func (c *checks) err() error {

@@ -1,9 +1,11 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -43,7 +45,8 @@ type ShipmentIdentity struct {
 func (s *ShipmentIdentity) key() greenlane.ShipmentKey {
 	trim := func(v string) string { return strings.ToUpper(strings.ReplaceAll(strings.TrimSpace(v), " ", "")) }
 	return greenlane.ShipmentKey{
-		Number: trim(s.Number), MasterBill: trim(s.MasterBillNumber), Booking: trim(s.BookingNumber), SCAC: trim(s.SCACCode),
+		// A shipment's own number is its owner's text and keeps its case.
+		Number: strings.TrimSpace(s.Number), MasterBill: trim(s.MasterBillNumber), Booking: trim(s.BookingNumber), SCAC: trim(s.SCACCode),
 		ReferenceNumbers: s.ReferenceNumbers,
 	}
 }
@@ -377,7 +380,6 @@ type closeHoldInput struct {
 	ID      string `path:"id"`
 	HoldID  string `path:"holdId"`
 	RawBody []byte `contentType:"application/json"`
-	Body    ReasonBody
 }
 
 // ReasonBody says why something is done by hand.
@@ -391,11 +393,12 @@ func (a *API) closeHold(ctx context.Context, in *closeHoldInput) (*Answer[EntryV
 	if err != nil {
 		return nil, err
 	}
-	c, err := newCall(ctx, http.MethodPost, "/v1/entries/"+in.ID+"/holds/"+in.HoldID+"/close", in.Once, &in.Body.Scope, in.RawBody)
+	var body ReasonBody
+	c, err := a.receive(ctx, http.MethodPost, "/v1/entries/"+in.ID+"/holds/"+in.HoldID+"/close", in.Once, in.RawBody, &body)
 	if err != nil {
 		return nil, err
 	}
-	u := c.unit(greenlane.CloseHold{Number: n, HoldID: in.HoldID, Reason: in.Body.Reason, By: web.PrincipalOf(ctx).Key.Name})
+	u := c.unit(greenlane.CloseHold{Number: n, HoldID: in.HoldID, Reason: body.Reason, By: web.PrincipalOf(ctx).Key.Name})
 	return do(a, c, u, statusOK, func(o *hub.Outcome) EntryView {
 		return entryView(n, o.Decisions[0].State.(*greenlane.Entry))
 	})
@@ -416,14 +419,24 @@ func (a *API) entryRoutes() {
 	register(a, operation{method: "GET", path: "/v1/entries/{id}", id: "get-entry", tag: tag, summary: "Get an entry",
 		role: greenlane.RoleRead, errors: []int{404}}, a.getEntry)
 	register(a, operation{method: "POST", path: "/v1/entries/{id}/holds/{holdId}/close", id: "close-hold", tag: tag,
-		summary: "Close a hold by hand", role: greenlane.RoleOperator, errors: []int{404, 409, 422}}, a.closeHold)
+		summary: "Close a hold by hand", role: greenlane.RoleOperator, raw: true, errors: []int{400, 404, 409, 422}}, a.closeHold)
+	describeRaw[ReasonBody](a, "/v1/entries/{id}/holds/{holdId}/close")
 }
 
-// describeRaw documents the body of a route that decodes by hand.
+// describeRaw documents the body of a path's write, which its route decodes by
+// hand, and keeps the schema for [API.readBody].
 func describeRaw[T any](a *API, path string) {
 	doc := a.huma.OpenAPI()
-	op := doc.Paths[path].Post
+	schema := schemaOf[T](doc.Components.Schemas)
+	a.bodies[reflect.TypeFor[T]()] = schema
+	op := cmp.Or(doc.Paths[path].Post, doc.Paths[path].Patch)
 	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
-		"application/json": {Schema: schemaOf[T](doc.Components.Schemas)},
+		"application/json": {Schema: schema},
 	}}
+}
+
+// describeOptional is [describeRaw] for a body that may be left out.
+func describeOptional[T any](a *API, path string) {
+	describeRaw[T](a, path)
+	a.huma.OpenAPI().Paths[path].Post.RequestBody.Required = false
 }

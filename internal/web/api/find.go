@@ -84,6 +84,9 @@ type listQuery struct {
 	clearance greenlane.Clearance
 	// ref limits to subjects of the consignments that have it.
 	ref string
+	// by looks the subjects up by a reference they have or once had; keep has to
+	// tell those.
+	by greenlane.Reference
 	// keep is a further filter on the state.
 	keep func(greenlane.State) bool
 }
@@ -105,8 +108,8 @@ func (a *API) page(ctx context.Context, q listQuery) (*listPage, error) {
 		return nil, err
 	}
 	limit := pageOf(q.page.Limit)
-	if q.ref != "" {
-		return a.companions(ctx, q, below, limit)
+	if q.ref != "" || !q.by.IsZero() {
+		return a.named(ctx, q, below, limit)
 	}
 	out := &listPage{}
 	sq := store.SubjectQuery{Account: web.PrincipalOf(ctx).Key.Account, Kind: q.kind, Below: below, Limit: 200}
@@ -149,18 +152,12 @@ func (a *API) keepRow(ctx context.Context, q listQuery, row *store.SubjectRow, o
 	return nil
 }
 
-// companions lists the subjects of a kind that share a consignment with those
-// a reference names.
-func (a *API) companions(ctx context.Context, q listQuery, below int64, limit int) (*listPage, error) {
-	named, err := a.hub.Resolve(ctx, web.PrincipalOf(ctx).Key.Account, q.ref)
+// named reads one page of the subjects that a query's references name.
+func (a *API) named(ctx context.Context, q listQuery, below int64, limit int) (*listPage, error) {
+	all, err := a.candidates(ctx, q)
 	if err != nil {
 		return nil, err
 	}
-	all, err := a.hub.Companions(ctx, named)
-	if err != nil {
-		return nil, err
-	}
-	all = append(all, named...)
 	slices.SortFunc(all, func(x, y greenlane.Subject) int { return int(y.Number - x.Number) })
 	all = slices.Compact(all)
 	out := &listPage{}
@@ -181,4 +178,23 @@ func (a *API) companions(ctx context.Context, q listQuery, below int64, limit in
 		}
 	}
 	return out, nil
+}
+
+// candidates are the subjects that share a consignment with those ref names or,
+// without it, those that by finds.
+func (a *API) candidates(ctx context.Context, q listQuery) ([]greenlane.Subject, error) {
+	account := web.PrincipalOf(ctx).Key.Account
+	if q.ref == "" {
+		found, err := a.store.Find(ctx, []store.AccountReference{{Account: account, Reference: q.by}})
+		if err != nil {
+			return nil, err
+		}
+		return slices.Clone(found[0]), nil
+	}
+	named, err := a.hub.Resolve(ctx, account, q.ref)
+	if err != nil {
+		return nil, err
+	}
+	all, err := a.hub.Companions(ctx, named)
+	return append(all, named...), err
 }

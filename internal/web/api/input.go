@@ -10,6 +10,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"greenlane"
 )
@@ -135,6 +136,47 @@ func (ReferenceNumbers) Schema(r huma.Registry) *huma.Schema {
 	}}
 	return &huma.Schema{Type: huma.TypeArray, Items: item}
 }
+
+// Change is a field of a PATCH: left out it leaves the value alone, null clears
+// it, anything else replaces it.
+type Change[T any] struct {
+	set   bool
+	value T
+}
+
+// UnmarshalJSONFrom reads the new value, as strictly as the body around it.
+func (c *Change[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	c.set = true
+	return json.UnmarshalDecode(d, &c.value)
+}
+
+// Schema describes the value.
+func (Change[T]) Schema(r huma.Registry) *huma.Schema {
+	s := *r.Schema(reflect.TypeFor[T](), true, "")
+	s.Nullable = true
+	return &s
+}
+
+// changed returns the new value, nil where there is no change.
+func changed[T ~string](c Change[T]) *string {
+	if !c.set {
+		return nil
+	}
+	s := string(c.value)
+	return &s
+}
+
+// Raw is a part of a body that is decoded later, by itself.
+type Raw[T any] struct{ value jsontext.Value }
+
+// UnmarshalJSON keeps the bytes.
+func (v *Raw[T]) UnmarshalJSON(b []byte) error { return v.value.UnmarshalJSON(b) }
+
+// MarshalJSON writes them again.
+func (v Raw[T]) MarshalJSON() ([]byte, error) { return v.value.MarshalJSON() }
+
+// Schema describes what the bytes have to be.
+func (Raw[T]) Schema(r huma.Registry) *huma.Schema { return schemaOf[T](r) }
 
 // pageOf reads a page size: 50 by default, at most 500.
 func pageOf(limit int) int {

@@ -68,17 +68,34 @@ func newCall(ctx context.Context, method, path string, header Once, scope *Scope
 	return c, nil
 }
 
+// scoped is a body that embeds [Scope].
+type scoped interface{ scope() *Scope }
+
+// receive reads the body of a write, see [API.readBody], and takes down what makes
+// the write happen once. Whether the body may be missing was decided where it
+// was described.
+func (a *API) receive(ctx context.Context, method, path string, header Once, raw []byte, body scoped) (*call, error) {
+	if len(raw) > 0 {
+		if err := a.readBody(raw, body); err != nil {
+			return nil, err
+		}
+	}
+	return newCall(ctx, method, path, header, body.scope(), raw)
+}
+
 // once makes the unit's idempotency record; answer is what a repetition is
 // given, without secrets.
-func (c *call) once(status int, answer func(*hub.Outcome) any) *hub.Once {
+func (c *call) once(answer func(*hub.Outcome) (status int, body any)) *hub.Once {
 	if c.key == "" {
 		return nil
 	}
 	return &hub.Once{
+		Account: web.PrincipalOf(c.ctx).Key.Account,
 		Key:     sha256.Sum256([]byte(c.method + "\x00" + c.path + "\x00" + c.key)),
 		Request: sha256.Sum256(c.body),
 		Answer: func(o *hub.Outcome) (int, []byte) {
-			b, err := json.Marshal(answer(o), json.Deterministic(true))
+			status, body := answer(o)
+			b, err := json.Marshal(body, json.Deterministic(true))
 			if err != nil {
 				panic(err) // wire types always encode
 			}
@@ -96,21 +113,46 @@ func (c *call) unit(commands ...greenlane.Command) hub.Unit {
 // do records a unit and answers with what answer makes of its outcome, or with
 // the stored answer of an equal request.
 func do[T any](a *API, c *call, u hub.Unit, status int, answer func(*hub.Outcome) T) (*Answer[T], error) {
-	u.Once = c.once(status, func(o *hub.Outcome) any { return answer(o) })
+	return doAs(a, c, u, func(o *hub.Outcome) (int, T) { return status, answer(o) })
+}
+
+// doAs is [do] where the outcome decides the status, too.
+func doAs[T any](a *API, c *call, u hub.Unit, answer func(*hub.Outcome) (int, T)) (*Answer[T], error) {
+	u.Once = c.once(func(o *hub.Outcome) (int, any) { return answer(o) })
 	o, err := a.hub.Do(c.ctx, u)
 	if err != nil {
 		return nil, err
 	}
-	return answered(o, status, answer)
+	return answered(o, answer)
 }
 
 // answered makes the response from an outcome, fresh or replayed.
-func answered[T any](o *hub.Outcome, status int, answer func(*hub.Outcome) T) (*Answer[T], error) {
+func answered[T any](o *hub.Outcome, answer func(*hub.Outcome) (int, T)) (*Answer[T], error) {
 	if o.Replay == nil {
-		return &Answer[T]{Status: status, Body: answer(o)}, nil
+		status, body := answer(o)
+		return &Answer[T]{Status: status, Body: body}, nil
 	}
 	out := &Answer[T]{Status: o.Replay.Status, Replayed: "true"}
 	return out, json.Unmarshal(o.Replay.Body, &out.Body)
+}
+
+// replayed returns the stored answer of an equal request, nil when there is
+// none. It is for writes that look at something before they reach the hub, which
+// the first request may have changed.
+func replayed[T any](a *API, c *call) (*Answer[T], error) {
+	once := c.once(func(*hub.Outcome) (int, any) { return 0, nil })
+	if once == nil {
+		return nil, nil
+	}
+	known, err := a.store.Answer(c.ctx, once.Account, once.Key)
+	if err != nil || known == nil {
+		return nil, err
+	}
+	if known.Request != once.Request {
+		return nil, greenlane.Errorf(greenlane.Conflict, "idempotency_mismatch",
+			"this idempotency key was used before with another request body")
+	}
+	return answered[T](&hub.Outcome{Replay: known}, nil)
 }
 
 // eventIDs returns the public ids of events.

@@ -1,0 +1,39 @@
+# The short list of commands. CI runs `make test` and nothing else.
+
+GO      ?= go
+BIN     := bin/greenlane
+FUZZ    ?= 60s
+
+.PHONY: run build test lint bench fuzz clean
+
+# The main job: a hub with simulated trade and a receiver, on a temporary
+# data folder.
+run: build
+	./$(BIN) demo
+
+# One static file; no C compiler is needed.
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN) ./cmd/greenlane
+
+# Everything that must hold. Installs what the tests need and lack.
+test: build
+	./scripts/test-needs
+	$(MAKE) lint
+	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
+
+lint:
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "run gofmt on these files"; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	@./scripts/vulnerabilities
+
+# Measures this machine and prints a table.
+bench: build
+	./$(BIN) bench
+
+# Each fuzz target for FUZZ, one after the other.
+fuzz:
+	./scripts/fuzz $(FUZZ)
+
+clean:
+	rm -rf bin

@@ -1,0 +1,104 @@
+package greenlane_test
+
+import (
+	"encoding/json"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// rooms says which packages of this module, and which modules, each package may
+// import beyond the standard library, and why. "module" stands for any module.
+var rooms = []struct {
+	path    string
+	imports []string
+	modules []string
+	because string
+}{
+	{"greenlane", nil, nil, "vocabulary and rules: pure, the same on every backend"},
+	{"greenlane/client", nil, nil, "users take it into their programs; its structs are the wire"},
+	{"greenlane/internal/store", []string{"greenlane"}, nil, "a contract in the root's words"},
+	{"greenlane/internal/store/storetest", []string{"greenlane", "greenlane/internal/store"},
+		[]string{"github.com/google/go-cmp", "pgregory.net/rapid"}, "the suite that every backend passes"},
+	{"greenlane/internal/store/sqlite", []string{"greenlane", "greenlane/internal/store"},
+		[]string{"modernc.org/sqlite", "github.com/pressly/goose/v3"}, "one backend and its driver"},
+	{"greenlane/internal/hub", []string{"greenlane", "greenlane/internal/store"}, nil, "the one write path"},
+	{"greenlane/internal/customs", []string{"greenlane", "greenlane/internal/edi"}, []string{"golang.org/x/text"},
+		"readers are pure: bytes in, commands out"},
+	{"greenlane/internal/delivery", []string{"greenlane", "greenlane/internal/hub", "greenlane/internal/store"},
+		[]string{"github.com/go-json-experiment/json", "code.dny.dev/ssrf"}, "follows the log, writes through the hub"},
+	{"greenlane/internal/reaction", []string{"greenlane", "greenlane/internal/hub", "greenlane/internal/store",
+		"greenlane/internal/customs", "greenlane/internal/delivery"}, []string{"github.com/go-json-experiment/json"},
+		"outside effects after the commit, written back through the hub"},
+	{"greenlane/internal/web", []string{"greenlane"}, nil, "an HTTP shell that knows no hub"},
+	{"greenlane/internal/web/api", []string{"greenlane", "greenlane/internal/web", "greenlane/internal/hub",
+		"greenlane/internal/store", "greenlane/internal/customs", "greenlane/internal/delivery", "greenlane/internal/reaction"},
+		[]string{"github.com/danielgtaylor/huma/v2", "github.com/go-json-experiment/json"}, "the JSON API over everything it shows"},
+	{"greenlane/cmd/greenlane", []string{"greenlane", "greenlane/client", "greenlane/internal/hub", "greenlane/internal/store",
+		"greenlane/internal/store/sqlite", "greenlane/internal/customs", "greenlane/internal/delivery", "greenlane/internal/reaction",
+		"greenlane/internal/web", "greenlane/internal/web/api"},
+		[]string{"module"}, "wiring: the only package that sees all"},
+}
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+	Standard   bool
+}
+
+// TestImports holds the direction of dependencies: each package imports only
+// what its room in the architecture allows.
+func TestImports(t *testing.T) {
+	t.Parallel()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	standard := map[string]bool{}
+	seen := map[string]bool{}
+	decoder := json.NewDecoder(strings.NewReader(string(out)))
+	for decoder.More() {
+		var p listed
+		if err := decoder.Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		seen[p.ImportPath] = true
+		checkRoom(t, p, standard)
+	}
+	for _, r := range rooms {
+		if !seen[r.path] {
+			t.Errorf("the table has a room for %s, which does not exist", r.path)
+		}
+	}
+}
+
+func checkRoom(t *testing.T, p listed, standard map[string]bool) {
+	i := slices.IndexFunc(rooms, func(r struct {
+		path    string
+		imports []string
+		modules []string
+		because string
+	}) bool {
+		return r.path == p.ImportPath
+	})
+	if i < 0 {
+		t.Errorf("%s has no room in the table: say what it may import, and why", p.ImportPath)
+		return
+	}
+	r := rooms[i]
+	for _, path := range p.Imports {
+		switch {
+		case !strings.Contains(strings.SplitN(path, "/", 2)[0], ".") && !strings.HasPrefix(path, "greenlane"):
+			standard[path] = true
+		case strings.HasPrefix(path, "greenlane"):
+			if !slices.Contains(r.imports, path) {
+				t.Errorf("%s imports %s; its room is: %s", p.ImportPath, path, r.because)
+			}
+		case !slices.ContainsFunc(r.modules, func(m string) bool {
+			return m == "module" || path == m || strings.HasPrefix(path, m+"/")
+		}):
+			t.Errorf("%s imports %s from outside; its room is: %s", p.ImportPath, path, r.because)
+		}
+	}
+}

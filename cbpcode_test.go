@@ -1,0 +1,147 @@
+package greenlane_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"greenlane"
+)
+
+// TestDispositions holds that the table agrees with itself: every hold has an
+// end or is final, and whatever a code undoes is there to be undone.
+func TestDispositions(t *testing.T) {
+	t.Parallel()
+	all := greenlane.Dispositions(greenlane.TableAMS)
+	seen := map[string]bool{}
+	for _, d := range all {
+		if seen[d.Code] {
+			t.Errorf("%s is there twice", d.Code)
+		}
+		seen[d.Code] = true
+		if len(d.Code) != 2 || d.Name == "" || d.By == "" || d.Table != greenlane.TableAMS {
+			t.Errorf("%+v is incomplete", d)
+		}
+		if found, ok := greenlane.LookupDisposition(greenlane.TableAMS, d.Code); !ok || found.Name != d.Name {
+			t.Errorf("%s is found as %+v", d.Code, found)
+		}
+		if ends := len(d.EndedBy()) > 0; d.Hold && ends == d.Final || !d.Hold && (ends || d.Final) {
+			t.Errorf("%s: hold %t, final %t, ended by %v", d.Code, d.Hold, d.Final, d.EndedBy())
+		}
+		for _, code := range d.Removes {
+			if removed, ok := greenlane.LookupDisposition(greenlane.TableAMS, code); !ok || !removed.Hold || removed.Final {
+				t.Errorf("%s removes %s, which places no hold that can be removed", d.Code, code)
+			} else if !slices.Contains(removed.EndedBy(), d.Code) {
+				t.Errorf("%s does not know that %s ends it", code, d.Code)
+			} else if removed.By != d.By {
+				t.Errorf("%s of %s is removed by %s of %s", code, removed.By, d.Code, d.By)
+			}
+		}
+		for _, code := range d.EndedBy() {
+			if end, _ := greenlane.LookupDisposition(greenlane.TableAMS, code); !slices.Contains(end.Removes, d.Code) {
+				t.Errorf("%s is said to end %s and does not", code, d.Code)
+			}
+		}
+		for _, code := range d.Revokes {
+			if revoked, ok := greenlane.LookupDisposition(greenlane.TableAMS, code); !ok || !revoked.Releases {
+				t.Errorf("%s revokes %s, which releases nothing", d.Code, code)
+			}
+		}
+		if d.Hold && d.Releases || d.Withdraws && (d.Hold || d.Releases) {
+			t.Errorf("%s both keeps and lets go", d.Code)
+		}
+	}
+	if len(all) < 190 {
+		t.Errorf("%d codes", len(all))
+	}
+}
+
+// TestDispositionsOfNote are rows of CBP's appendix, written down a second time.
+func TestDispositionsOfNote(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		code    string
+		by      greenlane.Authority
+		hold    bool
+		release bool
+		endedBy []string
+	}{
+		{"1A", "CBP", true, false, []string{"1B", "4C"}},
+		{"4A", "CBP", true, false, []string{"1B", "4C"}},
+		{"1B", "CBP", false, true, nil},
+		{"1C", "CBP", false, true, nil},
+		{"4C", "CBP", false, true, nil},
+		{"1H", "CBP", true, false, []string{"1I"}},
+		{"2H", "USDA", true, false, []string{"2I"}},
+		{"3H", "PGA", true, false, []string{"3I"}},
+		{"2O", "CBP", true, false, []string{"4O"}},
+		{"5H", "CBP", true, false, []string{"5I"}},
+		{"7H", "CBP", true, false, []string{"7I"}},
+		{"71", "USDA", true, false, []string{"74"}},
+		{"1X", "CBP", true, false, []string{"84"}},
+		{"97", "CBP", true, false, []string{"98"}},
+		{"98", "CBP", false, false, nil},
+		{"A3", "FDA", true, false, []string{"A1"}},
+		{"FX", "FDA", true, false, []string{"FZ"}},
+		{"FY", "FDA", true, false, []string{"G0"}},
+		{"GD", "OFAC", true, false, []string{"GF"}},
+		{"1T", "CBP", true, false, nil},
+		{"19", "CBP", false, false, nil},
+	}
+	for _, tt := range tests {
+		d, ok := greenlane.LookupDisposition(greenlane.TableAMS, tt.code)
+		if !ok || d.By != tt.by || d.Hold != tt.hold || d.Releases != tt.release || !slices.Equal(d.EndedBy(), tt.endedBy) {
+			t.Errorf("%s: %+v, ended by %v", tt.code, d, d.EndedBy())
+		}
+	}
+	for _, code := range []string{"", "ESA", "1h", "ZZ"} {
+		if d, ok := greenlane.LookupDisposition(greenlane.TableAMS, code); ok {
+			t.Errorf("%q is known as %+v", code, d)
+		}
+	}
+	if _, ok := greenlane.LookupDisposition("other", "1H"); ok || greenlane.Dispositions("other") != nil {
+		t.Error("a table that does not exist has codes")
+	}
+}
+
+// TestDispositionsEndTheirHolds places every hold of the table and ends it by
+// each code that is said to.
+func TestDispositionsEndTheirHolds(t *testing.T) {
+	t.Parallel()
+	for _, d := range greenlane.Dispositions(greenlane.TableAMS) {
+		if !d.Hold {
+			continue
+		}
+		w := newWorld(t)
+		record(w, act(0, d.Code))
+		e := entryOf(w)
+		if len(e.Holds) != 1 || e.Holds[0].By != d.By || e.Holds[0].Final != d.Final || !e.Holds[0].PlacedAt.Equal(july) {
+			t.Errorf("%s placed %+v", d.Code, e.Holds)
+			continue
+		}
+		for i, end := range d.EndedBy() {
+			day := time.Duration(2*i+1) * 24 * time.Hour
+			record(w, greenlane.NewActivity{Date: july.Add(day), Code: end})
+			if e := entryOf(w); len(e.Holds) != 0 {
+				t.Errorf("%s is open after %s: %+v", d.Code, end, e.Holds)
+			}
+			record(w, greenlane.NewActivity{Date: july.Add(day + 24*time.Hour), Code: d.Code})
+			if e := entryOf(w); e.Clears != greenlane.ClearanceHeld {
+				t.Errorf("%s placed anew: %s", d.Code, e.Clears)
+			}
+		}
+	}
+}
+
+func TestDispositionsAreTheCallersOwn(t *testing.T) {
+	t.Parallel()
+	d, _ := greenlane.LookupDisposition(greenlane.TableAMS, "1A")
+	d.EndedBy()[0] = "changed"
+	greenlane.Dispositions(greenlane.TableAMS)[0].Code = "changed"
+	if again, ok := greenlane.LookupDisposition(greenlane.TableAMS, "1A"); !ok || again.EndedBy()[0] != "1B" {
+		t.Error("the table can be changed from outside")
+	}
+	if greenlane.Dispositions(greenlane.TableAMS)[0].Code != "1A" {
+		t.Error("the table can be changed from outside")
+	}
+}

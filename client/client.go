@@ -1,0 +1,160 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Client makes requests with one API key. Its fields must not change while it
+// is used; its methods may be called from any goroutine.
+type Client struct {
+	// URL is the hub's address, for example http://127.0.0.1:8080.
+	URL string
+	// Key is an API key, gl_….
+	Key string
+	// HTTP makes the requests; http.DefaultClient when nil.
+	HTTP *http.Client
+	// Source is sent as X-Source-Client when not empty.
+	Source string
+}
+
+// Error is a problem the hub answered with (RFC 9457).
+type Error struct {
+	Status int          `json:"status"`
+	Code   string       `json:"code"`
+	Title  string       `json:"title"`
+	Detail string       `json:"detail"`
+	Errors []FieldError `json:"errors"`
+	// MessageID names a customs message that was kept although it could not
+	// be read.
+	MessageID string `json:"messageId"`
+	// RetryAfter is how long the hub asks to wait.
+	RetryAfter time.Duration `json:"-"`
+}
+
+// FieldError is one wrong part of a request.
+type FieldError struct {
+	Location string `json:"location"`
+	Message  string `json:"message"`
+}
+
+// Error returns the detail and the wrong fields.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.Detail)
+	if e.Detail == "" {
+		fmt.Fprintf(&b, "the hub answered %d %s", e.Status, e.Title)
+	}
+	for _, f := range e.Errors {
+		fmt.Fprintf(&b, "\n  %s: %s", f.Location, f.Message)
+	}
+	return b.String()
+}
+
+// CodeOf returns the stable code of the problem in err's chain, empty when
+// there is none.
+func CodeOf(err error) string {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
+}
+
+// request is one call of the API.
+type request struct {
+	method, path string
+	query        url.Values
+	header       http.Header
+	body         io.Reader
+	contentType  string
+}
+
+// do makes a request and returns the response of a success; its body is the
+// caller's to close.
+func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
+	address := strings.TrimSuffix(c.URL, "/") + r.path
+	if len(r.query) > 0 {
+		address += "?" + r.query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, address, r.body)
+	if err != nil {
+		return nil, err
+	}
+	for name, values := range r.header {
+		req.Header[name] = values
+	}
+	req.Header.Set("Authorization", "Bearer "+c.Key)
+	if r.contentType != "" {
+		req.Header.Set("Content-Type", r.contentType)
+	}
+	if c.Source != "" {
+		req.Header.Set("X-Source-Client", c.Source)
+	}
+	h := c.HTTP
+	if h == nil {
+		h = http.DefaultClient
+	}
+	resp, err := h.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode/100 == 2 {
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	return nil, problem(resp)
+}
+
+func problem(resp *http.Response) error {
+	e := &Error{Status: resp.StatusCode, Title: http.StatusText(resp.StatusCode)}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		return err
+	}
+	// A body that is no problem leaves the status to speak for itself.
+	_ = json.Unmarshal(body, e)
+	if seconds, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil {
+		e.RetryAfter = time.Duration(seconds) * time.Second
+	}
+	return e
+}
+
+// Call makes a request with a JSON body (nil: none) and decodes the answer into
+// out (nil: ignored). It is for routes that have no method of their own here.
+func (c *Client) Call(ctx context.Context, method, path string, query url.Values, body, out any) error {
+	r := request{method: method, path: path, query: query}
+	if body != nil {
+		encoded, err := json.Marshal(body)
+		if err != nil {
+			return err
+		}
+		r.body, r.contentType = bytes.NewReader(encoded), "application/json"
+	}
+	resp, err := c.do(ctx, r)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if out == nil {
+		_, err := io.Copy(io.Discard, resp.Body)
+		return err
+	}
+	return json.NewDecoder(resp.Body).Decode(out)
+}
+
+// Page is one page of a list.
+type Page[T any] struct {
+	Data []T `json:"data"`
+	// NextCursor goes into the next request; empty at the end.
+	NextCursor string `json:"nextCursor"`
+}

@@ -1,0 +1,248 @@
+package delivery_test
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"greenlane"
+	"greenlane/internal/delivery"
+	"greenlane/internal/hub"
+	"greenlane/internal/store"
+	"greenlane/internal/store/sqlite"
+	"greenlane/internal/store/storetest"
+)
+
+// mortal is a hub with its engine in a process that may die under them.
+type mortal struct {
+	hub    *hub.Hub
+	engine *delivery.Engine
+	stop   func()
+}
+
+// live starts hub and engine on a store. Once the store is dead, both end as
+// they can; nothing they do reaches the disk any more.
+func live(t *testing.T, s store.Store) (*mortal, error) {
+	t.Helper()
+	h, err := hub.Open(t.Context(), s, hub.Options{Random: rand.Reader})
+	if err != nil {
+		return nil, err
+	}
+	guard, err := delivery.NewGuard([]string{"127.0.0.0/8"})
+	if err != nil {
+		return nil, err
+	}
+	sender := delivery.NewSender(guard, greenlane.SystemClock, "test")
+	engine := delivery.New(h, delivery.Options{Sender: sender, Chance: func() float64 { return 0.5 }})
+	hubCtx, stopHub := context.WithCancel(context.Background())
+	engineCtx, stopEngine := context.WithCancel(context.Background())
+	hubEnded, engineEnded := make(chan struct{}), make(chan struct{})
+	go func() { defer close(hubEnded); h.Run(hubCtx) }()
+	go func() { defer close(engineEnded); engine.Run(engineCtx) }()
+	return &mortal{hub: h, engine: engine, stop: func() {
+		// The hub goes first, as in a crash: the engine finds nobody to
+		// record for.
+		stopHub()
+		<-hubEnded
+		stopEngine()
+		<-engineEnded
+		sender.Close()
+		s.Close()
+	}}, nil
+}
+
+// scenario is a life of an endpoint: events of three subjects, one of which
+// fails twice, one whose events are not wanted, and new settings in between.
+// It goes as far as the process lives.
+func scenario(t *testing.T, m *mortal, url string) {
+	do := func(u hub.Unit) bool {
+		_, err := m.hub.Do(t.Context(), u)
+		return err == nil
+	}
+	if m.hub.Account(1) == nil {
+		if _, err := m.hub.Store().Reserve(t.Context(), store.SubjectNumbers, 1); err != nil {
+			return
+		}
+		if !do(hub.Unit{Account: 1, Commands: []greenlane.Command{greenlane.RecordAccount{
+			Number: 1, Type: greenlane.EventAccountCreated, Body: greenlane.AccountChanged{}}},
+			Rows: hub.Rows{Accounts: []*greenlane.Account{{Number: 1, Domain: "example.com"}}}}) {
+			return
+		}
+	}
+	number, ok := crashEndpoint(t, m, url)
+	if !ok {
+		return
+	}
+	for n := range 6 {
+		for _, shipment := range []string{"A", "B", "C"} {
+			key := greenlane.ShipmentKey{Number: shipment}
+			if !do(hub.Unit{Account: 1, Commands: []greenlane.Command{
+				greenlane.TrackShipment{Key: key},
+				greenlane.RecordActivities{Shipment: key, Activities: []greenlane.NewActivity{{
+					Date: time.Date(2025, 7, 1, 0, n, 0, 0, time.UTC), Code: []string{"1M", "1H", "1I"}[n%3], Message: fmt.Sprint("note ", n)}}},
+			}}) {
+				return
+			}
+		}
+		if n == 2 {
+			_, err := m.engine.Update(t.Context(), delivery.Request{Account: 1, Endpoint: number},
+				func(s delivery.Settings, _ *store.Endpoint) (delivery.Settings, error) {
+					s.Events = []string{string(greenlane.EventEntryStatus), string(greenlane.EventClearanceChanged)}
+					return s, nil
+				})
+			if err != nil {
+				return
+			}
+		}
+	}
+}
+
+func crashEndpoint(t *testing.T, m *mortal, url string) (int64, bool) {
+	rows, err := m.hub.Store().AllEndpoints(t.Context())
+	if err != nil {
+		return 0, false
+	}
+	if len(rows) > 0 {
+		return rows[0].Number, true
+	}
+	s := delivery.Settings{URL: url, Events: []string{string(greenlane.EventEntryStatus)}, Schedule: delivery.Schedule{
+		Waits: []time.Duration{0, 2 * time.Millisecond, 2 * time.Millisecond, 5 * time.Millisecond, 5 * time.Millisecond}}}
+	row := &store.Endpoint{Secrets: []store.Secret{{Text: "a secret of the test"}}}
+	_, err = m.engine.Create(t.Context(), delivery.Request{Account: 1}, row, s.WithDefaults(), 0, 1)
+	return row.Number, err == nil
+}
+
+// TestEveryCrashPoint lets the process die at each commit in turn, just before
+// it and just after, starts it again, and lets an independent receiver judge:
+// everything the endpoint wants arrives, each subject in order of first
+// arrival, and what the disk says agrees with the log.
+func TestEveryCrashPoint(t *testing.T) {
+	t.Parallel()
+	for _, moment := range []storetest.Moment{storetest.Before, storetest.After} {
+		t.Run([]string{"before", "after"}[moment], func(t *testing.T) {
+			t.Parallel()
+			most := 200
+			if testing.Short() {
+				most = 20
+			}
+			for n := 1; n <= most; n++ {
+				if !crashAt(t, n, moment) {
+					if n < 15 {
+						t.Errorf("the scenario has only %d commits: nothing was tested", n)
+					}
+					return
+				}
+			}
+		})
+	}
+}
+
+// crashAt runs the scenario with a crash at the n-th commit and then without.
+// It reports whether the scenario had that many.
+func crashAt(t *testing.T, n int, moment storetest.Moment) bool {
+	t.Helper()
+	dir := t.TempDir()
+	rec := newReceiver(t)
+	rec.answer = func(a arrival, count int) int {
+		if a.subject[len(a.subject)-1]%3 == 0 && count <= 2 {
+			return 500
+		}
+		return 200
+	}
+	open := func() store.Store {
+		s, err := sqlite.Open(t.Context(), filepath.Join(dir, "greenlane.db"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	faulty := storetest.NewFaulty(open())
+	faulty.Crash(n, moment)
+	m, err := live(t, faulty)
+	if err == nil {
+		scenario(t, m, rec.URL)
+		settle(t, m)
+		m.stop()
+	} else if !errors.Is(err, storetest.ErrCrashed) {
+		t.Fatal(err)
+	}
+	crashed := faulty.Appends() >= n
+	s := open()
+	if m, err = live(t, s); err != nil {
+		t.Fatal(err)
+	}
+	defer m.stop()
+	scenario(t, m, rec.URL)
+	judge(t, fmt.Sprintf("crash %d", n), m, s, rec)
+	return crashed
+}
+
+// settle waits until the living process has nothing left to deliver, or is
+// dead.
+func settle(t *testing.T, m *mortal) {
+	t.Helper()
+	for range 2000 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		statuses, err := m.engine.Statuses(ctx, 1)
+		cancel()
+		if err != nil || m.hub.Away() != nil {
+			return
+		}
+		busy := false
+		for _, s := range statuses {
+			busy = busy || s.Unsettled+s.InFlight+s.OpenLanes > 0 || s.Lag > 0
+		}
+		if _, err := m.hub.Store().Head(t.Context()); err != nil || !busy {
+			return
+		}
+		<-time.After(time.Millisecond)
+	}
+}
+
+// judge compares what arrived with what the log and the settings say should
+// have.
+func judge(t *testing.T, what string, m *mortal, s store.Store, rec *receiver) {
+	t.Helper()
+	rows, err := s.AllEndpoints(t.Context())
+	if err != nil || len(rows) != 1 {
+		t.Fatalf("%s: %d endpoints, %v", what, len(rows), err)
+	}
+	want := func() []int64 {
+		var positions []int64
+		var list []*delivery.Delivery
+		for before := int64(0); ; {
+			page, next, err := m.engine.Deliveries(t.Context(), delivery.DeliveryQuery{Account: 1, Endpoint: rows[0].Number, Before: before, Limit: 100})
+			if err != nil {
+				t.Fatalf("%s: %v", what, err)
+			}
+			list = append(list, page...)
+			if next == 0 {
+				break
+			}
+			before = next
+		}
+		for _, d := range list {
+			positions = append(positions, d.Event.Position)
+		}
+		return positions
+	}
+	rec.until(t, what+": every wanted event", func() bool {
+		got := rec.acknowledged()
+		for _, p := range want() {
+			if !got[p] {
+				return false
+			}
+		}
+		return true
+	})
+	inOrder(t, rec.arrivals())
+	settle(t, m)
+	report, err := hub.Verify(t.Context(), s, nil)
+	if err != nil || !report.OK() {
+		t.Errorf("%s: verify: %v %+v", what, err, report)
+	}
+}

@@ -1,0 +1,17 @@
+// Package reaction is what happens because of something that is in the log
+// already, and how authorities' messages come in.
+//
+// [Inbound] turns the bytes of a message into a unit of work. The API uses it
+// for what is posted, reactions for what they apply again or make up.
+//
+// A [Reaction] follows the log after the commit, event by event and in order. A
+// [Runner] hands it the events and keeps its cursor, under the name
+// "reaction/" and its own. What a reaction writes goes through the hub like
+// everything else, under a key made of reaction, position and step, see
+// [Turn.Once]: an event that is handed out again after a crash changes nothing
+// that it changed before. Rules that decide inside the commit are not here but
+// in the root package's Follow.
+//
+// There are two: [Unpark] applies messages whose subject has appeared, and
+// [Simulator] answers declarations as customs would, for trials.
+package reaction

@@ -1,0 +1,72 @@
+package reaction
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"greenlane"
+	"greenlane/internal/hub"
+	"greenlane/internal/store"
+)
+
+// Unpark applies messages that wait for their subject once an event brings a
+// reference they wait for. What they say then stands in the subject's history,
+// at its place in the order of issue.
+type Unpark struct {
+	store   store.Messages
+	inbound *Inbound
+}
+
+// NewUnpark makes the reaction.
+func NewUnpark(h *hub.Hub) *Unpark { return &Unpark{store: h.Store(), inbound: NewInbound(h)} }
+
+// Name implements [Reaction].
+func (*Unpark) Name() string { return "unpark" }
+
+// React implements [Reaction].
+func (u *Unpark) React(ctx context.Context, t *Turn) error {
+	e := t.Event
+	refs := awaited(e)
+	if len(refs) == 0 {
+		return nil
+	}
+	waiting, err := u.store.WaitingFor(ctx, refs)
+	if err != nil {
+		return err
+	}
+	var failed []error
+	for _, number := range waiting {
+		// One that fails must not keep the others waiting.
+		failed = append(failed, u.apply(ctx, t, number))
+	}
+	return errors.Join(failed...)
+}
+
+func (u *Unpark) apply(ctx context.Context, t *Turn, number int64) error {
+	m, err := u.store.Message(ctx, t.Event.Account, number)
+	if err != nil || m == nil || m.State != greenlane.MessageUnmatched {
+		return err
+	}
+	_, err = u.inbound.Apply(ctx, m.Raw, Receipt{
+		Account: m.Account, Source: m.Source, Format: m.Format, Once: t.Once(strconv.FormatInt(number, 10)),
+	})
+	return err
+}
+
+// awaited returns the references by which messages find a declaration, if the
+// event can have brought one.
+func awaited(e *greenlane.Event) []store.AccountReference {
+	switch e.Type {
+	case greenlane.EventDeclarationCreated, greenlane.EventDeclarationStatus, greenlane.EventCustomsResponse:
+	default:
+		return nil
+	}
+	var refs []store.AccountReference
+	for _, r := range e.References {
+		if r.Kind == greenlane.RefLRN || r.Kind == greenlane.RefMRN {
+			refs = append(refs, store.AccountReference{Account: e.Account, Reference: r})
+		}
+	}
+	return refs
+}

@@ -1,0 +1,338 @@
+package storetest
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"greenlane"
+	"greenlane/internal/store"
+)
+
+func (m *model) Events(ctx context.Context, q store.EventQuery) (page store.EventPage, err error) {
+	err = m.view(ctx, func(c *content) { page, _ = lookAt(c.events, q) })
+	return page, err
+}
+
+// lookAt answers a query by looking at one event after the other, and returns
+// at how many it looked.
+func lookAt(events []*greenlane.Event, q store.EventQuery) (page store.EventPage, looked int) {
+	if q.Desc {
+		events = slices.Clone(events)
+		slices.Reverse(events)
+	}
+	for _, e := range events {
+		if e.Position <= q.After || q.Before > 0 && e.Position >= q.Before || q.Account != 0 && e.Account != q.Account {
+			continue
+		}
+		if len(page.Events) == q.Limit || q.Scan > 0 && looked == q.Scan {
+			page.More = true
+			break
+		}
+		looked++
+		page.Reached = e.Position
+		if len(q.Types) == 0 || slices.Contains(q.Types, e.Type) {
+			page.Events = append(page.Events, e)
+		}
+	}
+	return page, looked
+}
+
+func (m *model) EventsAt(ctx context.Context, positions []int64) (out []*greenlane.Event, err error) {
+	err = m.view(ctx, func(c *content) {
+		for _, p := range positions {
+			if p > 0 && p <= int64(len(c.events)) {
+				out = append(out, c.events[p-1])
+			}
+		}
+	})
+	return out, err
+}
+
+func (m *model) PositionAt(ctx context.Context, t time.Time) (position int64, err error) {
+	err = m.view(ctx, func(c *content) {
+		for _, e := range c.events {
+			if !e.RecordedAt.After(t) {
+				position = e.Position
+			}
+		}
+	})
+	return position, err
+}
+
+func (m *model) Load(ctx context.Context, subjects []greenlane.Subject) (out []*store.SubjectRow, err error) {
+	err = m.view(ctx, func(c *content) {
+		for _, s := range subjects {
+			out = append(out, c.subjects[s])
+		}
+	})
+	return out, err
+}
+
+func (m *model) Find(ctx context.Context, refs []store.AccountReference) (out [][]greenlane.Subject, err error) {
+	err = m.view(ctx, func(c *content) {
+		for _, r := range refs {
+			out = append(out, c.find(r))
+		}
+	})
+	return out, err
+}
+
+func (c *content) find(r store.AccountReference) (out []greenlane.Subject) {
+	for tied := range c.tied {
+		if tied.AccountReference == r {
+			out = append(out, tied.Subject)
+		}
+	}
+	slices.SortFunc(out, bySubject)
+	return out
+}
+
+func bySubject(a, b greenlane.Subject) int {
+	return cmp.Or(cmp.Compare(a.Number, b.Number), cmp.Compare(a.Kind, b.Kind))
+}
+
+func (m *model) List(ctx context.Context, q store.SubjectQuery) (out []*store.SubjectRow, err error) {
+	err = m.view(ctx, func(c *content) {
+		rows := slices.SortedFunc(maps.Values(c.subjects), func(a, b *store.SubjectRow) int {
+			return bySubject(b.Subject, a.Subject)
+		})
+		for _, row := range rows {
+			fits := row.Account == q.Account && row.Subject.Kind == q.Kind &&
+				(q.Clearance == "" || row.Clearance == q.Clearance) && (q.Below == 0 || row.Subject.Number < q.Below)
+			if fits && len(out) < q.Limit {
+				out = append(out, row)
+			}
+		}
+	})
+	return out, err
+}
+
+func (m *model) Members(ctx context.Context, consignment int64) (out []greenlane.Subject, err error) {
+	err = m.view(ctx, func(c *content) {
+		for s, row := range c.subjects {
+			if row.Consignment == consignment {
+				out = append(out, s)
+			}
+		}
+		slices.SortFunc(out, bySubject)
+	})
+	return out, err
+}
+
+func (m *model) Positions(ctx context.Context, s greenlane.Subject, after int64, limit int) (out []int64, err error) {
+	err = m.view(ctx, func(c *content) {
+		all := c.older[s]
+		if row := c.subjects[s]; row != nil {
+			all = slices.Concat(all, row.Recent)
+		}
+		for _, p := range all {
+			if p > after && len(out) < limit {
+				out = append(out, p)
+			}
+		}
+	})
+	return out, err
+}
+
+func (m *model) EachSubject(ctx context.Context, f func(*store.SubjectRow) error) error {
+	var rows []*store.SubjectRow
+	err := m.view(ctx, func(c *content) {
+		rows = slices.SortedFunc(maps.Values(c.subjects), func(a, b *store.SubjectRow) int {
+			return bySubject(a.Subject, b.Subject)
+		})
+	})
+	for _, row := range rows {
+		err = errors.Join(err, ctx.Err())
+		if err == nil {
+			err = f(row)
+		}
+	}
+	return err
+}
+
+func (m *model) Message(ctx context.Context, account, number int64) (out *greenlane.Message, err error) {
+	err = m.view(ctx, func(c *content) {
+		if row := c.messages[number]; row != nil && row.Account == account {
+			out = row
+		}
+	})
+	return out, err
+}
+
+func (m *model) MessageByDigest(ctx context.Context, account int64, digest [32]byte) (out *greenlane.Message, err error) {
+	err = m.view(ctx, func(c *content) {
+		if row := c.byDigest(account, digest); row != nil {
+			out = withoutBytes(row)
+		}
+	})
+	return out, err
+}
+
+func withoutBytes(m *greenlane.Message) *greenlane.Message {
+	listed := *m
+	listed.Raw = nil
+	return &listed
+}
+
+func (m *model) ListMessages(ctx context.Context, account, below int64, state greenlane.MessageState, limit int) (out []*greenlane.Message, err error) {
+	err = m.view(ctx, func(c *content) {
+		for _, number := range slices.Backward(slices.Sorted(maps.Keys(c.messages))) {
+			row := c.messages[number]
+			fits := row.Account == account && (below == 0 || number < below) && (state == "" || row.State == state)
+			if fits && len(out) < limit {
+				out = append(out, withoutBytes(row))
+			}
+		}
+	})
+	return out, err
+}
+
+func (m *model) WaitingFor(ctx context.Context, refs []store.AccountReference) (out []int64, err error) {
+	err = m.view(ctx, func(c *content) {
+		for r := range c.waiting {
+			if slices.Contains(refs, r.AccountReference) {
+				out = append(out, r.Message)
+			}
+		}
+		slices.Sort(out)
+		out = slices.Compact(out)
+	})
+	return out, err
+}
+
+func (m *model) Answer(ctx context.Context, account int64, key [32]byte) (out *store.Answer, err error) {
+	err = m.view(ctx, func(c *content) { out = c.answers[answerID{account, key}] })
+	return out, err
+}
+
+func (m *model) ForgetAnswers(ctx context.Context, t time.Time) (n int, err error) {
+	err = m.view(ctx, func(c *content) {
+		maps.DeleteFunc(c.answers, func(_ answerID, a *store.Answer) bool {
+			old := a.StoredAt.Before(t)
+			if old {
+				n++
+			}
+			return old
+		})
+	})
+	return n, err
+}
+
+func (m *model) AllAccounts(ctx context.Context) (out []*greenlane.Account, err error) {
+	err = m.view(ctx, func(c *content) {
+		for _, number := range slices.Sorted(maps.Keys(c.accounts)) {
+			out = append(out, c.accounts[number])
+		}
+	})
+	return out, err
+}
+
+func (m *model) AllKeys(ctx context.Context) (out []*greenlane.Key, err error) {
+	err = m.view(ctx, func(c *content) {
+		out = slices.SortedFunc(maps.Values(c.keys), byKeyID)
+	})
+	return out, err
+}
+
+func byKeyID(a, b *greenlane.Key) int { return bytes.Compare(a.ID[:], b.ID[:]) }
+
+func (m *model) AllEndpoints(ctx context.Context) (out []*store.Endpoint, err error) {
+	err = m.view(ctx, func(c *content) {
+		for _, number := range slices.Sorted(maps.Keys(c.endpoints)) {
+			if e := c.endpoints[number]; e.State != store.EndpointDeleted {
+				out = append(out, e)
+			}
+		}
+	})
+	return out, err
+}
+
+func (m *model) Revisions(ctx context.Context, endpoint int64) (out []*store.Revision, err error) {
+	err = m.view(ctx, func(c *content) {
+		for id, r := range c.revisions {
+			if id.endpoint == endpoint {
+				out = append(out, r)
+			}
+		}
+		slices.SortFunc(out, func(a, b *store.Revision) int { return cmp.Compare(a.Number, b.Number) })
+	})
+	return out, err
+}
+
+func (m *model) Lanes(ctx context.Context, endpoint int64) (out []*store.Lane, err error) {
+	err = m.view(ctx, func(c *content) {
+		for id, l := range c.lanes {
+			if id.Endpoint == endpoint {
+				out = append(out, l)
+			}
+		}
+		slices.SortFunc(out, byLane)
+	})
+	return out, err
+}
+
+func byLane(a, b *store.Lane) int {
+	return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.Generation, b.Generation))
+}
+
+func (m *model) Cursor(ctx context.Context, owner string) (position int64, err error) {
+	err = m.view(ctx, func(c *content) { position = c.cursors[owner] })
+	return position, err
+}
+
+func (m *model) Acknowledged(ctx context.Context, endpoint, after int64) (out []int64, err error) {
+	err = m.view(ctx, func(c *content) {
+		for id, a := range c.attempts {
+			if id.endpoint == endpoint && id.position > after && id.generation == 1 && a.Done {
+				out = append(out, id.position)
+			}
+		}
+		slices.Sort(out)
+		out = slices.Compact(out)
+	})
+	return out, err
+}
+
+func (m *model) Attempts(ctx context.Context, endpoint, position int64, generation int) (out []*store.Attempt, err error) {
+	err = m.view(ctx, func(c *content) { out = c.attemptsAt(endpoint, position, generation) })
+	return out, err
+}
+
+func (c *content) attemptsAt(endpoint, position int64, generation int) (out []*store.Attempt) {
+	for id, a := range c.attempts {
+		if id.endpoint == endpoint && id.position == position && (generation == 0 || id.generation == generation) {
+			out = append(out, a)
+		}
+	}
+	slices.SortFunc(out, func(a, b *store.Attempt) int {
+		return cmp.Or(cmp.Compare(a.Generation, b.Generation), cmp.Compare(a.Number, b.Number))
+	})
+	return out
+}
+
+func (m *model) LatestAttempts(ctx context.Context, endpoint int64, positions []int64) (out []*store.Attempt, err error) {
+	err = m.view(ctx, func(c *content) {
+		for _, p := range positions {
+			all := append([]*store.Attempt{nil}, c.attemptsAt(endpoint, p, 0)...)
+			out = append(out, all[len(all)-1])
+		}
+	})
+	return out, err
+}
+
+func (m *model) Skips(ctx context.Context, endpoint int64) (out []*store.Skip, err error) {
+	err = m.view(ctx, func(c *content) {
+		for _, s := range c.skips {
+			if s.Endpoint == endpoint {
+				out = append(out, s)
+			}
+		}
+		slices.SortStableFunc(out, func(a, b *store.Skip) int { return cmp.Compare(a.First, b.First) })
+	})
+	return out, err
+}

@@ -1,0 +1,229 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"greenlane"
+	"greenlane/internal/delivery"
+	"greenlane/internal/hub"
+	"greenlane/internal/store"
+	"greenlane/internal/web"
+)
+
+// DeliveryView is one event on its way to one endpoint.
+type DeliveryView struct {
+	DeliveryID string                 `json:"deliveryId" example:"dlv_01K7XJ0000000000000000000A"`
+	EventID    string                 `json:"eventId"`
+	Position   int64                  `json:"position"`
+	Type       greenlane.EventType    `json:"type"`
+	Subject    greenlane.SubjectRef   `json:"subject"`
+	Generation int                    `json:"generation" doc:"1 is the first sending; each resend adds one."`
+	State      delivery.DeliveryState `json:"state" enum:"waiting,sending,retrying,parked,delivered,skipped"`
+	Made       int                    `json:"attemptsMade" doc:"In this generation."`
+	Allowed    int                    `json:"attemptsAllowed" doc:"How many the schedule has."`
+	DueAt      *time.Time             `json:"dueAt" doc:"When the next attempt is due."`
+	Reason     *string                `json:"reason" doc:"Why it is parked, skipped or retried."`
+	LastStatus *int                   `json:"lastStatus" doc:"HTTP status of the last attempt, null without an answer."`
+	LastSentAt *time.Time             `json:"lastSentAt"`
+}
+
+func deliveryView(d *delivery.Delivery) DeliveryView {
+	v := DeliveryView{
+		DeliveryID: d.ID(), EventID: d.Event.EventID(), Position: d.Event.Position, Type: d.Event.Type,
+		Subject: d.Event.Subject.Wire(), Generation: d.Generation, State: d.State, Made: d.Attempts, Allowed: d.Schedule,
+		Reason: orNull(d.Reason),
+	}
+	if !d.DueAt.IsZero() {
+		v.DueAt = &d.DueAt
+	}
+	if d.Last != nil {
+		v.LastSentAt, v.LastStatus = &d.Last.SentAt, statusOrNull(d.Last.Status)
+	}
+	return v
+}
+
+func statusOrNull(status int) *int {
+	if status == 0 {
+		return nil
+	}
+	return &status
+}
+
+type deliveryListInput struct {
+	Page
+	ID    string                 `path:"id" example:"wh_01K7XJ0000000000000000000A"`
+	State delivery.DeliveryState `query:"state" enum:"waiting,sending,retrying,parked,delivered,skipped"`
+}
+
+func (a *API) listDeliveries(ctx context.Context, in *deliveryListInput) (*List[DeliveryView], error) {
+	before, err := in.Page.position()
+	if err != nil {
+		return nil, err
+	}
+	row, _, err := a.endpoint(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	list, next, err := a.engine.Deliveries(ctx, delivery.DeliveryQuery{
+		Account: row.Account, Endpoint: row.Number, State: in.State, Before: before, Limit: pageOf(in.Limit),
+	})
+	if err != nil {
+		return nil, err
+	}
+	views := make([]DeliveryView, len(list))
+	for i, d := range list {
+		views[i] = deliveryView(d)
+	}
+	return listOf(views, next), nil
+}
+
+// DeliveryDetail is a delivery with every attempt.
+type DeliveryDetail struct {
+	DeliveryView
+	WebhookID string        `json:"webhookId"`
+	Attempts  []AttemptView `json:"attempts" doc:"In order; those of this generation."`
+}
+
+// AttemptView is one try of a delivery.
+type AttemptView struct {
+	Number     int       `json:"number"`
+	SentAt     time.Time `json:"sentAt"`
+	Success    bool      `json:"success" doc:"The receiver answered 2xx."`
+	Status     *int      `json:"status" doc:"HTTP status, null without an answer."`
+	Request    CallView  `json:"request"`
+	Exact      bool      `json:"exact" doc:"The body shown has the digest of the one that was sent."`
+	Reply      Reply     `json:"response"`
+	DurationMS float64   `json:"durationMs"`
+	Error      *string   `json:"error"`
+}
+
+// CallView is a request as it was made, with secrets covered.
+type CallView struct {
+	URL     string            `json:"url"`
+	Headers map[string]string `json:"headers" doc:"Signatures and the owner's own values are covered."`
+	Body    string            `json:"body"`
+}
+
+func callView(c *delivery.Call) CallView {
+	headers := map[string]string{}
+	for name, values := range c.Masked() {
+		headers[name] = strings.Join(values, ", ")
+	}
+	return CallView{URL: c.URL, Headers: headers, Body: string(c.Body)}
+}
+
+// Reply is the head of what a receiver answered.
+type Reply struct {
+	Headers string `json:"headers" doc:"One a line."`
+	Body    string `json:"body" doc:"The first 16 KiB."`
+}
+
+// reply shows an answer; what is no text in it is replaced.
+func reply(headers, body []byte) Reply {
+	clean := func(b []byte) string { return strings.ToValidUTF8(string(b), "\uFFFD") }
+	return Reply{Headers: clean(headers), Body: clean(body)}
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+func attemptView(a delivery.AttemptDetail) AttemptView {
+	return AttemptView{
+		Number: a.Number, SentAt: a.SentAt, Success: a.Done, Status: statusOrNull(a.Status), Request: callView(a.Call), Exact: a.Exact,
+		Reply: reply(a.Headers, a.Body), DurationMS: milliseconds(a.Duration), Error: orNull(a.Error),
+	}
+}
+
+type deliveryOutput struct{ Body DeliveryDetail }
+
+// delivery finds a delivery to an endpoint of the key's account.
+func (a *API) delivery(ctx context.Context, text string) (*delivery.Delivery, []delivery.AttemptDetail, error) {
+	missing := greenlane.Errorf(greenlane.NotFound, "not_found", "there is no delivery %s in this account", text)
+	endpoint, position, generation, err := greenlane.ParseDeliveryID(text)
+	if err != nil || endpoint <= 0 || position <= 0 || generation <= 0 {
+		return nil, nil, missing
+	}
+	d, attempts, err := a.engine.Delivery(ctx, web.PrincipalOf(ctx).Key.Account, endpoint, position, generation)
+	if greenlane.KindOf(err) == greenlane.NotFound {
+		err = missing
+	}
+	return d, attempts, err
+}
+
+func (a *API) getDelivery(ctx context.Context, in *deliveryIDInput) (*deliveryOutput, error) {
+	d, attempts, err := a.delivery(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := a.store.AllEndpoints(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := DeliveryDetail{DeliveryView: deliveryView(d), Attempts: make([]AttemptView, len(attempts))}
+	out.WebhookID = endpointID(rows, d.Endpoint)
+	for i, x := range attempts {
+		out.Attempts[i] = attemptView(x)
+	}
+	return &deliveryOutput{Body: out}, nil
+}
+
+func endpointID(rows []*store.Endpoint, number int64) string {
+	for _, row := range rows {
+		if row.Number == number {
+			return row.EndpointID()
+		}
+	}
+	return ""
+}
+
+type deliveryIDInput struct {
+	ID string `path:"id" example:"dlv_01K7XJ0000000000000000000A"`
+}
+
+type retryInput struct {
+	Once
+	ID      string `path:"id" example:"dlv_01K7XJ0000000000000000000A"`
+	RawBody []byte `contentType:"application/json"`
+}
+
+// RetryAnswer names the delivery that will be tried.
+type RetryAnswer struct {
+	DeliveryID string `json:"deliveryId" doc:"Another one for what was delivered or given up: a new generation."`
+	Generation int    `json:"generation"`
+}
+
+// retryAnswer tells it from the event that recorded who asked for it.
+func retryAnswer(o *hub.Outcome) (int, RetryAnswer) {
+	data := o.Events[0].Body.(greenlane.LaneChanged).Data
+	return statusAccepted, RetryAnswer{data.DeliveryID, data.Generation}
+}
+
+func (a *API) retryDelivery(ctx context.Context, in *retryInput) (*Answer[RetryAnswer], error) {
+	var body NoteBody
+	c, err := a.receive(ctx, http.MethodPost, "/v1/deliveries/"+in.ID+"/retry", in.Once, in.RawBody, &body)
+	if err != nil {
+		return nil, err
+	}
+	d, _, err := a.delivery(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return manage(a, c, d.Endpoint, func(r delivery.Request) (*hub.Outcome, error) {
+		return a.engine.Retry(ctx, r, d.Event.Position, body.Reason)
+	}, retryAnswer)
+}
+
+func (a *API) deliveryRoutes() {
+	const tag = "Webhooks"
+	register(a, operation{method: "GET", path: "/v1/webhooks/{id}/deliveries", id: "list-deliveries", tag: tag,
+		summary: "List an endpoint's deliveries", role: greenlane.RoleRead, errors: []int{404, 422},
+		more: "Newest event first. A page may be short although there is more; go on while there is a cursor."}, a.listDeliveries)
+	register(a, operation{method: "GET", path: "/v1/deliveries/{id}", id: "get-delivery", tag: tag,
+		summary: "Get a delivery with its attempts", role: greenlane.RoleRead, errors: []int{404}}, a.getDelivery)
+	register(a, operation{method: "POST", path: "/v1/deliveries/{id}/retry", id: "retry-delivery", tag: tag, raw: true,
+		summary: "Send again now", role: greenlane.RoleOperator, status: statusAccepted, errors: []int{400, 404, 409, 415, 422, 503},
+		more: "A delivery that failed or is parked is tried at once; one that was delivered or given up gets a new generation."}, a.retryDelivery)
+	describeOptional[NoteBody](a, "/v1/deliveries/{id}/retry")
+}

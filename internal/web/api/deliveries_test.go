@@ -1,0 +1,164 @@
+package api_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// parked is an endpoint whose first delivery has used up its schedule.
+func parked(t *testing.T, r *rig, rec *receiver) (path string) {
+	t.Helper()
+	rec.answer(500)
+	_, path = r.webhook(map[string]any{"url": rec.URL, "events": []string{"customs.*"}, "retrySchedule": []string{"0s"},
+		"headers": map[string]any{"X-Token": "hidden"}})
+	r.must(200, "POST", "/v1/entries/activities", hold("1H", 1))
+	rec.next(t)
+	r.until("the lane to park", func() bool { return len(r.events("lane.parked")) == 1 })
+	return path
+}
+
+func TestParkedDeliveryIsRetried(t *testing.T) {
+	t.Parallel()
+	r, rec := newRig(t), newReceiver(t)
+	path := parked(t, r, rec)
+	rows := r.data(path + "/deliveries?state=parked")
+	if len(rows) != 1 || rows[0]["attemptsMade"] != 1.0 || rows[0]["lastStatus"] != 500.0 || rows[0]["type"] != "customs.entry.status.updated" ||
+		!strings.Contains(rows[0]["reason"].(string), "used up") || rows[0]["dueAt"] != nil {
+		t.Fatalf("%v", rows)
+	}
+	if status := r.must(200, "GET", path, nil)["status"].(map[string]any); status["parked"] != 1.0 || status["openLanes"] != 1.0 {
+		t.Errorf("%v", status)
+	}
+	delivery := "/v1/deliveries/" + rows[0]["deliveryId"].(string)
+	detail := r.must(200, "GET", delivery, nil)
+	attempts := detail["attempts"].([]any)
+	if len(attempts) != 1 || webhooksPath+"/"+detail["webhookId"].(string) != path {
+		t.Fatalf("%v", detail)
+	}
+	attempt := attempts[0].(map[string]any)
+	request, response := attempt["request"].(map[string]any), attempt["response"].(map[string]any)
+	headers := request["headers"].(map[string]any)
+	if attempt["exact"] != true || attempt["success"] != false || attempt["number"] != 1.0 || attempt["error"] != "answered 500 Internal Server Error" ||
+		request["url"] != rec.URL || headers["X-Token"] != "********" || headers["Webhook-Signature"] != "********" ||
+		!strings.Contains(request["body"].(string), "MEDU1234567") {
+		t.Errorf("%v", attempt)
+	}
+	if attempt["status"] != 500.0 || response["body"] != "answer 500 \uFFFD" || !strings.Contains(response["headers"].(string), "X-Answer: mine") {
+		t.Errorf("%v", response)
+	}
+	rec.answer(200)
+	want := map[string]any{"deliveryId": rows[0]["deliveryId"], "generation": 1.0}
+	if diff := cmp.Diff(want, r.must(202, "POST", delivery+"/retry", `{"reason":"mended"}`)); diff != "" {
+		t.Error(diff)
+	}
+	rec.next(t)
+	resumed := r.events("lane.resumed")
+	if len(resumed) != 1 || resumed[0]["data"].(map[string]any)["reason"] != "mended" || resumed[0]["data"].(map[string]any)["by"] != "test" {
+		t.Errorf("%v", resumed)
+	}
+}
+
+func TestDeliveredIsSentAnewOnce(t *testing.T) {
+	t.Parallel()
+	r, rec := newRig(t), newReceiver(t)
+	_, path := r.webhook(map[string]any{"url": rec.URL, "events": []string{"customs.*"}, "format": "greenlane"})
+	r.must(200, "POST", "/v1/entries/activities", hold("1H", 1))
+	first := rec.next(t)
+	delivered := r.waitDelivered(path, 1)
+	delivery := "/v1/deliveries/" + delivered["deliveryId"].(string)
+	got := r.call("POST", delivery+"/retry", nil, "Idempotency-Key", "k")
+	if got.status != 202 || got.json(t)["generation"] != 2.0 || got.json(t)["deliveryId"] == delivered["deliveryId"] {
+		t.Fatalf("%d: %s", got.status, got.body)
+	}
+	again := rec.next(t)
+	if again.body != first.body || again.header.Get("Webhook-Id") != first.header.Get("Webhook-Id") || again.header.Get("Greenlane-Replay") != "2" {
+		t.Errorf("%v: %s", again.header, again.body)
+	}
+	r.waitDelivered(path, 2)
+	replay := r.call("POST", delivery+"/retry", nil, "Idempotency-Key", "k")
+	if replay.header.Get("Idempotent-Replayed") != "true" {
+		t.Errorf("sent a third time: %s", replay.body)
+	}
+	if diff := cmp.Diff(got.json(t), replay.json(t)); diff != "" {
+		t.Error(diff)
+	}
+	// Each generation shows its own attempts.
+	for path, generation := range map[string]float64{delivery: 1, "/v1/deliveries/" + got.json(t)["deliveryId"].(string): 2} {
+		v := r.must(200, "GET", path, nil)
+		if v["generation"] != generation || v["state"] != "delivered" || len(v["attempts"].([]any)) != 1 {
+			t.Errorf("generation %v: %v", generation, v)
+		}
+	}
+	rec.quiet(t)
+}
+
+// TestGenerationsAreApart holds that a resend that fails leaves what was
+// delivered before as it was.
+func TestGenerationsAreApart(t *testing.T) {
+	t.Parallel()
+	r, rec := newRig(t), newReceiver(t)
+	_, path := r.webhook(map[string]any{"url": rec.URL, "events": []string{"customs.*"}})
+	r.must(200, "POST", "/v1/entries/activities", hold("1H", 1))
+	rec.next(t)
+	first := "/v1/deliveries/" + r.waitDelivered(path, 1)["deliveryId"].(string)
+	rec.answer(500)
+	second := r.must(202, "POST", first+"/retry", nil)
+	rec.next(t)
+	failed := r.waitFor(path, "retrying", 2)
+	if failed["deliveryId"] != second["deliveryId"] || failed["dueAt"] == nil || failed["attemptsMade"] != 1.0 {
+		t.Errorf("%v", failed)
+	}
+	if v := r.must(200, "GET", first, nil); v["state"] != "delivered" || v["generation"] != 1.0 {
+		t.Errorf("the first generation is %v, %v", v["generation"], v["state"])
+	}
+}
+
+func (r *rig) waitDelivered(path string, generation float64) map[string]any {
+	r.t.Helper()
+	return r.waitFor(path, "delivered", generation)
+}
+
+// waitFor asks until the endpoint's only delivery is recorded in a state and a
+// generation: attempts are no events that could be waited for.
+func (r *rig) waitFor(path, state string, generation float64) map[string]any {
+	r.t.Helper()
+	for range 2000 {
+		rows := r.data(path + "/deliveries?state=" + state)
+		if len(rows) == 1 && rows[0]["generation"] == generation {
+			return rows[0]
+		}
+	}
+	r.t.Fatalf("generation %v is not %s: %v", generation, state, r.data(path+"/deliveries"))
+	return nil
+}
+
+func TestDeliveryList(t *testing.T) {
+	t.Parallel()
+	r, rec := newRig(t), newReceiver(t)
+	path := parked(t, r, rec)
+	r.must(200, "POST", "/v1/entries/activities", hold("1C", 2))
+	r.must(200, "POST", "/v1/entries/activities", hold("1I", 3))
+	if n := len(r.data(path + "/deliveries?state=waiting")); n != 2 {
+		t.Errorf("%d wait behind the parked one", n)
+	}
+	page := r.must(200, "GET", path+"/deliveries?limit=2", nil)
+	rest := r.must(200, "GET", path+"/deliveries?limit=2&cursor="+page["nextCursor"].(string), nil)
+	var states []any
+	for _, p := range []map[string]any{page, rest} {
+		for _, d := range p["data"].([]any) {
+			states = append(states, d.(map[string]any)["state"])
+		}
+	}
+	if diff := cmp.Diff([]any{"waiting", "waiting", "parked"}, states); diff != "" {
+		t.Error(diff)
+	}
+	r.refused(422, "validation_error", "GET", path+"/deliveries?state=lost", nil)
+	waiting := "/v1/deliveries/" + r.data(path + "/deliveries?state=waiting")[0]["deliveryId"].(string)
+	r.refused(409, "not_tried", "POST", waiting+"/retry", nil)
+	for _, id := range []string{"dlv_1", "dlv_00000000000000000000000000", "wh_00000000000000000000000000"} {
+		r.refused(404, "not_found", "GET", "/v1/deliveries/"+id, nil)
+		r.refused(404, "not_found", "POST", "/v1/deliveries/"+id+"/retry", nil)
+	}
+}
