@@ -45,7 +45,9 @@ type endpoint struct {
 
 	buffer   buffer
 	flushing bool
-	pause    time.Duration
+	// held keeps passed where it is while a change of settings is recorded.
+	held  bool
+	pause time.Duration
 	// ops wait until nothing is being committed; those that need it, until
 	// nothing is in flight.
 	ops  []op
@@ -69,6 +71,7 @@ type item struct {
 type op struct {
 	idle bool
 	run  func()
+	fail func(error)
 }
 
 // buffer is what waits to be committed together.
@@ -307,6 +310,9 @@ func (ep *endpoint) covered(it *item) bool {
 // advance moves passed over all that is covered. Events waiting behind a row
 // are forgotten here: they are read again from the subject's own positions.
 func (ep *endpoint) advance() {
+	if ep.held {
+		return
+	}
 	n := 0
 	for n < len(ep.window) && ep.covered(ep.window[n]) {
 		it := ep.window[n]
@@ -397,6 +403,11 @@ func (ep *endpoint) again(u hub.Unit, done func(*hub.Outcome), err error) {
 	if ep.pause == 0 {
 		ep.engine.log.Error("deliveries could not be recorded", "endpoint", ep.row.EndpointID(), "error", err)
 	}
+	// Who asked for a change is told rather than kept waiting.
+	for _, o := range ep.ops {
+		o.fail(err)
+	}
+	ep.ops = nil
 	ep.pause = min(max(2*ep.pause, flushPause), flushPauseMax)
 	ep.engine.later(ep.pause, func() { ep.commit(u, done) })
 }

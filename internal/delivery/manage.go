@@ -109,16 +109,26 @@ func (e *Engine) change(ctx context.Context, r Request, idle bool, decide func(*
 			reply(greenlane.Errorf(greenlane.NotFound, "not_found", "there is no such endpoint in this account"))
 			return
 		}
+		if ep.pause > 0 {
+			reply(greenlane.Errorf(greenlane.Unavailable, "storage_unavailable", "deliveries to this endpoint can't be recorded at the moment; nothing was changed"))
+			return
+		}
 		e.touch(ep)
-		ep.ops = append(ep.ops, op{idle: idle, run: func() {
+		ep.ops = append(ep.ops, op{idle: idle, fail: reply, run: func() {
+			if err := ctx.Err(); err != nil {
+				reply(err)
+				return
+			}
 			p, err := decide(ep)
 			if err != nil {
 				reply(err)
 				return
 			}
-			ep.flushing = true
+			// Until the change is recorded the cursor stays where the change
+			// was decided.
+			ep.flushing, ep.held = true, true
 			e.submit(p.unit, func(o *hub.Outcome, err error) {
-				ep.flushing = false
+				ep.flushing, ep.held = false, false
 				e.touch(ep)
 				if err == nil && o.Replay == nil && p.apply != nil {
 					p.apply()
@@ -128,7 +138,10 @@ func (e *Engine) change(ctx context.Context, r Request, idle bool, decide func(*
 			})
 		}})
 	})
-	return outcome, err
+	if err != nil {
+		return nil, err
+	}
+	return outcome, nil
 }
 
 // Update gives the endpoint new settings, which hold for what is above its
