@@ -16,6 +16,7 @@ import (
 	"greenlane"
 	"greenlane/internal/delivery"
 	"greenlane/internal/hub"
+	"greenlane/internal/reaction"
 	"greenlane/internal/store/sqlite"
 	"greenlane/internal/web"
 	"greenlane/internal/web/api"
@@ -69,6 +70,7 @@ type server struct {
 	hub      *hub.Hub
 	sender   *delivery.Sender
 	engine   *delivery.Engine
+	runners  []*reaction.Runner
 	api      *api.API
 	http     *http.Server
 	listener net.Listener
@@ -103,6 +105,9 @@ func (s *server) open(ctx context.Context, c *serveCmd) error {
 	}
 	s.sender = delivery.NewSender(guard, clock, version)
 	s.engine = delivery.New(s.hub, delivery.Options{Sender: s.sender, Clock: clock, Chance: mathrand.Float64, Log: s.log})
+	for _, r := range []reaction.Reaction{reaction.NewUnpark(s.hub), reaction.NewSimulator(s.hub, clock)} {
+		s.runners = append(s.runners, reaction.NewRunner(s.hub, r, reaction.Options{Log: s.log}))
+	}
 	s.api = api.New(api.Options{
 		Hub: s.hub, Engine: s.engine, Guard: guard, Clock: clock, Random: rand.Reader, Log: s.log, Version: version,
 	})
@@ -164,31 +169,41 @@ const shutdownRequests = 15 * time.Second
 // in the order in which they need each other. ready is called once requests
 // are answered.
 func (s *server) run(ctx context.Context, ready func()) error {
-	storeRun := startPart(s.db.Run)
-	hubRun := startPart(s.hub.Run)
+	fails := make(chan error, 1)
+	storage := startPart(fails, s.db.Run)
+	core := startPart(fails, s.hub.Run)
 	err := s.folder.firstAccount(ctx, s.hub)
-	var engineRun, httpRun *part
+	var followers []*part
 	if err == nil {
-		engineRun = startPart(s.engine.Run)
-		httpRun = startPart(func(context.Context) error { return s.http.Serve(s.listener) })
+		for _, r := range s.runners {
+			followers = append(followers, startPart(fails, r.Run))
+		}
+		followers = append(followers, startPart(fails, s.engine.Run))
+		requests := startPart(fails, func(context.Context) error { return s.http.Serve(s.listener) })
 		if s.debug != nil {
-			debugRun := startPart(func(context.Context) error { return s.debug.ListenAndServe() })
-			defer debugRun.stop()
+			debug := startPart(fails, func(context.Context) error { return s.debug.ListenAndServe() })
+			defer debug.stop()
 			defer s.debug.Close()
 		}
 		ready()
 		select {
 		case <-ctx.Done():
-		case err = <-storeRun.failed():
-		case err = <-hubRun.failed():
-		case err = <-engineRun.failed():
-		case err = <-httpRun.failed():
+		case err = <-fails:
 		}
-		err = errors.Join(err, s.stopServing(), engineRun.stop())
-		<-httpRun.done
+		err = errors.Join(err, s.stopServing())
+		requests.stop()
+		s.listener = nil // the HTTP server closed it
 	}
-	err = errors.Join(err, hubRun.stop(), storeRun.stop())
-	s.listener = nil // the HTTP server closed it
+	for _, p := range followers {
+		p.stop()
+	}
+	core.stop()
+	storage.stop()
+	select {
+	case late := <-fails:
+		err = errors.Join(err, late)
+	default:
+	}
 	return errors.Join(err, s.close())
 }
 
@@ -207,32 +222,29 @@ func (s *server) stopServing() error {
 type part struct {
 	cancel context.CancelFunc
 	done   chan struct{}
-	fails  chan error
-	err    error
 }
 
-func startPart(run func(context.Context) error) *part {
+// startPart runs a component. The first of them to fail reports its error,
+// which ends the process; what the others say then is a consequence.
+func startPart(fails chan<- error, run func(context.Context) error) *part {
 	ctx, cancel := context.WithCancel(context.Background())
-	p := &part{cancel: cancel, done: make(chan struct{}), fails: make(chan error, 1)}
+	p := &part{cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(p.done)
 		err := run(ctx)
-		if errors.Is(err, http.ErrServerClosed) {
-			err = nil
+		if err == nil || errors.Is(err, http.ErrServerClosed) {
+			return
 		}
-		if p.err = err; err != nil {
-			p.fails <- err
+		select {
+		case fails <- err:
+		default:
 		}
 	}()
 	return p
 }
 
-// failed delivers the error a part ended with.
-func (p *part) failed() <-chan error { return p.fails }
-
 // stop ends the part and waits for it.
-func (p *part) stop() error {
+func (p *part) stop() {
 	p.cancel()
 	<-p.done
-	return p.err
 }

@@ -20,7 +20,6 @@ import (
 
 // Limits of reading events.
 const (
-	maxWait = 60 * time.Second
 	// scanEvents is how many events one read of the log looks at for rare ones.
 	scanEvents = 100_000
 	// maxTimeline is how many events one timeline shows.
