@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"hash"
 	"strings"
 	"time"
 )
@@ -120,53 +119,36 @@ const (
 // storage backend chooses, so that a copy of the log verifies anywhere.
 func (e *Event) ChainHash(previous [sha256.Size]byte) [sha256.Size]byte {
 	data, detail := sha256.Sum256(e.Data), sha256.Sum256(e.Detail)
-	h := chainWriter{hash: sha256.New()}
-	h.bytes(previous[:])
+	late := int64(0)
+	if e.Late {
+		late = 1
+	}
+	b := make(chainText, 0, 1024)
+	b = append(b, previous[:]...)
 	for _, v := range []int64{
 		e.Position, e.Account, e.Subject.Key(), e.Version, e.Consignment,
-		UnixMicro(e.OccurredAt), UnixMicro(e.ReceivedAt), UnixMicro(e.RecordedAt),
+		UnixMicro(e.OccurredAt), UnixMicro(e.ReceivedAt), UnixMicro(e.RecordedAt), late,
 	} {
-		h.int64(v)
+		b = b.int64(v)
 	}
-	if e.Late {
-		h.int64(1)
-	} else {
-		h.int64(0)
-	}
-	h.bytes(e.ID[:])
-	h.text(string(e.Type))
-	h.text(e.Source.Client)
-	h.text(string(e.Source.Origin))
-	h.text(string(e.Cause.Kind))
-	h.text(e.Cause.ID)
-	h.int64(int64(len(e.References)))
+	b = append(b, e.ID[:]...)
+	b = b.text(string(e.Type)).text(e.Source.Client).text(string(e.Source.Origin))
+	b = b.text(string(e.Cause.Kind)).text(e.Cause.ID)
+	b = b.int64(int64(len(e.References)))
 	for _, r := range e.References {
-		h.int64(int64(r.Kind))
-		h.text(r.Value)
+		b = b.int64(int64(r.Kind)).text(r.Value)
 	}
-	h.bytes(data[:])
-	h.bytes(detail[:])
-	var sum [sha256.Size]byte
-	h.hash.Sum(sum[:0])
-	return sum
+	b = append(append(b, data[:]...), detail[:]...)
+	return sha256.Sum256(b)
 }
 
-type chainWriter struct {
-	hash hash.Hash
-	buf  [8]byte
-}
+// chainText is what the chain's hash is computed over.
+type chainText []byte
 
-func (w *chainWriter) bytes(b []byte) { w.hash.Write(b) }
+func (b chainText) int64(v int64) chainText { return binary.BigEndian.AppendUint64(b, uint64(v)) }
 
-func (w *chainWriter) int64(v int64) {
-	binary.BigEndian.PutUint64(w.buf[:], uint64(v))
-	w.hash.Write(w.buf[:])
-}
-
-func (w *chainWriter) text(s string) {
-	binary.BigEndian.PutUint32(w.buf[:4], uint32(len(s)))
-	w.hash.Write(w.buf[:4])
-	w.hash.Write([]byte(s))
+func (b chainText) text(s string) chainText {
+	return append(binary.BigEndian.AppendUint32(b, uint32(len(s))), s...)
 }
 
 // UnixMicro returns t in microseconds since 1970, and 0 for the zero time.

@@ -91,6 +91,61 @@ func (b *batch) drop() { b.pending = unitView{} }
 // empty reports whether there is nothing to write.
 func (b *batch) empty() bool { return len(b.jobs) == 0 }
 
+// scout looks up in one go the references by which units will ask for their
+// subjects, as far as memory does not tell.
+type scout struct {
+	batch   *batch
+	account int64
+	missing []store.AccountReference
+}
+
+// Find implements [greenlane.Neighbours] for the commands' targets.
+func (s *scout) Find(ref greenlane.Reference) []greenlane.Subject {
+	key := store.AccountReference{Account: s.account, Reference: ref}
+	if found, ok := s.batch.refs[key]; ok {
+		return found
+	}
+	if found, ok := s.batch.hub.refs.get(key); ok {
+		return found
+	}
+	s.missing = append(s.missing, key)
+	s.batch.refs[key] = nil
+	return nil
+}
+
+// State implements [greenlane.Neighbours]; a scout does not look that far.
+func (*scout) State(greenlane.Subject) greenlane.State { return nil }
+
+// look collects what a unit's commands ask for. What is wrong with one, deciding
+// tells.
+func (s *scout) look(u *Unit) {
+	defer func() { _ = recover() }()
+	s.account = u.Account
+	for _, c := range u.Commands {
+		_, _ = c.Target(s)
+	}
+}
+
+// lookAhead fills the batch's references for what its units' commands begin
+// with. It changes nothing but the number of queries.
+func (b *batch) lookAhead(jobs []*job) error {
+	s := &scout{batch: b}
+	for _, j := range jobs {
+		s.look(&j.unit)
+	}
+	if len(s.missing) == 0 {
+		return nil
+	}
+	found, err := b.hub.store.Find(context.Background(), s.missing)
+	if err != nil {
+		return b.fail(err)
+	}
+	for i, key := range s.missing {
+		b.refs[key] = found[i]
+	}
+	return nil
+}
+
 // decide runs a unit's commands in view of what the batch did so far.
 func (b *batch) decide(j *job) error {
 	u := &j.unit
@@ -309,7 +364,7 @@ func (b *batch) run(c greenlane.Command, depth int) (*Decision, error) {
 	}
 	first := len(b.pending.events)
 	for _, d := range drafts {
-		e, state, err := b.add(self, d)
+		e, state, err := b.add(self, r, d)
 		if err != nil {
 			return nil, err
 		}
@@ -398,14 +453,11 @@ func (b *batch) fresh(s greenlane.Subject) *record {
 	return r
 }
 
-// add gives a draft its place after the unit's other events and folds it.
-func (b *batch) add(self greenlane.Subject, d greenlane.Draft) (*greenlane.Event, greenlane.State, error) {
-	r := b.record(self)
-	if b.failed != nil {
-		return nil, nil, b.failed
-	}
-	if r == nil {
-		r = b.fresh(self)
+// add gives a draft its place after the unit's other events and folds it. r is
+// the subject as the command found it; what the unit did to it since counts.
+func (b *batch) add(self greenlane.Subject, r *record, d greenlane.Draft) (*greenlane.Event, greenlane.State, error) {
+	if changed, ok := b.pending.subjects[self]; ok {
+		r = changed
 	}
 	u := &b.pending.job.unit
 	e := &greenlane.Event{

@@ -377,6 +377,9 @@ func (h *Hub) attempt(jobs []*job) error {
 		now = h.head.RecordedAt
 	}
 	b := newBatch(h, now)
+	if err := b.lookAhead(jobs); err != nil {
+		return err
+	}
 	for _, j := range jobs {
 		j.outcome, j.err, j.refused, j.deferred = nil, nil, false, false
 		if err := h.decide(b, j); err != nil {

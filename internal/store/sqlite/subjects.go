@@ -1,10 +1,13 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"math"
+	"slices"
 
 	"greenlane"
 	"greenlane/internal/store"
@@ -118,23 +121,35 @@ func (db *DB) Load(ctx context.Context, subjects []greenlane.Subject) ([]*store.
 	return out, nil
 }
 
-const selectReferenced = `SELECT subject
-  FROM subject_references
-  WHERE account = ? AND kind = ? AND value = ?
-  ORDER BY subject`
+// selectReferenced takes its references as a JSON list of account, kind and
+// value, and answers with their index in it.
+const selectReferenced = `SELECT j.key, subject
+  FROM json_each(?) AS j
+  CROSS JOIN subject_references
+    ON account = j.value ->> 0 AND kind = j.value ->> 1 AND subject_references.value = j.value ->> 2`
 
 // Find implements [store.Subjects].
 func (db *DB) Find(ctx context.Context, refs []store.AccountReference) ([][]greenlane.Subject, error) {
 	out := make([][]greenlane.Subject, len(refs))
-	err := db.queryEach(ctx, selectReferenced, len(refs), func(i int) []any {
-		return []any{refs[i].Account, int64(refs[i].Reference.Kind), refs[i].Reference.Value}
-	}, func(i int, rows *sql.Rows) error {
-		s, err := scanSubjectKey(rows)
-		out[i] = append(out[i], s)
+	list := make([][3]any, len(refs))
+	for i, r := range refs {
+		list[i] = [3]any{r.Account, int64(r.Reference.Kind), r.Reference.Value}
+	}
+	encoded, err := json.Marshal(list)
+	if err != nil {
+		return nil, err
+	}
+	err = db.query(ctx, selectReferenced, []any{string(encoded)}, func(rows *sql.Rows) error {
+		var i, key int64
+		err := rows.Scan(&i, &key)
+		out[i] = append(out[i], greenlane.SubjectFromKey(key))
 		return err
 	})
 	if err != nil {
 		return nil, err
+	}
+	for _, subjects := range out {
+		slices.SortFunc(subjects, func(x, y greenlane.Subject) int { return cmp.Compare(x.Key(), y.Key()) })
 	}
 	return out, nil
 }
