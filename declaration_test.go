@@ -19,7 +19,7 @@ var issued = time.Date(2025, 5, 14, 15, 42, 0, 0, time.UTC)
 func response(id string, minutes int, effect greenlane.Effect) greenlane.Response {
 	return greenlane.Response{
 		Format: greenlane.FormatWCODMS, MessageType: strings.ToUpper(id), ID: id, Authority: "HMRC",
-		IssuedAt: issued.Add(time.Duration(minutes) * time.Minute), LRN: "LRN-1", MRN: "25GB5AZ7NSEFSA9AA0",
+		IssuedAt: issued.Add(time.Duration(minutes) * time.Minute), LRN: "LRN-1", MRN: "25GB5LANE7SYNTH9A9",
 		Effect: effect, ErrorType: greenlane.ErrorCustomsErr,
 	}
 }
@@ -255,7 +255,7 @@ func TestDeclarationEventsAsPublished(t *testing.T) {
 		`declaration.status_updated {"declarationId":1,"status":"released","timestamp":"2025-05-14T15:46:00.000Z"}`,
 		`declaration.status_updated {"declarationId":1,"status":"finalTaxNotice","timestamp":"2025-05-14T15:46:00.000Z"}`,
 		`declaration.status_updated {"declarationId":1,"status":"completed","timestamp":"2025-05-14T15:46:00.000Z"}`,
-		`declaration.completed {"declarationId":1,"lrn":"LRN-1","mrn":"25GB5AZ7NSEFSA9AA0","statusCode":"completed","customsClearedAt":"2025-05-14T15:46:00.000Z","completedAt":"2025-05-14T15:46:00.000Z"}`,
+		`declaration.completed {"declarationId":1,"lrn":"LRN-1","mrn":"25GB5LANE7SYNTH9A9","statusCode":"completed","customsClearedAt":"2025-05-14T15:46:00.000Z","completedAt":"2025-05-14T15:46:00.000Z"}`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("events of the seed (-want +got):\n%s", diff)
@@ -635,8 +635,8 @@ func TestDeclarationIdentity(t *testing.T) {
 	if d := w.declaration(2); d.LRN != "GL26-2" || len(d.LRN) > greenlane.MaxLRNLength {
 		t.Errorf("own LRN %q", d.LRN)
 	}
-	w.must(greenlane.ReportStatus{Number: 1, Status: greenlane.StatusRegistered, MRN: " 25gb5az7nsefsa9aa0 "})
-	if d := w.declaration(1); d.MRN != "25GB5AZ7NSEFSA9AA0" {
+	w.must(greenlane.ReportStatus{Number: 1, Status: greenlane.StatusRegistered, MRN: " 25gb5lane7synth9a9 "})
+	if d := w.declaration(1); d.MRN != "25GB5LANE7SYNTH9A9" {
 		t.Errorf("MRN %q", d.MRN)
 	}
 	w.refused(greenlane.ReportStatus{Number: 1, Status: greenlane.StatusAcknowledged, MRN: "26NL00000000000010"}, "validation_error")
@@ -922,11 +922,11 @@ func TestDeclarationReportedError(t *testing.T) {
 func TestDeclarationReportedMRN(t *testing.T) {
 	t.Parallel()
 	w := reach(t, greenlane.StatusReleased)
-	events := w.must(greenlane.ReportStatus{Number: 1, Status: greenlane.StatusCompleted, MRN: "25GB5AZ7NSEFSA9AA0"})
-	if mrn := only(t, events, greenlane.EventDeclarationCompleted).Body.(greenlane.DeclarationCompleted).Data.MRN; mrn != "25GB5AZ7NSEFSA9AA0" {
+	events := w.must(greenlane.ReportStatus{Number: 1, Status: greenlane.StatusCompleted, MRN: "25GB5LANE7SYNTH9A9"})
+	if mrn := only(t, events, greenlane.EventDeclarationCompleted).Body.(greenlane.DeclarationCompleted).Data.MRN; mrn != "25GB5LANE7SYNTH9A9" {
 		t.Errorf("published MRN %q", mrn)
 	}
-	if d := w.declaration(1); d.MRN != "25GB5AZ7NSEFSA9AA0" {
+	if d := w.declaration(1); d.MRN != "25GB5LANE7SYNTH9A9" {
 		t.Errorf("kept MRN %q", d.MRN)
 	}
 }

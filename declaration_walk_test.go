@@ -57,7 +57,7 @@ var effects = []greenlane.Effect{
 var (
 	anyEffect  = rapid.SampledFrom(effects)
 	anyStatus  = rapid.SampledFrom(append(greenlane.DeclarationStatuses(), "unheard of"))
-	anyMRN     = rapid.SampledFrom([]string{"", "25GB5AZ7NSEFSA9AA0", " 25gb5az7nsefsa9aa0", "26NL00000000000010"})
+	anyMRN     = rapid.SampledFrom([]string{"", "25GB5LANE7SYNTH9A9", " 25gb5lane7synth9a9", "26NL00000000000010"})
 	anyLRN     = rapid.SampledFrom([]string{"", "LRN-1", " LRN-1 ", "LRN-2"})
 	anyText    = rapid.SampledFrom([]string{"", "no goods presented", "wrong <value> & \"sign\"", "Zürich – 北京"})
 	authority  = rapid.SampledFrom([]greenlane.Authority{"HMRC", "HMRC", "HMRC", "Border Force"})

@@ -124,7 +124,7 @@ var eventTypes = []EventTypeInfo{
 		"A value that was already published changed because a late fact became known.",
 		HistoryRevised{Data: HistoryRevisedData{
 			Subject: Subject{KindDeclaration, 1024}.Wire(), Field: "customsClearedAt",
-			To: pointer(FormatMillis(exampleTime(14))), Cause: "DMSCLE 6df2a4b9bdaf49f1acff6b8e3fe7c1d4",
+			To: pointer(FormatMillis(exampleTime(14))), Cause: "DMSCLE 5f0d1c2b3a49",
 		}}),
 	describe(EventDeclarationUpdated, KindDeclaration, SeedNone,
 		"What is declared was changed.",

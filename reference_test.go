@@ -22,7 +22,7 @@ func TestRef(t *testing.T) {
 		{greenlane.RefPurchaseOrder, " po 1 ", "po 1"},
 		{greenlane.RefShipmentNumber, "s-1", "s-1"},
 		{greenlane.RefExportID, " exp_01A ", "exp_01A"},
-		{greenlane.RefMRN, " 25gb 5az7 ", "25GB5AZ7"},
+		{greenlane.RefMRN, " 25gb 5lan ", "25GB5LAN"},
 		{greenlane.RefMasterBill, "medu 123-4", "MEDU123-4"},
 		{greenlane.RefHouseBill, "h 1", "H1"},
 		{greenlane.RefBooking, "bk 12345", "BK12345"},
