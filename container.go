@@ -28,6 +28,9 @@ type ContainerHold struct {
 	// ResolvedAt is empty while the hold is active.
 	ResolvedAt string `json:"resolvedAt,omitzero"`
 	Remarks    string `json:"remarks,omitzero"`
+	// AmountDue is what must be paid before the terminal lets the container go,
+	// in the terminal's currency.
+	AmountDue Number `json:"amountDue,omitzero"`
 }
 
 // UnmarshalJSON reads a hold object, or a plain text as its type.

@@ -269,8 +269,12 @@ type Problem struct {
 	Errors  []CustomsError `json:"errors,omitzero"`
 }
 
-// maxProblems is how many errors a declaration's state keeps; the log has all.
-const maxProblems = 50
+// maxProblems is how many refusals a declaration's state keeps, maxErrors how
+// many of the errors of each; the log has all.
+const (
+	maxProblems = 20
+	maxErrors   = 20
+)
 
 // References implements [State].
 func (d *Declaration) References() []Reference {

@@ -79,8 +79,12 @@ func (f *folder) set(status DeclarationStatus, s *Step) {
 	switch status {
 	case StatusCompleted:
 		f.completedAt = s.On
-	case StatusInvalid, StatusBlocked, StatusCanceled, StatusNoRelease:
-		// Each takes an earlier release back.
+	case StatusNoRelease:
+		// It takes an earlier release back, and decides what was held for a
+		// decision.
+		f.released = false
+		f.endHolds(func(h Hold) bool { return holdRules[h.Kind].release })
+	case StatusInvalid, StatusBlocked, StatusCanceled:
 		f.released = false
 	}
 }

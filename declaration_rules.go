@@ -166,14 +166,23 @@ func (d *Declaration) create(env *Env, c CreateDeclaration) ([]Draft, error) {
 	}
 	lrn := Ref(RefLRN, c.LRN).Value
 	if lrn == "" {
-		// Unique in the hub because the number is; at most 22 characters.
-		lrn = fmt.Sprintf("GL%02d-%d", env.Now.Year()%100, env.Self.Number)
+		lrn = ownLRN(env)
 	}
 	c.Content.Items = numbered(c.Content.Items)
 	body := d.created(env, lrn, env.Now)
 	body.Data.CommercialReference = Text(c.Content.CommercialReference)
 	body.Detail = DeclarationCreatedDetail{Content: c.Content, Shipment: c.Shipment, Ours: true}
 	return []Draft{{Type: EventDeclarationCreated, OccurredAt: env.Now, Body: body}}, nil
+}
+
+// ownLRN makes a Local Reference Number of at most 22 characters. The number in
+// it is the hub's alone; a caller may still have used the same text before.
+func ownLRN(env *Env) string {
+	lrn := fmt.Sprintf("GL%02d-%d", env.Now.Year()%100, env.Self.Number)
+	for len(env.Find(Ref(RefLRN, lrn))) > 0 {
+		lrn += "A"
+	}
+	return lrn
 }
 
 func (d *Declaration) created(env *Env, lrn string, at time.Time) DeclarationCreated {
@@ -495,8 +504,9 @@ func (d *Declaration) reported(env *Env, c ReportStatus) ([]Draft, error) {
 	if s.On.IsZero() {
 		s.On = env.Now
 	}
-	// An error can be mended; an invalidation without one is customs' last word.
-	s.Ends = c.Status == StatusInvalid && c.Error == nil
+	// An error can be mended; an invalidation without one is customs' last word
+	// on what it was sent.
+	s.Ends = c.Status == StatusInvalid && c.Error == nil && d.isSent()
 	drafts, err := d.step(env, s, c.MRN)
 	if err == nil && c.Error != nil {
 		drafts = append(drafts, d.failure(env, c.Error.Type, []CustomsError{{Text: c.Error.Message}}, s.On, false))
@@ -681,7 +691,8 @@ func (d *Declaration) Apply(e *Event) (State, error) {
 		return next.settled(told.withStep(responseStep(told, body.Detail.Message, r, body.Detail.On))), nil
 	case DeclarationFailed:
 		next.Problems = append(slices.Clip(next.Problems), Problem{
-			At: e.OccurredAt, Type: body.Data.ErrorType, Message: body.Data.ErrorMessage, Errors: body.Detail.Errors,
+			At: e.OccurredAt, Type: body.Data.ErrorType, Message: body.Data.ErrorMessage,
+			Errors: body.Detail.Errors[:min(len(body.Detail.Errors), maxErrors)],
 		})
 		if n := len(next.Problems) - maxProblems; n > 0 {
 			next.Problems = slices.Clone(next.Problems[n:])

@@ -821,11 +821,46 @@ func TestDeclarationKeepsItsLatestProblems(t *testing.T) {
 		w.must(greenlane.RecordResponse{Response: response(fmt.Sprint("rej", i), i, greenlane.Effect{Rejection: true}), Create: true})
 	}
 	problems := w.declaration(1).Problems
-	if len(problems) != 50 || !problems[49].At.Equal(issued.Add(59*time.Minute)) {
+	if len(problems) != 20 || !problems[19].At.Equal(issued.Add(59*time.Minute)) {
 		t.Errorf("%d problems, the last of %s", len(problems), problems[len(problems)-1].At)
 	}
-	if got := problems[0].Message; got != "REJ10 without a reason" {
+	if got := problems[0].Message; got != "REJ40 without a reason" {
 		t.Errorf("a rejection without a reason says %q", got)
+	}
+}
+
+// TestDeclarationRefused: customs' no to a release decides what was held for the
+// decision; a detention stands.
+func TestDeclarationRefused(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		hold greenlane.HoldKind
+		want greenlane.Clearance
+	}{
+		{greenlane.HoldControl, greenlane.ClearanceRefused},
+		{greenlane.HoldDetention, greenlane.ClearanceHeld},
+	} {
+		w := newWorld(t)
+		w.must(greenlane.RecordResponse{Create: true, Response: response("ctl", 1,
+			greenlane.Effect{Status: greenlane.StatusControl, Hold: tt.hold})})
+		w.must(greenlane.RecordResponse{Response: response("no", 2, greenlane.Effect{Status: greenlane.StatusNoRelease})})
+		if d := w.declaration(1); d.Status != greenlane.StatusNoRelease || d.Clears != tt.want {
+			t.Errorf("%s, then no release: %s, %s; want %s", tt.hold, d.Status, d.Clears, tt.want)
+		}
+	}
+}
+
+// TestOwnLRNIsFree: an LRN of ours never is one a caller used before.
+func TestOwnLRNIsFree(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.must(greenlane.CreateDeclaration{})
+	own := w.declaration(1).LRN
+	next := strings.Replace(own, "-1", "-3", 1)
+	w.must(greenlane.CreateDeclaration{LRN: next})
+	w.must(greenlane.CreateDeclaration{})
+	if got := w.declaration(3).LRN; got != next+"A" {
+		t.Errorf("LRN %s after %s was taken", got, next)
 	}
 }
 
