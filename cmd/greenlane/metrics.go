@@ -37,6 +37,8 @@ func newMetrics(h *hub.Hub, e *delivery.Engine) *metrics {
 		counter("greenlane_units_refused_total", "Units of work refused.", hm.Refused.Load),
 		counter("greenlane_events_total", "Events recorded since start.", hm.Events.Load),
 		counter("greenlane_commits_total", "Transactions committed.", hm.Batches.Load),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "greenlane_commit_seconds_total", Help: "Time spent in transactions."},
+			func() float64 { return time.Duration(hm.CommitNanos.Load()).Seconds() }),
 		counter("greenlane_deliveries_acknowledged_total", "Deliveries acknowledged.", em.Delivered.Load),
 		counter("greenlane_attempts_failed_total", "Attempts that failed.", em.Failed.Load),
 		counter("greenlane_lanes_parked_total", "Lanes parked.", em.Parked.Load),
