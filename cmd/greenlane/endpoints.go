@@ -2,80 +2,62 @@ package main
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
-
-	"greenlane/client"
+	"time"
 )
 
 // endpointsCmd manages webhook endpoints.
 type endpointsCmd struct {
-	List    endpointsList    `cmd:"" default:"withargs" help:"List endpoints (the default)."`
+	List    endpointsList    `cmd:"" default:"withargs" help:"List endpoints and how they are doing (the default)."`
 	Create  endpointsCreate  `cmd:"" help:"Create an endpoint; prints its secret once."`
+	Update  endpointsUpdate  `cmd:"" help:"Change an endpoint's URL or settings."`
 	Show    endpointsShow    `cmd:"" help:"Show an endpoint with its settings."`
 	Test    endpointsTest    `cmd:"" help:"Send an example event to an endpoint."`
 	Enable  endpointsEnable  `cmd:"" help:"Resume deliveries to an endpoint."`
-	Disable endpointsDisable `cmd:"" help:"Stop deliveries to an endpoint; nothing is lost."`
+	Disable endpointsDisable `cmd:"" help:"Stop deliveries to an endpoint; its events wait."`
 	Rotate  endpointsRotate  `cmd:"" help:"Give an endpoint a new secret; the old one signs too for 24 hours."`
-	Delete  endpointsDelete  `cmd:"" help:"Delete an endpoint and its deliveries."`
+	Delete  endpointsDelete  `cmd:"" help:"Delete an endpoint and what waits for it."`
+}
+
+// Help says what an endpoint is.
+func (*endpointsCmd) Help() string {
+	return `
+An endpoint is a URL that gets the events it asks for as signed webhooks, in order for each subject, repeated until it acknowledges them with a status of 200 to 299.`
 }
 
 // endpoint is what the commands read of an endpoint.
 type endpoint struct {
-	ID     string   `json:"id"`
-	Name   string   `json:"name"`
-	URL    string   `json:"url"`
-	Events []string `json:"events"`
-	Format string   `json:"format"`
-	State  string   `json:"state"`
-	Secret string   `json:"secret"`
-	Status struct {
+	ID            string            `json:"id"`
+	Name          string            `json:"name"`
+	URL           string            `json:"url"`
+	Events        []string          `json:"events"`
+	Format        string            `json:"format"`
+	Ordering      string            `json:"ordering"`
+	OnExhausted   string            `json:"onExhausted"`
+	RetrySchedule any               `json:"retrySchedule"`
+	Headers       map[string]string `json:"headers"`
+	Concurrency   int               `json:"concurrency"`
+	State         string            `json:"state"`
+	Reason        string            `json:"reason"`
+	Secret        string            `json:"secret"`
+	FormerUntil   time.Time         `json:"formerUntil"`
+	CreatedAt     time.Time         `json:"createdAt"`
+	UpdatedAt     time.Time         `json:"updatedAt"`
+	Status        struct {
 		Health    string `json:"health"`
+		Cursor    int64  `json:"cursor"`
 		Lag       int64  `json:"lag"`
 		OpenLanes int    `json:"openLanes"`
 		Parked    int    `json:"parked"`
 	} `json:"status"`
-}
-
-// printOr prints JSON when asked to, else what text writes.
-func printOr(asJSON bool, w io.Writer, raw json.RawMessage, text func() error) error {
-	if asJSON {
-		return printJSON(w, raw)
-	}
-	return text()
-}
-
-func printLine(w io.Writer, v any) {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err) // made of texts and wire structs
-	}
-	fmt.Fprintf(w, "%s\n", b)
-}
-
-// call makes a request and returns the answer's bytes, also decoded into out.
-func call(ctx context.Context, f *hubFlags, method, path string, body, out any) (json.RawMessage, error) {
-	hub, err := f.client()
-	if err != nil {
-		return nil, err
-	}
-	return callOn(ctx, hub, method, path, body, out)
-}
-
-func callOn(ctx context.Context, hub *client.Client, method, path string, body, out any) (json.RawMessage, error) {
-	var raw json.RawMessage
-	target := any(&raw)
-	if out == nil {
-		target = nil
-	}
-	if err := hub.Call(ctx, method, path, nil, body, target); err != nil || out == nil {
-		return nil, err
-	}
-	return raw, json.Unmarshal(raw, out)
 }
 
 type endpointsList struct {
@@ -83,16 +65,21 @@ type endpointsList struct {
 	JSON bool `help:"Print JSON."`
 }
 
+// Help explains the columns.
+func (*endpointsList) Help() string {
+	return `
+HEALTH is active, catching_up (more than 1,000 events behind), stalled (waits for lanes to settle) or disabled. LAG counts the events of the log it has not come to yet. OPEN LANES are subjects whose next event failed or takes long; PARKED those of them that have used up their attempts and wait for a person.`
+}
+
 // Run lists the endpoints with how they are doing.
 func (c *endpointsList) Run(ctx context.Context, std *stdio) error {
-	var page client.Page[endpoint]
-	raw, err := call(ctx, &c.hubFlags, http.MethodGet, "/v1/webhooks", nil, &page)
+	endpoints, raw, err := list[endpoint](ctx, &c.hubFlags, "/v1/webhooks")
 	if err != nil {
 		return err
 	}
 	return printOr(c.JSON, std.out, raw, func() error {
 		t := table(std.out, "id", "name", "url", "format", "events", "health", "lag", "open lanes", "parked")
-		for _, e := range page.Data {
+		for _, e := range endpoints {
 			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\n", e.ID, orDash(e.Name), e.URL, e.Format, strings.Join(e.Events, ","),
 				e.Status.Health, e.Status.Lag, e.Status.OpenLanes, e.Status.Parked)
 		}
@@ -100,31 +87,71 @@ func (c *endpointsList) Run(ctx context.Context, std *stdio) error {
 	})
 }
 
+// endpointFlags are the settings of an endpoint. What is left out is the hub's
+// to choose for a new one, and stays as it is for an old one.
+type endpointFlags struct {
+	Name        string            `help:"A name for people." placeholder:"NAME" field:"body.name"`
+	Events      []string          `help:"Event types, separated by commas; declaration.* means all that begin so, and *, the default, all business events." placeholder:"TYPE" field:"body.events"`
+	Format      string            `help:"auto (the default: each event in the form of the system it comes from), greenlane, entrygo, opentrack, eaze or cloudevents." placeholder:"FORMAT" field:"body.format"`
+	Schedule    []string          `help:"When to try again: standard (10 attempts over three days, the default), opentrack (5 attempts, 30 minutes apart), or waits such as 5s,1m,2h." placeholder:"SCHEDULE" field:"body.retrySchedule"`
+	Ordering    string            `help:"What is delivered in order: subject (the default) or none." placeholder:"ORDERING" field:"body.ordering"`
+	OnExhausted string            `help:"When a schedule is used up: park (the default: the subject's events wait for a person) or skip." placeholder:"ACTION" field:"body.onExhausted"`
+	Header      map[string]string `help:"A header to send along, such as X-Team=customs; may be repeated." placeholder:"NAME=VALUE" mapsep:"none" field:"body.headers"`
+	Concurrency int               `help:"Requests at once, 1 to 100; 10 by default." placeholder:"N" field:"body.concurrency"`
+}
+
+// body returns the settings that were given.
+func (f *endpointFlags) body() map[string]any {
+	body := map[string]any{}
+	for name, value := range map[string]string{"name": f.Name, "format": f.Format, "ordering": f.Ordering, "onExhausted": f.OnExhausted} {
+		if value != "" {
+			body[name] = value
+		}
+	}
+	if len(f.Events) > 0 {
+		body["events"] = f.Events
+	}
+	if len(f.Header) > 0 {
+		body["headers"] = f.Header
+	}
+	if f.Concurrency != 0 {
+		body["concurrency"] = f.Concurrency
+	}
+	switch {
+	case len(f.Schedule) == 1 && !strings.ContainsAny(f.Schedule[0], "0123456789"):
+		body["retrySchedule"] = f.Schedule[0]
+	case len(f.Schedule) > 0:
+		body["retrySchedule"] = f.Schedule
+	}
+	return body
+}
+
 type endpointsCreate struct {
 	hubFlags
-	Target   string   `arg:"" help:"URL to deliver to." name:"url"`
-	Name     string   `help:"A name for people."`
-	Events   []string `help:"Event types; * means all business events." default:"*"`
-	Format   string   `help:"auto, greenlane, entrygo, opentrack, eaze or cloudevents." default:"auto"`
-	Schedule []string `help:"standard, opentrack, or waits between attempts such as 5s,1m,10m." placeholder:"SCHEDULE"`
-	From     string   `help:"now, or a position or time to begin at." placeholder:"FROM"`
-	JSON     bool     `help:"Print JSON."`
+	Target string `arg:"" help:"URL to deliver to, http or https." name:"target" field:"body.url"`
+	endpointFlags
+	From string `help:"Where in the log to begin: now, a position, or a time. now when left out; 0 sends everything from the beginning." placeholder:"FROM" field:"body.from"`
+	JSON bool   `help:"Print JSON."`
+}
+
+// Help shows how it is used.
+func (*endpointsCreate) Help() string {
+	return `
+The secret is printed once and can't be shown again; with it the receiver checks signatures, see https://www.standardwebhooks.com. Targets on private networks are refused unless the hub runs with --allow-endpoints.
+
+Examples:
+
+    greenlane endpoints create https://example.com/hooks/customs
+    greenlane endpoints create https://example.com/holds --events clearance.status_changed --from 0
+    greenlane endpoints create https://example.com/orders --events 'declaration.*,shipment.*' --schedule 5s,1m,10m`
 }
 
 // Run creates the endpoint and prints its secret, which is not shown again.
 func (c *endpointsCreate) Run(ctx context.Context, std *stdio) error {
-	body := map[string]any{"url": c.Target, "events": c.Events, "format": c.Format}
-	if c.Name != "" {
-		body["name"] = c.Name
-	}
+	body := c.body()
+	body["url"] = c.Target
 	if c.From != "" {
 		body["from"] = c.From
-	}
-	switch {
-	case len(c.Schedule) == 1 && !strings.ContainsAny(c.Schedule[0], "0123456789"):
-		body["retrySchedule"] = c.Schedule[0]
-	case len(c.Schedule) > 0:
-		body["retrySchedule"] = c.Schedule
 	}
 	var e endpoint
 	raw, err := call(ctx, &c.hubFlags, http.MethodPost, "/v1/webhooks", body, &e)
@@ -132,31 +159,118 @@ func (c *endpointsCreate) Run(ctx context.Context, std *stdio) error {
 		return err
 	}
 	return printOr(c.JSON, std.out, raw, func() error {
-		_, err := fmt.Fprintf(std.out, "%s delivers to %s\nsecret  %s   (shown this once)\n", e.ID, e.URL, e.Secret)
-		return err
+		return facts(std.out, "secret", e.Secret+"   (shown only now)", "id", e.ID, "delivers", strings.Join(e.Events, ", "), "to", e.URL)
 	})
+}
+
+type endpointsUpdate struct {
+	hubFlags
+	ID     string `arg:"" help:"The endpoint's id, wh_…."`
+	Target string `help:"A new URL to deliver to, http or https." placeholder:"URL" field:"body.url"`
+	endpointFlags
+	JSON bool `help:"Print JSON."`
+}
+
+// Help shows how it is used.
+func (*endpointsUpdate) Help() string {
+	return `
+What is left out stays as it is. Events that wait in open lanes keep the settings they had.
+
+Examples:
+
+    greenlane endpoints update wh_01K7XJ0000000000000000000A --target https://example.com/new
+    greenlane endpoints update wh_01K7XJ0000000000000000000A --events 'declaration.*' --concurrency 4`
+}
+
+// Run changes what was given and prints the endpoint.
+func (c *endpointsUpdate) Run(ctx context.Context, std *stdio) error {
+	body := c.body()
+	if c.Target != "" {
+		body["url"] = c.Target
+	}
+	if len(body) == 0 {
+		return usageError{errors.New("nothing to change: give at least one setting, such as --name")}
+	}
+	var e endpoint
+	raw, err := call(ctx, &c.hubFlags, http.MethodPatch, "/v1/webhooks/"+url.PathEscape(c.ID), body, &e)
+	if err != nil {
+		return err
+	}
+	return printOr(c.JSON, std.out, raw, func() error { return e.print(std.out) })
 }
 
 type endpointsShow struct {
 	hubFlags
-	ID string `arg:"" help:"The endpoint, wh_…."`
+	ID   string `arg:"" help:"The endpoint's id, wh_…."`
+	JSON bool   `help:"Print JSON."`
 }
 
-// Run prints the endpoint as JSON: it is made of settings.
+// Run prints the endpoint.
 func (c *endpointsShow) Run(ctx context.Context, std *stdio) error {
 	var e endpoint
 	raw, err := call(ctx, &c.hubFlags, http.MethodGet, "/v1/webhooks/"+url.PathEscape(c.ID), nil, &e)
 	if err != nil {
 		return err
 	}
-	return printJSON(std.out, raw)
+	return printOr(c.JSON, std.out, raw, func() error { return e.print(std.out) })
+}
+
+// schedule writes when a delivery is tried.
+func (e *endpoint) schedule() string {
+	waits, ok := e.RetrySchedule.([]any)
+	if !ok {
+		return fmt.Sprint(e.RetrySchedule)
+	}
+	texts := make([]string, len(waits))
+	for i := range waits {
+		texts[i] = shortDuration(fmt.Sprint(waits[i]))
+	}
+	return strings.Join(texts, ", ")
+}
+
+// shortDuration leaves out of a duration what is zero: 2h of 2h0m0s.
+func shortDuration(s string) string {
+	if s == "0s" {
+		return "at once"
+	}
+	for _, unit := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(s, unit) {
+			s = s[:len(s)-2]
+		}
+	}
+	return s
+}
+
+// print writes an endpoint for people.
+func (e *endpoint) print(w io.Writer) error {
+	state := e.State
+	if e.Reason != "" {
+		state += ": " + e.Reason
+	}
+	return facts(w, "id", e.ID, "name", orDash(e.Name), "url", e.URL, "state", state, "events", strings.Join(e.Events, ", "),
+		"format", e.Format, "ordering", e.Ordering, "schedule", e.schedule(), "on exhausted", e.OnExhausted,
+		"headers", orDash(strings.Join(slices.Sorted(maps.Keys(e.Headers)), ", ")), "concurrency", strconv.Itoa(e.Concurrency),
+		"created", shortTime(e.CreatedAt), "changed", shortTime(e.UpdatedAt), "health", e.Status.Health,
+		"cursor", fmt.Sprintf("%d, %d events behind", e.Status.Cursor, e.Status.Lag),
+		"open lanes", fmt.Sprintf("%d, of them parked %d", e.Status.OpenLanes, e.Status.Parked))
 }
 
 type endpointsTest struct {
 	hubFlags
-	ID   string `arg:"" help:"The endpoint, wh_…."`
-	Type string `help:"The event type to send an example of." placeholder:"TYPE"`
+	ID   string `arg:"" help:"The endpoint's id, wh_…."`
+	Type string `help:"The event type to send an example of; the first the endpoint wants when left out." placeholder:"TYPE" field:"body.type"`
 	JSON bool   `help:"Print JSON."`
+}
+
+// Help shows how it is used.
+func (*endpointsTest) Help() string {
+	return `
+The example goes the same way as everything else, signed, to the endpoint's URL. It is no event of the log and is not repeated. The exit code is 1 if the endpoint does not acknowledge it.
+
+Examples:
+
+    greenlane endpoints test wh_01K7XJ0000000000000000000A
+    greenlane endpoints test wh_01K7XJ0000000000000000000A --type declaration.status_updated`
 }
 
 // Run sends an example and prints how it ended; a failed attempt is a failure.
@@ -191,43 +305,63 @@ func (c *endpointsTest) Run(ctx context.Context, std *stdio) error {
 
 type endpointsEnable struct {
 	hubFlags
-	ID     string `arg:"" help:"The endpoint, wh_…."`
-	From   string `help:"cursor, now, or a position; what lies between is recorded as skipped." default:"cursor"`
-	Reason string `help:"Why."`
+	ID     string `arg:"" help:"The endpoint's id, wh_…."`
+	From   string `help:"cursor: with all it missed; now, or a position: without the events up to there, which are recorded as skipped." default:"cursor" field:"body.from"`
+	Reason string `help:"Why; recorded with who did it." placeholder:"TEXT" field:"body.reason"`
+	JSON   bool   `help:"Print JSON."`
+}
+
+// Help shows how it is used.
+func (*endpointsEnable) Help() string {
+	return `
+Examples:
+
+    greenlane endpoints enable wh_01K7XJ0000000000000000000A
+    greenlane endpoints enable wh_01K7XJ0000000000000000000A --from now --reason 'caught up by file'`
 }
 
 // Run resumes deliveries.
 func (c *endpointsEnable) Run(ctx context.Context, std *stdio) error {
-	return changeEndpoint(ctx, &c.hubFlags, std, c.ID, "enable", map[string]any{"from": c.From, "reason": c.Reason})
+	return changeEndpoint(ctx, &c.hubFlags, std, c.ID, "enable", map[string]any{"from": c.From, "reason": c.Reason}, c.JSON)
 }
 
 type endpointsDisable struct {
 	hubFlags
-	ID     string `arg:"" help:"The endpoint, wh_…."`
-	Reason string `help:"Why."`
+	ID     string `arg:"" help:"The endpoint's id, wh_…."`
+	Reason string `help:"Why; recorded with who did it." placeholder:"TEXT" field:"body.reason"`
+	JSON   bool   `help:"Print JSON."`
 }
 
 // Run stops deliveries.
 func (c *endpointsDisable) Run(ctx context.Context, std *stdio) error {
-	return changeEndpoint(ctx, &c.hubFlags, std, c.ID, "disable", map[string]any{"reason": c.Reason})
+	return changeEndpoint(ctx, &c.hubFlags, std, c.ID, "disable", map[string]any{"reason": c.Reason}, c.JSON)
 }
 
-func changeEndpoint(ctx context.Context, f *hubFlags, std *stdio, id, verb string, body map[string]any) error {
+func changeEndpoint(ctx context.Context, f *hubFlags, std *stdio, id, verb string, body map[string]any, asJSON bool) error {
 	if body["reason"] == "" {
 		delete(body, "reason")
 	}
 	var e endpoint
-	if _, err := call(ctx, f, http.MethodPost, "/v1/webhooks/"+url.PathEscape(id)+"/"+verb, body, &e); err != nil {
+	raw, err := call(ctx, f, http.MethodPost, "/v1/webhooks/"+url.PathEscape(id)+"/"+verb, body, &e)
+	if err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(std.out, "%s is %s\n", e.ID, e.State)
-	return err
+	return printOr(asJSON, std.out, raw, func() error {
+		_, err := fmt.Fprintf(std.out, "%s is %s\n", e.ID, e.State)
+		return err
+	})
 }
 
 type endpointsRotate struct {
 	hubFlags
-	ID   string `arg:"" help:"The endpoint, wh_…."`
+	ID   string `arg:"" help:"The endpoint's id, wh_…."`
 	JSON bool   `help:"Print JSON."`
+}
+
+// Help says how to change secrets without losing a webhook.
+func (*endpointsRotate) Help() string {
+	return `
+For 24 hours each webhook is signed with both secrets, so that the receiver can change to the new one in its own time. The secret is printed once and can't be shown again.`
 }
 
 // Run prints the new secret, which is not shown again.
@@ -238,14 +372,13 @@ func (c *endpointsRotate) Run(ctx context.Context, std *stdio) error {
 		return err
 	}
 	return printOr(c.JSON, std.out, raw, func() error {
-		_, err := fmt.Fprintf(std.out, "secret  %s   (shown this once)\n", e.Secret)
-		return err
+		return facts(std.out, "secret", e.Secret+"   (shown only now)", "the old one signs until", shortTime(e.FormerUntil))
 	})
 }
 
 type endpointsDelete struct {
 	hubFlags
-	ID string `arg:"" help:"The endpoint, wh_…."`
+	ID string `arg:"" help:"The endpoint's id, wh_…."`
 }
 
 // Run deletes the endpoint.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"time"
 
@@ -16,14 +17,29 @@ import (
 // eventsCmd reads or follows the log.
 type eventsCmd struct {
 	hubFlags
-	Follow  bool     `short:"f" help:"Go on with what is recorded from now on."`
-	Type    []string `help:"Event types; declaration.* means all that begin so." placeholder:"TYPE"`
-	Subject string   `help:"One subject's events." placeholder:"KIND/NUMBER"`
-	Ref     string   `help:"Events of the subjects with this reference." placeholder:"REFERENCE"`
-	After   int64    `help:"Events after this position."`
-	Limit   int      `help:"How many at most; 0 means all." default:"0"`
-	JSON    bool     `help:"Print one canonical event a line."`
+	Follow  bool     `short:"f" help:"Go on with what is recorded from now on, until interrupted."`
+	Type    []string `help:"Event types, separated by commas; declaration.* means all that begin so. All types when left out." placeholder:"TYPE" field:"query.type"`
+	Subject string   `help:"One subject's events, such as declaration/1024." placeholder:"KIND/NUMBER" field:"query.subject"`
+	Ref     string   `help:"Events of the subjects with this reference: a value, or kind:value such as mrn:26GBEXAMPLE0000013." placeholder:"REFERENCE" field:"query.ref"`
+	After   position `help:"Only events after this position; all of them when left out." placeholder:"POSITION" field:"query.after"`
+	Limit   uint     `help:"Stop after so many events; 0 means all." default:"0" placeholder:"N"`
+	JSON    bool     `help:"Print each event in its canonical form, one a line."`
 }
+
+// Help shows how it is used.
+func (*eventsCmd) Help() string {
+	return `
+Events come in the order of their positions, one a line: position, time of occurrence (UTC), type, subject and what it tells.
+
+Examples:
+
+    greenlane events --follow
+    greenlane events --type 'declaration.*,clearance.status_changed'
+    greenlane events --after 1200 --json | jq .data`
+}
+
+// eventPage is how many events are asked for at once.
+const eventPage = 500
 
 // Run prints events until there are no more or, following, until it is stopped.
 func (c *eventsCmd) Run(ctx context.Context, std *stdio) error {
@@ -31,8 +47,11 @@ func (c *eventsCmd) Run(ctx context.Context, std *stdio) error {
 	if err != nil {
 		return err
 	}
-	p := &eventPrinter{w: std.out, json: c.JSON, left: c.Limit}
-	q := client.EventQuery{Types: c.Type, Subject: c.Subject, Ref: c.Ref, After: c.After, Limit: 500}
+	p := &eventPrinter{w: std.out, json: c.JSON, left: int(c.Limit)}
+	q := client.EventQuery{Types: c.Type, Subject: c.Subject, Ref: c.Ref, After: int64(c.After), Limit: eventPage}
+	if c.Limit > 0 {
+		q.Limit = min(q.Limit, int(c.Limit))
+	}
 	for {
 		page, err := hub.Events(ctx, q)
 		if err != nil {
@@ -52,26 +71,34 @@ func (c *eventsCmd) Run(ctx context.Context, std *stdio) error {
 	if !c.Follow {
 		return nil
 	}
-	return c.follow(ctx, hub, q, p)
+	return c.follow(ctx, hub, q, p, std.err)
 }
+
+// errFull ends a stream when enough was printed.
+var errFull = errors.New("enough was printed")
 
 // follow streams, and connects again when the stream breaks: the hub may
 // restart.
-func (c *eventsCmd) follow(ctx context.Context, hub *client.Client, q client.EventQuery, p *eventPrinter) error {
+func (c *eventsCmd) follow(ctx context.Context, hub *client.Client, q client.EventQuery, p *eventPrinter, notes io.Writer) error {
 	q.Cursor = ""
+	away := false
 	for {
 		err := hub.Stream(ctx, q, func(e client.Event) error {
-			q.After = e.Position
+			q.After, away = e.Position, false
 			if p.print(e); p.full() {
-				return io.EOF
+				return errFull
 			}
 			return nil
 		})
 		switch {
-		case errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF), ctx.Err() != nil:
+		case errors.Is(err, errFull), ctx.Err() != nil:
 			return nil
 		case !brokenStream(err):
 			return err
+		}
+		if !away {
+			fmt.Fprintln(notes, "greenlane: the hub is away; connecting again until it is back")
+			away = true
 		}
 		select {
 		case <-time.After(time.Second):
@@ -84,7 +111,9 @@ func (c *eventsCmd) follow(ctx context.Context, hub *client.Client, q client.Eve
 // brokenStream reports whether connecting again may help.
 func brokenStream(err error) bool {
 	var network net.Error
-	return errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &network)
+	var problem *client.Error
+	return errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &network) ||
+		errors.As(err, &problem) && problem.Status == http.StatusServiceUnavailable
 }
 
 // eventPrinter prints events one a line.
@@ -107,7 +136,8 @@ func (p *eventPrinter) print(e client.Event) {
 	if e.Late {
 		late = " (late)"
 	}
-	fmt.Fprintf(p.w, "%7d  %s  %-30s  %-16s  %s%s\n", e.Position, shortTime(e.OccurredAt), e.Type, e.Subject, gist(e), late)
+	line := fmt.Sprintf("%7d  %s  %-30s  %-16s  %s%s", e.Position, shortTime(e.OccurredAt), e.Type, e.Subject, gist(e), late)
+	fmt.Fprintln(p.w, strings.TrimRight(line, " "))
 }
 
 // gist says in a few words what an event tells.
@@ -156,9 +186,21 @@ func clip(s string, n int) string {
 // timelineCmd shows one consignment's history.
 type timelineCmd struct {
 	hubFlags
-	Ref     string `arg:"" help:"Any reference: a bill, LRN, MRN, entry number, container, or kind/number."`
-	KnownAt moment `help:"As it was known at this time." placeholder:"TIME"`
+	Ref     string `arg:"" help:"Any reference: a bill of lading, LRN, MRN, UCR, entry number or container; kind:value where a value may be of several kinds; or kind/number of a subject." field:"query.ref"`
+	KnownAt moment `help:"As it was known at this time: RFC 3339, or a date, which means its beginning in UTC." placeholder:"TIME" field:"query.known_at"`
 	JSON    bool   `help:"Print JSON."`
+}
+
+// Help shows how it is used.
+func (*timelineCmd) Help() string {
+	return `
+Everything that is joined by shared references is one consignment: exports, declarations, shipments, entries and containers. Their events come in the order in which they occurred, which need not be that of their positions.
+
+Examples:
+
+    greenlane timeline MEDU1234567
+    greenlane timeline mrn:26GBEXAMPLE0000013 --known-at 2026-01-31T12:00:00Z
+    greenlane timeline declaration/1024 --json`
 }
 
 // Run prints the timeline in order of occurrence.
@@ -183,8 +225,11 @@ func (c *timelineCmd) Run(ctx context.Context, std *stdio) error {
 	for _, e := range t.Data {
 		p.print(e)
 	}
-	if t.Truncated {
-		fmt.Fprintln(std.out, "… and more; these are the earliest")
+	switch {
+	case t.Truncated:
+		fmt.Fprintf(std.out, "\nThere are more events; these are the %d earliest.\n", len(t.Data))
+	case len(t.Data) == 0:
+		fmt.Fprintf(std.out, "Nothing was known of it at %s.\n", shortTime(c.KnownAt.Time))
 	}
 	return nil
 }

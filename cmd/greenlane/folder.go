@@ -35,18 +35,18 @@ type folder struct {
 // kernel's, so it ends with the process however that ends.
 func openFolder(path string) (*folder, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
-		return nil, fmt.Errorf("data folder: %w", err)
+		return nil, fmt.Errorf("--data: the folder can't be made: %w", err)
 	}
 	lock, err := os.OpenFile(filepath.Join(path, lockFile), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("data folder: %w", err)
+		return nil, fmt.Errorf("--data: the folder can't be used: %w", err)
 	}
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		lock.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("the data folder %s is in use by another process", path)
+			return nil, fmt.Errorf("--data: another hub runs on %s; stop it, or give this one another folder", path)
 		}
-		return nil, fmt.Errorf("lock data folder %s: %w", path, err)
+		return nil, fmt.Errorf("--data: %s can't be locked: %w", path, err)
 	}
 	return &folder{path: path, lock: lock}, nil
 }
@@ -55,8 +55,17 @@ func (f *folder) close() error { return f.lock.Close() }
 
 func (f *folder) file(name string) string { return filepath.Join(f.path, name) }
 
-// database opens the folder's database.
+// database opens the folder's database. It holds secrets: whatever the folder's
+// mode, only its owner may read a new one, and SQLite gives the files beside it
+// the same mode.
 func (f *folder) database(ctx context.Context) (*sqlite.DB, error) {
+	file, err := os.OpenFile(f.file(databaseFile), os.O_RDONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("--data: the database can't be opened: %w", err)
+	}
+	if err := file.Close(); err != nil {
+		return nil, err
+	}
 	return sqlite.Open(ctx, f.file(databaseFile))
 }
 

@@ -6,15 +6,25 @@ import (
 	"net/http"
 	"net/url"
 	"time"
-
-	"greenlane/client"
 )
 
 // keysCmd manages API keys.
 type keysCmd struct {
 	List   keysList   `cmd:"" default:"withargs" help:"List keys (the default)."`
 	Create keysCreate `cmd:"" help:"Create a key; prints it once."`
-	Delete keysDelete `cmd:"" help:"Revoke a key at once."`
+	Delete keysDelete `cmd:"" help:"Revoke a key, at once and for good."`
+}
+
+// Help says what a role is.
+func (*keysCmd) Help() string {
+	return `
+A key lets a program act for an account. Its role says what it may do, each all that the one before may:
+
+    read      reads
+    ingest    posts business: messages, activities, declarations, shipments
+    operator  manages endpoints, deliveries and holds
+    admin     manages keys, reads the audit trail
+    hub       manages accounts; the key of the first start is one`
 }
 
 // apiKey is what the commands read of a key.
@@ -27,6 +37,13 @@ type apiKey struct {
 	ExpiresAt *time.Time `json:"expiresAt"`
 }
 
+func (k *apiKey) expires() string {
+	if k.ExpiresAt == nil {
+		return "never"
+	}
+	return shortTime(*k.ExpiresAt)
+}
+
 type keysList struct {
 	hubFlags
 	JSON bool `help:"Print JSON."`
@@ -34,19 +51,14 @@ type keysList struct {
 
 // Run lists the keys, without their secrets.
 func (c *keysList) Run(ctx context.Context, std *stdio) error {
-	var page client.Page[apiKey]
-	raw, err := call(ctx, &c.hubFlags, http.MethodGet, "/v1/keys", nil, &page)
+	keys, raw, err := list[apiKey](ctx, &c.hubFlags, "/v1/keys")
 	if err != nil {
 		return err
 	}
 	return printOr(c.JSON, std.out, raw, func() error {
 		t := table(std.out, "id", "name", "role", "created", "expires")
-		for _, k := range page.Data {
-			expires := "never"
-			if k.ExpiresAt != nil {
-				expires = shortTime(*k.ExpiresAt)
-			}
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Role, shortTime(k.CreatedAt), expires)
+		for _, k := range keys {
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Role, shortTime(k.CreatedAt), k.expires())
 		}
 		return t.Flush()
 	})
@@ -54,18 +66,30 @@ func (c *keysList) Run(ctx context.Context, std *stdio) error {
 
 type keysCreate struct {
 	hubFlags
-	Name    string `arg:"" help:"Who will use it."`
-	Role    string `help:"What it may do: read, ingest, operator, admin or hub." enum:"read,ingest,operator,admin,hub" default:"read"`
-	Expires moment `help:"When it ends." placeholder:"TIME"`
-	Origin  string `help:"The side of the trade it speaks for by default." placeholder:"ORIGIN"`
+	Name    string `arg:"" help:"Who will use it; events it causes name this as their source." field:"body.name"`
+	Role    string `help:"What it may do: read, ingest, operator, admin or hub." enum:"read,ingest,operator,admin,hub" default:"read" field:"body.role"`
+	Expires moment `help:"When it ends: RFC 3339, or a date, which means its beginning in UTC. Never when left out." placeholder:"TIME" field:"body.expiresAt"`
+	Origin  string `help:"The side of the trade its requests come from: merchant, warehouse, broker, forwarder, operator, automation or customs. automation when left out." placeholder:"ORIGIN" field:"body.defaultOrigin"`
 	JSON    bool   `help:"Print JSON."`
+}
+
+// Help shows how it is used.
+func (*keysCreate) Help() string {
+	return `
+The key is printed once and can't be shown again: the hub keeps only its digest. To replace a key, create the new one, use it, and delete the old one.
+
+Examples:
+
+    greenlane keys create customs-gateway --role ingest --origin customs
+    greenlane keys create auditor --expires 2027-01-01
+    GREENLANE_KEY=$(greenlane keys create ci --json | jq -r .key)`
 }
 
 // Run creates the key and prints it; it is not shown again.
 func (c *keysCreate) Run(ctx context.Context, std *stdio) error {
 	body := map[string]any{"name": c.Name, "role": c.Role}
 	if !c.Expires.IsZero() {
-		body["expiresAt"] = c.Expires.UTC().Format(time.RFC3339)
+		body["expiresAt"] = c.Expires.UTC().Format(time.RFC3339Nano)
 	}
 	if c.Origin != "" {
 		body["defaultOrigin"] = c.Origin
@@ -76,14 +100,13 @@ func (c *keysCreate) Run(ctx context.Context, std *stdio) error {
 		return err
 	}
 	return printOr(c.JSON, std.out, raw, func() error {
-		_, err := fmt.Fprintf(std.out, "%s   (shown this once)\n%s may %s\n", k.Key, k.ID, k.Role)
-		return err
+		return facts(std.out, "key", k.Key+"   (shown only now)", "id", k.ID, "role", k.Role, "expires", k.expires())
 	})
 }
 
 type keysDelete struct {
 	hubFlags
-	ID string `arg:"" help:"The key, key_…."`
+	ID string `arg:"" help:"The key's id, key_…; see keys list."`
 }
 
 // Run revokes the key.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -27,14 +28,15 @@ const (
 	exitUsage = 2
 )
 
-// cli is every command with its flags. A flag may also be set by an environment
-// variable (GREENLANE_ and its name) or in the configuration file, in that
-// order of weight.
+// cli is every command with its flags. What describes a hub may also be set by
+// an environment variable (GREENLANE_ and the flag's name) or in the
+// configuration file, in that order of weight.
 type cli struct {
-	Config  kong.ConfigFlag  `help:"Configuration file (YAML): flag names and their values; an unknown name is an error." placeholder:"FILE" env:"GREENLANE_CONFIG"`
+	Config  kong.ConfigFlag  `help:"Configuration file (YAML) with names of serve's flags and their values, and url and key of the hub to talk to." placeholder:"FILE" env:"GREENLANE_CONFIG"`
 	Version kong.VersionFlag `help:"Print the version and exit." env:"-"`
 
 	Serve     serveCmd     `cmd:"" help:"Run the hub."`
+	Demo      demoCmd      `cmd:"" help:"See a hub at work, with invented trade and a receiver."`
 	Send      sendCmd      `cmd:"" help:"Post customs messages from files or standard input, and print what each did."`
 	Events    eventsCmd    `cmd:"" help:"Read or follow the log."`
 	Timeline  timelineCmd  `cmd:"" help:"Show one consignment's history by any reference."`
@@ -53,47 +55,94 @@ type stdio struct {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	// A second signal ends the program at once.
+	context.AfterFunc(ctx, stop)
+	dropEmptyVariables()
 	os.Exit(run(ctx, os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr}))
+}
+
+// dropEmptyVariables takes a variable without a value for one that is not set:
+// that is how a deployment leaves a setting alone.
+func dropEmptyVariables() {
+	for _, variable := range os.Environ() {
+		if name, value, _ := strings.Cut(variable, "="); value == "" && strings.HasPrefix(name, "GREENLANE_") {
+			os.Unsetenv(name)
+		}
+	}
 }
 
 // run parses the arguments and runs the command they name. It returns the exit
 // code: 0 done, 1 failed, 2 wrong usage.
 func run(ctx context.Context, args []string, std stdio) int {
-	var c cli
+	var file *configuration
 	exit := -1
-	parser, err := kong.New(&c,
-		kong.Name("greenlane"),
-		kong.Description("Customs event hub: reads authorities' messages, keeps every event in one ordered log, delivers each as a signed webhook."),
-		kong.Writers(std.out, std.err),
-		kong.Exit(func(code int) { exit = code }),
-		kong.DefaultEnvars("GREENLANE"),
-		kong.Configuration(yamlResolver),
-		kong.Vars{"version": "greenlane " + version},
-		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(&std),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
-	)
-	if err != nil {
-		panic(err) // the command line is described wrongly
+	parser := newParser(ctx, &std, func(code int) { exit = code }, func(c *configuration) { file = c })
+	switch {
+	case len(args) == 0:
+		// Whoever calls it without a command wants to know which there are.
+		parser.Stdout = std.err
+		_, _ = parser.Parse([]string{"--help"})
+		return exitUsage
+	case args[0] == "help":
+		args = append(args[1:], "--help")
 	}
-	keepEnvironment(parser.Model)
 	parsed, err := parser.Parse(args)
 	if exit >= 0 {
 		return exit
 	}
 	if err != nil {
-		fmt.Fprintf(std.err, "greenlane: %v\n", err)
+		var selected *kong.Node
 		var usage *kong.ParseError
 		if errors.As(err, &usage) && usage.Context != nil {
-			fmt.Fprintf(std.err, "Run \"greenlane %s--help\" to see what there is.\n", commandName(usage.Context))
+			selected = usage.Context.Selected()
 		}
-		return exitUsage
+		return fail(std.err, usageError{errors.New(wording(err, args, selected, file))}, called(selected, args))
 	}
 	if err := parsed.Run(); err != nil {
-		fmt.Fprintf(std.err, "greenlane: %v\n", err)
-		return exitCode(err)
+		return fail(std.err, explain(ctx, err, parsed.Selected()), called(parsed.Selected(), args))
 	}
 	return exitOK
+}
+
+// newParser describes the command line.
+func newParser(ctx context.Context, std *stdio, exit func(int), configured func(*configuration)) *kong.Kong {
+	parser, err := kong.New(&cli{},
+		kong.Name("greenlane"),
+		kong.Description("Customs event hub: reads authorities' messages, keeps every event in one ordered log, delivers each as a signed webhook."),
+		kong.Writers(std.out, std.err),
+		kong.Exit(exit),
+		kong.DefaultEnvars("GREENLANE"),
+		kong.Configuration(func(r io.Reader) (kong.Resolver, error) {
+			c, err := readConfiguration(r)
+			configured(c)
+			return c, err
+		}),
+		kong.Vars{"version": "greenlane " + version},
+		kong.ExplicitGroups([]kong.Group{{Key: "hub", Title: "Which hub:"}}),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(std),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+	)
+	if err != nil {
+		panic(err) // the command line is described wrongly
+	}
+	parser.Model.HelpFlag.Help = "Show this help and exit."
+	keepEnvironment(parser.Model)
+	return parser
+}
+
+// fail says what went wrong and returns the exit code for it.
+func fail(w io.Writer, err error, selected *kong.Node) int {
+	fmt.Fprintf(w, "greenlane: %v\n", err)
+	code := exitCode(err)
+	if code == exitUsage {
+		command := ""
+		if selected != nil {
+			command = selected.Path() + " "
+		}
+		fmt.Fprintf(w, "Run \"greenlane %s--help\" to see what there is.\n", command)
+	}
+	return code
 }
 
 // keepEnvironment lets the environment set what describes a hub, and not what
@@ -102,18 +151,11 @@ func keepEnvironment(app *kong.Application) {
 	hub := []string{"url", "key", "data", "config"}
 	for _, node := range app.Leaves(false) {
 		for _, flag := range node.Flags {
-			if node.Name != "serve" && node.Name != "demo" && !slices.Contains(hub, flag.Name) {
+			if node.Name != "serve" && !slices.Contains(hub, flag.Name) {
 				flag.Envs, flag.Tag.Envs = nil, nil
 			}
 		}
 	}
-}
-
-func commandName(c *kong.Context) string {
-	if n := c.Selected(); n != nil {
-		return n.Path() + " "
-	}
-	return ""
 }
 
 // exitCode is the one place where kinds of error become exit codes.

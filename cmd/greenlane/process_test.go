@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -24,22 +23,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"greenlane": main})
 }
 
-// program returns the path of the program under test.
-var program = sync.OnceValue(func() string {
-	self, err := os.Executable()
-	if err != nil {
-		panic(err)
-	}
-	dir, err := os.MkdirTemp("", "greenlane-program-")
-	if err != nil {
-		panic(err)
-	}
-	path := filepath.Join(dir, "greenlane")
-	if err := os.Symlink(self, path); err != nil {
-		panic(err)
-	}
-	return path
-})
+// program is the program under test, which [testscript.Main] puts on the path.
+const program = "greenlane"
 
 // process is a hub as a process of its own.
 type process struct {
@@ -74,7 +59,7 @@ func (b *syncBuffer) String() string {
 func startHub(t testing.TB, dir string, args ...string) *process {
 	t.Helper()
 	p := &process{t: t, dir: dir, log: &syncBuffer{}, gone: make(chan struct{})}
-	p.cmd = exec.Command(program(), append([]string{"serve", "--listen", "127.0.0.1:0", "--data", dir,
+	p.cmd = exec.Command(program, append([]string{"serve", "--listen", "127.0.0.1:0", "--data", dir,
 		"--allow-endpoints", "127.0.0.0/8"}, args...)...)
 	p.cmd.Stderr = p.log
 	out, err := p.cmd.StdoutPipe()
@@ -199,7 +184,7 @@ func (p *process) wholeLog() []loggedEvent {
 // command runs the program to its end.
 func command(t testing.TB, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
-	cmd := exec.Command(program(), args...)
+	cmd := exec.Command(program, args...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()

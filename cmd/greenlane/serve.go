@@ -11,6 +11,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"os"
+	"runtime/debug"
+	"syscall"
 	"time"
 
 	"greenlane"
@@ -24,16 +27,45 @@ import (
 
 // serveCmd runs the hub.
 type serveCmd struct {
-	Listen         string   `help:"Address to listen on." default:"127.0.0.1:8080"`
-	Data           string   `help:"Data folder." default:"./greenlane-data" type:"path"`
-	AllowEndpoints []string `help:"Webhook targets to allow although they are not public: CIDR prefixes or host names." placeholder:"CIDR-or-host"`
-	DebugListen    string   `help:"Address for Go profiles (net/http/pprof); off by default. It has no authentication." placeholder:"127.0.0.1:6060"`
-	LogLevel       string   `help:"Least level that is logged: debug, info, warn, error." enum:"debug,info,warn,error" default:"info"`
+	Listen         string   `help:"Address to listen on, host:port; :8080 is every address of this machine, port 0 any free port." default:"127.0.0.1:8080"`
+	Data           string   `help:"Data folder; made if it is not there. One hub runs on it at a time." default:"./greenlane-data" type:"path"`
+	AllowEndpoints []string `help:"Webhook targets to allow although they are not public: CIDR prefixes or host names, separated by commas, such as 10.0.0.0/8,erp.internal." placeholder:"CIDR-or-host"`
+	DebugListen    string   `help:"Address for Go profiles (net/http/pprof), such as 127.0.0.1:6060; off when left out. It has no authentication." placeholder:"HOST:PORT"`
+	LogLevel       string   `help:"Least level that is logged: debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
 	LogFormat      string   `help:"Form of the log on standard error: text or json." enum:"text,json" default:"text"`
 }
 
+// Help says what happens at the first start, and how it is configured.
+func (*serveCmd) Help() string {
+	return `
+Runs until it is interrupted (Ctrl-C or SIGTERM), and then finishes what is under way. The first start makes an account and an administrator's key. The key is written to admin.key in the data folder and never printed; the other commands read it there.
+
+Each flag may also be set by its variable, GREENLANE_…, or in a configuration file; a flag overrules a variable, and a variable the file.
+
+Examples:
+
+    greenlane serve
+    greenlane serve --listen :8080 --data /var/lib/greenlane
+    greenlane serve --config greenlane.yaml
+
+A configuration file:
+
+    listen: 127.0.0.1:8080
+    data: /var/lib/greenlane
+    allow-endpoints: [10.0.0.0/8, erp.internal]
+    log-format: json`
+}
+
+// collectAt lets the heap grow to four times what lives in it before it is
+// swept: memory is cheaper here than the third of a core that twice costs under
+// load. GOGC, when set, counts instead.
+const collectAt = 400
+
 // Run serves until the context ends.
 func (c *serveCmd) Run(ctx context.Context, std *stdio) error {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(collectAt)
+	}
 	log, err := newLog(std.err, c.LogLevel, c.LogFormat)
 	if err != nil {
 		return err
@@ -91,7 +123,7 @@ func openServer(ctx context.Context, c *serveCmd, log *slog.Logger) (*server, er
 func (s *server) open(ctx context.Context, c *serveCmd) error {
 	guard, err := delivery.NewGuard(c.AllowEndpoints)
 	if err != nil {
-		return usageError{err}
+		return usageError{fmt.Errorf("--allow-endpoints: %w", err)}
 	}
 	if s.folder, err = openFolder(c.Data); err != nil {
 		return err
@@ -111,8 +143,8 @@ func (s *server) open(ctx context.Context, c *serveCmd) error {
 	s.api = api.New(api.Options{
 		Hub: s.hub, Engine: s.engine, Guard: guard, Clock: clock, Random: rand.Reader, Log: s.log, Version: version,
 	})
-	if s.listener, err = net.Listen("tcp", c.Listen); err != nil {
-		return fmt.Errorf("listen: %w", err)
+	if s.listener, err = listen(c.Listen); err != nil {
+		return err
 	}
 	m := newMetrics(s.hub, s.engine)
 	shell := &web.Shell{Log: s.log, Observe: m.observe}
@@ -142,7 +174,29 @@ func (s *server) routes(m *metrics) http.Handler {
 	return mux
 }
 
-func (s *server) url() string { return "http://" + s.listener.Addr().String() }
+// listen takes the address for this program.
+func listen(address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	var form *net.AddrError
+	switch {
+	case err == nil:
+		return l, nil
+	case errors.As(err, &form):
+		return nil, usageError{fmt.Errorf("--listen: %q is not host:port, such as 127.0.0.1:8080 or :8080", address)}
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, &wordedError{fmt.Sprintf("--listen: another program listens on %s; stop it, or choose another port", address), err}
+	}
+	return nil, fmt.Errorf("--listen: %s can't be listened on: %s", address, networkReason(err))
+}
+
+// url is where this machine reaches the hub.
+func (s *server) url() string {
+	address := s.listener.Addr().(*net.TCPAddr)
+	if address.IP.IsUnspecified() {
+		return fmt.Sprintf("http://localhost:%d", address.Port)
+	}
+	return "http://" + address.String()
+}
 
 // close releases what was opened, the last first.
 func (s *server) close() error {
@@ -181,8 +235,8 @@ func (s *server) run(ctx context.Context, ready func()) error {
 		followers = append(followers, startPart(fails, s.engine.Run))
 		requests := startPart(fails, func(context.Context) error { return s.http.Serve(s.listener) })
 		if s.debug != nil {
-			debug := startPart(fails, func(context.Context) error { return s.debug.ListenAndServe() })
-			defer debug.stop()
+			profiling := startPart(fails, func(context.Context) error { return s.debug.ListenAndServe() })
+			defer profiling.stop()
 			defer s.debug.Close()
 		}
 		ready()

@@ -3,10 +3,11 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"greenlane/internal/hub"
 	"greenlane/internal/store/sqlite"
@@ -18,13 +19,26 @@ type verifyCmd struct {
 	JSON bool   `help:"Print JSON."`
 }
 
-var errDifferences = errors.New("the stored state is not what the log adds up to")
+// Help says what is held against what.
+func (*verifyCmd) Help() string {
+	return `
+Checks that no event was changed, taken out or put in since it was recorded; that the stored state of every declaration, shipment, entry and other subject is what its events add up to; that each is found by its references; and that the endpoints' cursors and lanes point into the log.
+
+The hub may run meanwhile: what is checked is the log as of the start. Nothing is repaired. The exit code is 1 if anything differs.
+
+Keep the head's hash somewhere else: as long as a later check says that the event of that position has the same hash, the log up to there is what it was.
+
+Examples:
+
+    greenlane verify
+    greenlane verify --data /var/lib/greenlane --json`
+}
 
 // Run verifies and reports; differences are a failure.
 func (c *verifyCmd) Run(ctx context.Context, std *stdio) error {
 	path := filepath.Join(c.Data, databaseFile)
-	if _, err := os.Stat(path); err != nil {
-		return fmt.Errorf("no hub's data there: %w", err)
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return fmt.Errorf("--data: there is no %s in %s; say where the hub's data folder is", databaseFile, c.Data)
 	}
 	db, err := sqlite.Open(ctx, path)
 	if err != nil {
@@ -38,23 +52,27 @@ func (c *verifyCmd) Run(ctx context.Context, std *stdio) error {
 		return err
 	}
 	if c.JSON {
-		if err := json.NewEncoder(std.out).Encode(report); err != nil {
-			return err
-		}
+		err = json.NewEncoder(std.out).Encode(report)
 	} else {
-		fmt.Fprintf(std.out, "%d events, %d subjects, %d open lanes; head %.16s…\n", report.Events, report.Subjects, report.Lanes, report.Head)
-		for _, p := range report.Problems {
-			fmt.Fprintf(std.out, "difference: %s\n", p)
-		}
-		if report.Hidden > 0 {
-			fmt.Fprintf(std.out, "and %d more\n", report.Hidden)
-		}
+		err = printReport(std.out, report)
 	}
-	if !report.OK() {
-		return errDifferences
+	if found := len(report.Problems) + report.Hidden; err == nil && found > 0 {
+		err = fmt.Errorf("%s is not what its log says: differences: %d", c.Data, found)
 	}
-	if !c.JSON {
-		fmt.Fprintln(std.out, "all as the log says")
+	return err
+}
+
+func printReport(w io.Writer, r *hub.Report) error {
+	for _, p := range r.Problems {
+		fmt.Fprintf(w, "difference: %s\n", p)
 	}
-	return nil
+	if r.Hidden > 0 {
+		fmt.Fprintf(w, "and %d more\n", r.Hidden)
+	}
+	err := facts(w, "events", strconv.FormatInt(r.Events, 10), "head", orDash(r.Head), "subjects", strconv.FormatInt(r.Subjects, 10),
+		"open lanes", strconv.Itoa(r.Lanes))
+	if err == nil && r.OK() {
+		_, err = fmt.Fprintln(w, "No differences: everything is as the log says.")
+	}
+	return err
 }

@@ -45,7 +45,8 @@ type endpoint struct {
 
 	buffer   buffer
 	flushing bool
-	// held keeps passed where it is while a change of settings is recorded.
+	// held keeps passed where it is, and attempts from beginning, while a change
+	// of settings is recorded.
 	held  bool
 	pause time.Duration
 	// ops wait until nothing is being committed; those that need it, until
@@ -121,13 +122,41 @@ func (ep *endpoint) revise(revisions []*store.Revision) error {
 
 // revisionAt returns the number of the settings that hold for a position.
 func (ep *endpoint) revisionAt(position int64) int {
-	number := ep.history[0].Number
-	for _, r := range ep.history {
+	for _, r := range slices.Backward(ep.history) {
 		if r.From < position {
-			number = r.Number
+			return r.Number
 		}
 	}
-	return number
+	return ep.history[0].Number
+}
+
+// wanted reports whether the settings that hold for an event want it.
+func (ep *endpoint) wanted(ev *greenlane.Event) bool {
+	if number := ep.revisionAt(ev.Position); number != ep.current {
+		return ep.revisions[number].Matches(ev.Type)
+	}
+	return ep.wants[ev.Type]
+}
+
+// begun returns the last position that may have been sent. Settings that change
+// hold beyond it: an event below, wanted only now, would arrive after a later
+// one of its subject.
+func (ep *endpoint) begun() int64 {
+	last := max(ep.passed, ep.history[len(ep.history)-1].From)
+	for _, it := range ep.window {
+		if it.settled {
+			last = max(last, it.position)
+		}
+	}
+	for p := range ep.settled {
+		last = max(last, p)
+	}
+	for _, l := range ep.lanes {
+		if l.generation == 1 && l.head != nil && (l.row != nil || l.state == laneSending) {
+			last = max(last, l.head.position)
+		}
+	}
+	return last
 }
 
 // detach makes the endpoint read the log for itself, from where the loop was.
@@ -146,7 +175,7 @@ func (ep *endpoint) offer(ev *greenlane.Event) bool {
 		return false
 	}
 	ep.engine.touch(ep)
-	if ep.settled[ev.Position] {
+	if ev.Position <= ep.passed || ep.settled[ev.Position] {
 		return true
 	}
 	l := ep.lane(ep.keyOf(ev), 1)
@@ -164,7 +193,7 @@ func (ep *endpoint) offer(ev *greenlane.Event) bool {
 		ep.window = append(ep.window, l.head)
 		return true
 	}
-	it := &item{position: ev.Position, event: ev, revision: ep.current, lane: l, windowed: true}
+	it := &item{position: ev.Position, event: ev, revision: ep.revisionAt(ev.Position), lane: l, windowed: true}
 	ep.window = append(ep.window, it)
 	l.push(it)
 	return true
@@ -173,7 +202,7 @@ func (ep *endpoint) offer(ev *greenlane.Event) bool {
 // keyOf returns the lane of an event: its subject, or itself where order does
 // not matter.
 func (ep *endpoint) keyOf(ev *greenlane.Event) int64 {
-	if ep.settings().Ordering == OrderNone {
+	if ep.revisions[ep.revisionAt(ev.Position)].Ordering == OrderNone {
 		return -ev.Position
 	}
 	return ev.Subject.Key()
@@ -214,7 +243,7 @@ func (ep *endpoint) catchUp() {
 			if ev.Position > ep.engine.position {
 				break
 			}
-			if ev.Account == ep.row.Account && ep.wants[ev.Type] && !ep.offer(ev) {
+			if ev.Account == ep.row.Account && ep.wanted(ev) && !ep.offer(ev) {
 				return
 			}
 			ep.read = ev.Position
@@ -227,18 +256,25 @@ func (ep *endpoint) catchUp() {
 func (ep *endpoint) readOn() {
 	ep.reading = true
 	until := ep.engine.position
-	types := make([]greenlane.EventType, 0, len(ep.wants))
-	for t := range ep.wants {
-		types = append(types, t)
-	}
 	q := store.EventQuery{
-		Account: ep.row.Account, After: ep.read, Before: until + 1, Types: types, Limit: readAtOnce, Scan: scanAtOnce,
+		Account: ep.row.Account, After: ep.read, Before: until + 1, Types: ep.typesAfter(ep.read), Limit: readAtOnce, Scan: scanAtOnce,
 	}
 	e, revision := ep.engine, ep.current
 	e.workers.Go(func() {
 		page, err := e.store.Events(e.sending, q)
 		e.post(func() { ep.caughtUp(page, until, revision, err) })
 	})
+}
+
+// typesAfter returns the types that any settings want that hold beyond a
+// position.
+func (ep *endpoint) typesAfter(position int64) []greenlane.EventType {
+	var types []greenlane.EventType
+	for number := ep.revisionAt(position + 1); number <= ep.current; number++ {
+		types = append(types, ep.revisions[number].Types()...)
+	}
+	slices.Sort(types)
+	return slices.Compact(types)
 }
 
 func (ep *endpoint) caughtUp(page store.EventPage, until int64, revision int, err error) {
@@ -256,7 +292,7 @@ func (ep *endpoint) caughtUp(page store.EventPage, until int64, revision int, er
 		return
 	}
 	for _, ev := range page.Events {
-		if !ep.offer(ev) {
+		if ep.wanted(ev) && !ep.offer(ev) {
 			return
 		}
 		ep.read = ev.Position
@@ -271,8 +307,9 @@ func (ep *endpoint) caughtUp(page store.EventPage, until int64, revision int, er
 // send starts attempts at the lanes that are ready.
 func (ep *endpoint) send() {
 	most := ep.settings().Concurrency
-	// A waiting change goes first, or busy lanes would put it off for ever.
-	for len(ep.waiting) > 0 && ep.inflight < most && len(ep.ops) == 0 {
+	// A waiting change goes first, or busy lanes would put it off for ever; and
+	// nothing begins until it is recorded, because it decided where it holds.
+	for len(ep.waiting) > 0 && ep.inflight < most && len(ep.ops) == 0 && !ep.held {
 		l := ep.waiting[0]
 		ep.waiting = ep.waiting[1:]
 		if l.state == laneReady {
@@ -420,8 +457,12 @@ func (ep *endpoint) skipped(position, key int64) bool {
 	})
 }
 
-// disable stops the endpoint at once and records why.
+// disable stops the endpoint at once and records why. Other attempts may have
+// been in flight: the first that says so is the one recorded.
 func (ep *endpoint) disable(reason string) {
+	if !ep.enabled() {
+		return
+	}
 	row := *ep.row
 	row.State, row.Reason, row.UpdatedAt = store.EndpointDisabled, reason, ep.engine.clock()
 	ep.row = &row

@@ -1,229 +1,23 @@
 package delivery_test
 
 import (
-	"context"
-	"crypto/rand"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"greenlane"
 	"greenlane/internal/delivery"
 	"greenlane/internal/hub"
-	"greenlane/internal/store"
 	"greenlane/internal/store/sqlite"
+	"greenlane/internal/store/storetest"
 )
-
-// receiver records what arrives and answers as it is told.
-type receiver struct {
-	*httptest.Server
-	mu  sync.Mutex
-	got []arrival
-	// answer decides the status, 200 by default.
-	answer func(a arrival, count int) int
-	news   chan struct{}
-}
-
-type arrival struct {
-	id, subject, kind string
-	position          int64
-	attempt           int
-	header            http.Header
-	body              []byte
-	status            int
-}
-
-func newReceiver(t testing.TB) *receiver {
-	r := &receiver{news: make(chan struct{}, 1)}
-	r.Server = httptest.NewServer(http.HandlerFunc(r.serve))
-	t.Cleanup(r.Close)
-	return r
-}
-
-func (r *receiver) serve(w http.ResponseWriter, req *http.Request) {
-	body, _ := io.ReadAll(req.Body)
-	position, _ := strconv.ParseInt(req.Header.Get("Greenlane-Position"), 10, 64)
-	attempt, _ := strconv.Atoi(req.Header.Get("Greenlane-Attempt"))
-	a := arrival{
-		id: req.Header.Get("Webhook-Id"), subject: req.Header.Get("Greenlane-Subject"), position: position,
-		kind: req.Header.Get("Greenlane-Event-Type"), attempt: attempt, header: req.Header, body: body, status: 200,
-	}
-	r.mu.Lock()
-	answer := r.answer
-	count := 0
-	for _, before := range r.got {
-		if before.id == a.id {
-			count++
-		}
-	}
-	r.mu.Unlock()
-	if answer != nil {
-		a.status = answer(a, count+1)
-	}
-	r.mu.Lock()
-	r.got = append(r.got, a)
-	r.mu.Unlock()
-	select {
-	case r.news <- struct{}{}:
-	default:
-	}
-	w.WriteHeader(a.status)
-}
-
-func (r *receiver) arrivals() []arrival {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Clone(r.got)
-}
-
-// acknowledged returns the positions answered with 2xx, each once.
-func (r *receiver) acknowledged() map[int64]bool {
-	out := map[int64]bool{}
-	for _, a := range r.arrivals() {
-		if a.status < 300 {
-			out[a.position] = true
-		}
-	}
-	return out
-}
-
-// until waits for a condition on what arrived.
-func (r *receiver) until(t testing.TB, what string, done func() bool) {
-	t.Helper()
-	limit := time.After(20 * time.Second)
-	for !done() {
-		select {
-		case <-r.news:
-		case <-time.After(20 * time.Millisecond):
-		case <-limit:
-			t.Fatalf("gave up waiting for %s; %d arrivals", what, len(r.arrivals()))
-		}
-	}
-}
-
-// rig is a hub with its engine on one database.
-type rig struct {
-	hub    *hub.Hub
-	engine *delivery.Engine
-	store  store.Store
-	stop   func()
-}
-
-func start(t testing.TB, dir string) *rig {
-	t.Helper()
-	s, err := sqlite.Open(t.Context(), filepath.Join(dir, "greenlane.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return startOn(t, s)
-}
-
-func startOn(t testing.TB, s store.Store) *rig {
-	t.Helper()
-	h, err := hub.Open(t.Context(), s, hub.Options{Random: rand.Reader})
-	if err != nil {
-		t.Fatal(err)
-	}
-	guard, err := delivery.NewGuard([]string{"127.0.0.0/8"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	sender := delivery.NewSender(guard, greenlane.SystemClock, "test")
-	engine := delivery.New(h, delivery.Options{Sender: sender, Chance: func() float64 { return 0.5 }})
-	hubCtx, stopHub := context.WithCancel(context.Background())
-	engineCtx, stopEngine := context.WithCancel(context.Background())
-	ended := make(chan error, 2)
-	go func() { ended <- h.Run(hubCtx) }()
-	engineEnded := make(chan error, 1)
-	go func() { engineEnded <- engine.Run(engineCtx) }()
-	r := &rig{hub: h, engine: engine, store: s}
-	r.stop = sync.OnceFunc(func() {
-		stopEngine()
-		if err := <-engineEnded; err != nil {
-			t.Errorf("engine ended with %v", err)
-		}
-		stopHub()
-		if err := <-ended; err != nil {
-			t.Errorf("hub ended with %v", err)
-		}
-		sender.Close()
-		s.Close()
-	})
-	t.Cleanup(r.stop)
-	if h.Account(1) == nil {
-		if _, err := s.Reserve(t.Context(), store.SubjectNumbers, 1); err != nil {
-			t.Fatal(err)
-		}
-		r.do(t, hub.Unit{Account: 1, Commands: []greenlane.Command{greenlane.RecordAccount{
-			Number: 1, Type: greenlane.EventAccountCreated, Body: greenlane.AccountChanged{}}},
-			Rows: hub.Rows{Accounts: []*greenlane.Account{{Number: 1, Domain: "example.com", Region: "US"}}}})
-	}
-	return r
-}
-
-func (r *rig) do(t testing.TB, u hub.Unit) *hub.Outcome {
-	t.Helper()
-	o, err := r.hub.Do(t.Context(), u)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return o
-}
-
-// endpoint creates an endpoint and returns its number.
-func (r *rig) endpoint(t testing.TB, url string, set func(*delivery.Settings)) int64 {
-	t.Helper()
-	s := delivery.Settings{URL: url}
-	if set != nil {
-		set(&s)
-	}
-	row := &store.Endpoint{Secrets: []store.Secret{{Text: "a secret of the test"}}}
-	_, err := r.engine.Create(t.Context(), delivery.Request{Account: 1}, row, s.WithDefaults(), r.hub.Head(), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return row.Number
-}
-
-// record makes an event of a shipment's entry.
-func (r *rig) record(t testing.TB, shipment string, n int) {
-	t.Helper()
-	key := greenlane.ShipmentKey{Number: shipment}
-	r.do(t, hub.Unit{Account: 1, Commands: []greenlane.Command{
-		greenlane.TrackShipment{Key: key},
-		greenlane.RecordActivities{Shipment: key, Activities: []greenlane.NewActivity{{
-			Date: time.Date(2025, 7, 1, 0, n, 0, 0, time.UTC), Code: "1M", Message: fmt.Sprint("note ", n)}}},
-	}})
-}
-
-func entries(s *delivery.Settings) {
-	s.Events = []string{string(greenlane.EventEntryStatus)}
-	s.Schedule = delivery.Schedule{Waits: []time.Duration{0, time.Millisecond, time.Millisecond, time.Millisecond}}
-}
-
-// inOrder holds that each subject's events arrived in order of first arrival.
-func inOrder(t testing.TB, got []arrival) {
-	t.Helper()
-	last := map[string]int64{}
-	seen := map[string]bool{}
-	for _, a := range got {
-		if a.status >= 300 || seen[a.id] {
-			continue
-		}
-		seen[a.id] = true
-		if a.position < last[a.subject] {
-			t.Errorf("%s: position %d arrived after %d", a.subject, a.position, last[a.subject])
-		}
-		last[a.subject] = a.position
-	}
-}
 
 func TestDeliversInOrder(t *testing.T) {
 	t.Parallel()
@@ -239,49 +33,6 @@ func TestDeliversInOrder(t *testing.T) {
 	if n := len(rec.arrivals()); n != 200 {
 		t.Errorf("%d arrivals for 200 events", n)
 	}
-}
-
-func TestRetriesKeepTheLaneInOrder(t *testing.T) {
-	t.Parallel()
-	r, rec := start(t, t.TempDir()), newReceiver(t)
-	failing := int64(0)
-	rec.answer = func(a arrival, count int) int {
-		rec.mu.Lock()
-		defer rec.mu.Unlock()
-		if failing == 0 {
-			failing = a.position
-		}
-		if a.position == failing && count <= 2 {
-			return 500
-		}
-		return 200
-	}
-	r.endpoint(t, rec.URL, func(s *delivery.Settings) {
-		entries(s)
-		s.Schedule = delivery.Schedule{Waits: []time.Duration{0, 100 * time.Millisecond, 100 * time.Millisecond}}
-	})
-	for n := range 3 {
-		r.record(t, "HELD", n)
-	}
-	r.record(t, "OTHER", 0)
-	rec.until(t, "4 events", func() bool { return len(rec.acknowledged()) == 4 })
-	var attempts []int
-	var order []string
-	for _, a := range rec.arrivals() {
-		if a.position == failing {
-			attempts = append(attempts, a.attempt)
-		}
-		if a.status == 200 {
-			order = append(order, a.subject)
-		}
-	}
-	if !slices.Equal(attempts, []int{1, 2, 3}) {
-		t.Errorf("attempts %v, want 1 2 3", attempts)
-	}
-	if order[0] == order[1] || order[1] != order[2] {
-		t.Errorf("acknowledged in the order %v: the other subject should not have waited", order)
-	}
-	inOrder(t, rec.arrivals())
 }
 
 func TestRestartBetweenAttempts(t *testing.T) {
@@ -313,37 +64,195 @@ func TestRestartBetweenAttempts(t *testing.T) {
 	}
 }
 
-func TestUsedUpScheduleParks(t *testing.T) {
+// TestConcurrency holds that an endpoint has as many attempts at once as it
+// allows and no more, and that one that does not answer delays no other.
+func TestConcurrency(t *testing.T) {
 	t.Parallel()
-	r, rec := start(t, t.TempDir()), newReceiver(t)
-	var mended sync.Map
-	rec.answer = func(a arrival, count int) int {
-		if _, ok := mended.Load("yes"); ok {
-			return 200
+	r, slow, quick := startAt(t, t.TempDir(), newWatch().time), newReceiver(t), newReceiver(t)
+	release := make(chan struct{})
+	var running, most atomic.Int64
+	slow.answer = func(arrival, int) int {
+		most.Store(max(most.Load(), running.Add(1)))
+		<-release
+		running.Add(-1)
+		return 200
+	}
+	number := r.endpoint(t, slow.URL, func(s *delivery.Settings) { entries(s); s.Concurrency = 3 })
+	other := r.endpoint(t, quick.URL, entries)
+	for n := range 8 {
+		r.record(t, fmt.Sprint("SHIP", n), 0)
+	}
+	quick.until(t, "the other endpoint's events", func() bool { return len(quick.acknowledged()) == 8 })
+	r.quiet(t, quick, other)
+	slow.until(t, "three attempts", func() bool { return running.Load() == 3 })
+	if s := r.status(t, number); s.InFlight != 3 || s.Unsettled != 8 {
+		t.Errorf("%+v", s)
+	}
+	close(release)
+	r.quiet(t, slow, number)
+	if n := len(slow.acknowledged()); n != 8 || most.Load() != 3 {
+		t.Errorf("%d events, %d at once", n, most.Load())
+	}
+}
+
+// TestSlowAttempt holds that an attempt that takes long does not hold up the
+// cursor: a row speaks for it, which a restart finds.
+func TestSlowAttempt(t *testing.T) {
+	t.Parallel()
+	clock := newWatch()
+	r, rec := startAt(t, t.TempDir(), clock.time), newReceiver(t)
+	release := make(chan struct{})
+	var slow atomic.Int64
+	rec.answer = func(a arrival, _ int) int {
+		if slow.CompareAndSwap(0, a.position) {
+			<-release
 		}
-		return 500
+		return 200
+	}
+	number := r.endpoint(t, rec.URL, entries)
+	subject := r.record(t, "A", 0)
+	rec.until(t, "the attempt", func() bool { return slow.Load() > 0 })
+	r.record(t, "A", 1)
+	r.record(t, "B", 0)
+	rec.until(t, "the other subject", func() bool { return len(rec.arrivals()) == 1 })
+	clock.move(2*time.Second - time.Microsecond)
+	r.status(t, number)
+	if s := r.status(t, number); s.OpenLanes != 0 || s.Cursor >= slow.Load() {
+		t.Errorf("before the time: %+v", s)
+	}
+	clock.move(time.Microsecond)
+	rec.until(t, "the cursor to pass", func() bool { return r.status(t, number).Cursor == r.hub.Head() })
+	r.recorded(t, number)
+	lanes, err := r.store.Lanes(t.Context(), number)
+	if err != nil || len(lanes) != 1 || lanes[0].Head != slow.Load() || greenlane.SubjectFromKey(lanes[0].Key).String() != subject {
+		t.Fatalf("lanes %+v, %v", lanes, err)
+	}
+	if cursor, err := r.store.Cursor(t.Context(), fmt.Sprint("endpoint/", number)); err != nil || cursor < slow.Load() {
+		t.Errorf("the cursor is recorded at %d, %v", cursor, err)
+	}
+	close(release)
+	rec.until(t, "all events", func() bool { return len(rec.acknowledged()) == 3 })
+	if s := r.quiet(t, rec, number); s.OpenLanes != 0 || len(rec.arrivals()) != 3 {
+		t.Errorf("%+v, arrived %v", s, said(rec.arrivals()))
+	}
+	inOrder(t, rec.arrivals())
+}
+
+// bulk records an event for each of many subjects at once.
+func (r *rig) bulk(t testing.TB, subjects, n int) {
+	t.Helper()
+	var commands []greenlane.Command
+	for i := range subjects {
+		key := greenlane.ShipmentKey{Number: fmt.Sprint("BULK", i)}
+		commands = append(commands, greenlane.TrackShipment{Key: key}, greenlane.RecordActivities{
+			Shipment: key, Activities: []greenlane.NewActivity{{
+				Date: time.Date(2025, 7, 1, 0, n, 0, 0, time.UTC), Code: "1M", Message: fmt.Sprint("note ", n)}}})
+	}
+	r.do(t, commands...)
+}
+
+// TestBacklog gives an endpoint more than it may have unsettled at once, first
+// while nothing is answered, then while it is disabled and the hub restarts, so
+// that all has to be read from the store. Everything arrives once, in order.
+func TestBacklog(t *testing.T) {
+	t.Parallel()
+	dir, clock := t.TempDir(), newWatch()
+	r, rec := startAt(t, dir, clock.time), newReceiver(t)
+	release := make(chan struct{})
+	rec.answer = func(arrival, int) int { <-release; return 200 }
+	number := r.endpoint(t, rec.URL, entries)
+	const subjects, bound = 600, 1024
+	r.bulk(t, subjects, 0)
+	r.bulk(t, subjects, 1)
+	rec.until(t, "the endpoint to stall", func() bool { return r.status(t, number).Stalled })
+	if s := r.status(t, number); s.Unsettled != bound || s.InFlight != delivery.DefaultConcurrency {
+		t.Errorf("stalled: %+v", s)
+	}
+	close(release)
+	rec.until(t, "the backlog", func() bool { return len(rec.arrivals()) == 2*subjects })
+	if s := r.quiet(t, rec, number); s.Stalled || s.Lag != 0 {
+		t.Errorf("caught up: %+v", s)
+	}
+	if _, err := r.engine.Disable(t.Context(), by(number), ""); err != nil {
+		t.Fatal(err)
+	}
+	r.bulk(t, subjects, 2)
+	r.bulk(t, subjects, 3)
+	r.stop()
+	r = startAt(t, dir, clock.time)
+	if _, err := r.engine.Enable(t.Context(), by(number), 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	rec.until(t, "what it missed", func() bool { return len(rec.arrivals()) >= 4*subjects })
+	r.quiet(t, rec, number)
+	if n := len(rec.arrivals()); n != 4*subjects || len(rec.acknowledged()) != n {
+		t.Errorf("%d arrivals", n)
+	}
+	inOrder(t, rec.arrivals())
+}
+
+// TestWithoutOrder holds that a failing event of an endpoint that wants no order
+// holds back nothing, and that each comes back after a restart.
+func TestWithoutOrder(t *testing.T) {
+	t.Parallel()
+	dir, clock := t.TempDir(), newWatch()
+	r, rec := startAt(t, dir, clock.time), newReceiver(t)
+	rec.answer = func(a arrival, count int) int {
+		if a.position%2 == 0 && count == 1 {
+			return 500
+		}
+		return 200
+	}
+	number := r.endpoint(t, rec.URL, func(s *delivery.Settings) {
+		s.Events, s.Ordering = []string{string(greenlane.EventEntryStatus)}, delivery.OrderNone
+	})
+	for n := range 5 {
+		r.record(t, "A", n)
+	}
+	all := r.positions(t, greenlane.EventEntryStatus)
+	even := slices.DeleteFunc(slices.Clone(all), func(p int64) bool { return p%2 != 0 })
+	if s := r.quiet(t, rec, number); len(rec.arrivals()) != 5 || s.OpenLanes != len(even) || len(even) == 0 {
+		t.Errorf("%+v, arrived %v", s, said(rec.arrivals()))
+	}
+	r.stop()
+	r = startAt(t, dir, clock.time)
+	clock.move(5 * time.Second)
+	r.status(t, number)
+	rec.until(t, "all events", func() bool { return len(rec.acknowledged()) == 5 })
+	if s := r.quiet(t, rec, number); s.OpenLanes != 0 || len(rec.arrivals()) != 5+len(even) {
+		t.Errorf("%+v, arrived %v", s, said(rec.arrivals()))
+	}
+}
+
+// TestStorageAway holds that what was sent is recorded once storage is back, that
+// it is not sent again for that, and that changes fail meanwhile.
+func TestStorageAway(t *testing.T) {
+	t.Parallel()
+	inner, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "greenlane.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	faulty := storetest.NewFaulty(inner)
+	r, rec := startOn(t, faulty, greenlane.SystemClock), newReceiver(t)
+	away := greenlane.Errorf(greenlane.Unavailable, "storage_unavailable", "storage is away")
+	rec.answer = func(_ arrival, _ int) int {
+		faulty.Fail(faulty.Appends()+1, storetest.Before, away)
+		return 200
 	}
 	number := r.endpoint(t, rec.URL, entries)
 	r.record(t, "A", 0)
-	r.record(t, "A", 1)
-	rec.until(t, "4 attempts", func() bool { return len(rec.arrivals()) == 4 })
-	var head int64
-	rec.until(t, "the lane to park", func() bool {
-		list, _, err := r.engine.Deliveries(t.Context(), delivery.DeliveryQuery{Account: 1, Endpoint: number, State: delivery.DeliveryParked, Limit: 10})
-		if err != nil {
+	rec.until(t, "storage to be away", func() bool { return r.hub.Away() != nil })
+	rec.until(t, "storage to be back", func() bool {
+		_, err := r.engine.Disable(t.Context(), by(number), "")
+		if err != nil && greenlane.KindOf(err) != greenlane.Unavailable {
 			t.Fatal(err)
 		}
-		if len(list) == 1 {
-			head = list[0].Event.Position
-		}
-		return len(list) == 1
+		return err == nil
 	})
-	mended.Store("yes", true)
-	if _, err := r.engine.Retry(t.Context(), delivery.Request{Account: 1, Endpoint: number, By: "test"}, head, "mended"); err != nil {
-		t.Fatal(err)
+	attempts := r.attempts(t, number, rec.arrivals()[0].position, 1)
+	if len(attempts) != 1 || !attempts[0].Done || len(rec.arrivals()) != 1 {
+		t.Errorf("%d attempts recorded, %d arrivals", len(attempts), len(rec.arrivals()))
 	}
-	rec.until(t, "both events", func() bool { return len(rec.acknowledged()) == 2 })
-	inOrder(t, rec.arrivals())
 }
 
 func BenchmarkEndToEnd(b *testing.B) {

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"code.dny.dev/ssrf"
@@ -19,6 +20,7 @@ import (
 type Guard struct {
 	prefixes []netip.Prefix
 	hosts    []string
+	check    *ssrf.Guardian
 	guarded  net.Dialer
 	open     net.Dialer
 }
@@ -45,13 +47,17 @@ func NewGuard(allowed []string) (*Guard, error) {
 		if text == "" || strings.ContainsAny(text, "/: ") {
 			return nil, fmt.Errorf("%q is neither a CIDR prefix such as 10.0.0.0/8 nor a host name", text)
 		}
-		g.hosts = append(g.hosts, strings.ToLower(text))
+		g.hosts = append(g.hosts, hostName(text))
 	}
-	check := ssrf.New(ssrf.WithAnyPort(), ssrf.WithAllowedV4Prefixes(v4...), ssrf.WithAllowedV6Prefixes(v6...))
-	g.guarded = net.Dialer{Timeout: connectTimeout, Control: check.Safe}
+	g.check = ssrf.New(ssrf.WithAnyPort(), ssrf.WithAllowedV4Prefixes(v4...), ssrf.WithAllowedV6Prefixes(v6...))
+	g.guarded = net.Dialer{Timeout: connectTimeout, Control: g.control}
 	g.open = net.Dialer{Timeout: connectTimeout}
 	return g, nil
 }
+
+// hostName returns a host's name as the list of allowed ones has it: lower case,
+// without the dot that ends an absolute name.
+func hostName(text string) string { return strings.ToLower(strings.TrimSuffix(text, ".")) }
 
 func parsePrefix(text string) (netip.Prefix, bool) {
 	if p, err := netip.ParsePrefix(text); err == nil {
@@ -70,14 +76,27 @@ func (g *Guard) DialContext(ctx context.Context, network, address string) (net.C
 	if err != nil {
 		return nil, err
 	}
-	if slices.Contains(g.hosts, strings.ToLower(host)) {
+	if slices.Contains(g.hosts, hostName(host)) {
 		return g.open.DialContext(ctx, network, address)
 	}
 	conn, err := g.guarded.DialContext(ctx, network, address)
-	if errors.Is(err, ssrf.ErrProhibitedIP) || errors.Is(err, ssrf.ErrProhibitedNetwork) {
-		return nil, &RefusedError{Host: host, Rule: ruleIn(err)}
+	if refused, ok := errors.AsType[*RefusedError](err); ok {
+		return nil, &RefusedError{Host: host, Rule: refused.Rule}
 	}
 	return conn, err
+}
+
+// control judges the address that is about to be called, after the name was
+// resolved.
+func (g *Guard) control(network, address string, c syscall.RawConn) error {
+	if g.check.Safe(network, address, c) == nil {
+		return nil
+	}
+	target, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return &RefusedError{Rule: "it is not an address"}
+	}
+	return &RefusedError{Rule: ruleFor(target.Addr())}
 }
 
 // RefusedError says that an endpoint's address is not to be called, and by
@@ -95,7 +114,7 @@ func (e *RefusedError) Error() string {
 // CheckHost refuses at once what needs no name resolution: literal addresses,
 // in any notation, and names that mean this machine.
 func (g *Guard) CheckHost(host string) error {
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	host = hostName(host)
 	if slices.Contains(g.hosts, host) {
 		return nil
 	}
@@ -115,14 +134,11 @@ func (g *Guard) CheckHost(host string) error {
 	if addr.Zone() != "" {
 		return &RefusedError{Host: host, Rule: "an address with a zone"}
 	}
-	if g.allows(addr) {
+	// What is mapped into IPv6 is called by its IPv4 address.
+	if g.allows(addr.Unmap()) {
 		return nil
 	}
-	network := "tcp4"
-	if addr.Is6() {
-		network = "tcp6"
-	}
-	if err := g.guarded.Control(network, netip.AddrPortFrom(addr, 443).String(), nil); err != nil {
+	if g.check.SafeAddr(addr) != nil {
 		return &RefusedError{Host: host, Rule: ruleFor(addr)}
 	}
 	return nil
@@ -145,16 +161,6 @@ func looksNumeric(host string) bool {
 		}
 	}
 	return true
-}
-
-// ruleIn names the rule for the address a refused dial was about to reach.
-func ruleIn(err error) string {
-	for _, word := range strings.Fields(err.Error()) {
-		if addr, parseErr := netip.ParseAddr(strings.Trim(word, "[](),:")); parseErr == nil {
-			return ruleFor(addr)
-		}
-	}
-	return "it is not a public address"
 }
 
 // Address ranges with a name of their own: IANA special-purpose registries.
@@ -181,6 +187,7 @@ var namedRanges = []struct {
 }
 
 func ruleFor(addr netip.Addr) string {
+	addr = addr.WithZone("")
 	if addr.Is4In6() {
 		return "an IPv4 address mapped into IPv6, " + ruleFor(addr.Unmap())
 	}

@@ -166,8 +166,9 @@ func (l *lane) send() {
 		Attempt: l.attempts + 1, Left: settings.Schedule.Attempts() - l.attempts - 1,
 		SentAt: l.sentAt, Secrets: ep.row.Secrets, EazeKey: ep.row.EazeKey,
 	}
+	number, generation := ep.row.Number, l.generation
 	e.workers.Go(func() {
-		answer, attempt, err := e.attempt(in, head.position, settings, ep.row.Number, l.generation, head.revision)
+		answer, attempt, err := e.attempt(in, head.position, settings, number, generation, head.revision)
 		e.post(func() { l.ended(answer, attempt, err) })
 	})
 }

@@ -145,7 +145,8 @@ func (e *Engine) change(ctx context.Context, r Request, idle bool, decide func(*
 }
 
 // Update gives the endpoint new settings, which hold for what is above its
-// cursor. Events whose lane is open keep the old ones.
+// cursor and of which nothing was sent yet. Events whose lane is open keep the
+// old ones.
 func (e *Engine) Update(ctx context.Context, r Request, revise func(Settings, *store.Endpoint) (Settings, error)) (*hub.Outcome, error) {
 	return e.change(ctx, r, false, func(ep *endpoint) (*plan, error) {
 		row := *ep.row
@@ -162,7 +163,7 @@ func (e *Engine) Update(ctx context.Context, r Request, revise func(Settings, *s
 		}
 		now := e.clock()
 		row.URL, row.UpdatedAt = s.URL, now
-		revision := &store.Revision{Endpoint: row.Number, Number: ep.current + 1, From: ep.passed, Settings: settings, MadeAt: now}
+		revision := &store.Revision{Endpoint: row.Number, Number: ep.current + 1, From: ep.begun(), Settings: settings, MadeAt: now}
 		u := r.unit()
 		u.Commands = []greenlane.Command{endpointEvent(greenlane.EventEndpointUpdated, &row, &s, "", r.By)}
 		u.Rows = hub.Rows{
@@ -276,11 +277,11 @@ func (e *Engine) Retry(ctx context.Context, r Request, position int64, reason st
 		if err != nil {
 			return nil, err
 		}
-		if len(attempts) == 0 {
-			return nil, greenlane.Errorf(greenlane.Conflict, "not_tried",
-				"this delivery waits for its turn; nothing was sent yet that could be repeated")
+		former := 1
+		if len(attempts) > 0 {
+			former = attempts[len(attempts)-1].Generation
 		}
-		return ep.resend(ctx, r, position, attempts[len(attempts)-1].Generation+1, reason)
+		return ep.resend(ctx, r, position, former, len(attempts) > 0, reason)
 	})
 }
 
@@ -304,8 +305,9 @@ func (l *lane) retryNow(r Request, reason string) (*plan, error) {
 	}}, nil
 }
 
-// resend opens a lane of its own for one event that was settled before.
-func (ep *endpoint) resend(ctx context.Context, r Request, position int64, generation int, reason string) (*plan, error) {
+// resend opens a lane of its own for one event that was settled before. What was
+// neither tried nor given up still waits for its turn.
+func (ep *endpoint) resend(ctx context.Context, r Request, position int64, former int, tried bool, reason string) (*plan, error) {
 	events, err := ep.engine.store.EventsAt(ctx, []int64{position})
 	if err != nil {
 		return nil, err
@@ -313,8 +315,13 @@ func (ep *endpoint) resend(ctx context.Context, r Request, position int64, gener
 	if len(events) == 0 {
 		return nil, fmt.Errorf("the log has no event %d", position)
 	}
-	ev := events[0]
-	l := &lane{endpoint: ep, laneKey: laneKey{ep.keyOf(ev), generation}}
+	ev, generation := events[0], former+1
+	if !tried && !ep.skipped(position, ep.keyOf(ev)) {
+		return nil, greenlane.Errorf(greenlane.Conflict, "not_tried",
+			"this delivery waits for its turn; nothing was sent yet that could be repeated")
+	}
+	// The event's own key: other events of its subject may be sent again, too.
+	l := &lane{endpoint: ep, laneKey: laneKey{-position, generation}}
 	l.head = &item{position: position, event: ev, revision: ep.current, lane: l}
 	now := ep.engine.clock()
 	row := &store.Lane{LaneID: l.id(), Head: position, DueAt: now, State: store.LaneRetrying, Reason: reason,

@@ -10,7 +10,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -136,11 +135,10 @@ func (s *Sender) send(ctx context.Context, r *Call) *Answer {
 	}
 	defer resp.Body.Close()
 	a := &Answer{Status: resp.StatusCode, Headers: keepHeaders(resp.Header)}
+	// The status decides, even if the rest of the answer breaks off.
 	body, err := io.ReadAll(io.LimitReader(resp.Body, keepBody))
 	a.Body = body
 	switch {
-	case err != nil:
-		a.Error = "the answer broke off: " + failure(ctx, err)
 	case resp.StatusCode >= 300 && resp.StatusCode < 400:
 		a.Error = fmt.Sprintf("redirect to %s refused", truncate(resp.Header.Get("Location"), 200))
 	case resp.StatusCode < 200 || resp.StatusCode >= 300:
@@ -162,6 +160,7 @@ func failure(ctx context.Context, err error) string {
 	var dns *net.DNSError
 	var certificate *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
+	var late net.Error
 	switch {
 	case errors.As(err, &refused):
 		return refused.Error()
@@ -175,7 +174,7 @@ func failure(ctx context.Context, err error) string {
 		return "the TLS certificate was not accepted: " + certificate.Err.Error()
 	case errors.As(err, &record):
 		return "the receiver does not speak TLS on this port"
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	case errors.As(err, &late) && late.Timeout():
 		return fmt.Sprintf("could not connect within %s", connectTimeout)
 	}
 	return "the connection failed: " + err.Error()
@@ -184,8 +183,9 @@ func failure(ctx context.Context, err error) string {
 // retryAfter reads the header's seconds or date.
 func retryAfter(text string, now time.Time) time.Duration {
 	var d time.Duration
-	if seconds, err := strconv.Atoi(text); err == nil {
-		d = time.Duration(min(seconds, int(maxRetryAfter/time.Second))) * time.Second
+	seconds, err := strconv.Atoi(text)
+	if err == nil || errors.Is(err, strconv.ErrRange) {
+		d = time.Duration(max(0, min(seconds, int(maxRetryAfter/time.Second)))) * time.Second
 	} else if at, err := http.ParseTime(text); err == nil {
 		d = at.Sub(now)
 	}

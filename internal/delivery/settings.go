@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -149,8 +150,11 @@ func checkURL(text string, g *Guard) error {
 		return fmt.Errorf("must have at most %d characters", maxURL)
 	}
 	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+	if err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return fmt.Errorf("must be an absolute http or https URL")
+	}
+	if port, err := strconv.Atoi(u.Port()); u.Port() != "" && (err != nil || port < 1 || port > 65535) {
+		return fmt.Errorf("has no port from 1 to 65535")
 	}
 	if u.User != nil {
 		return fmt.Errorf("must not carry a user or password; use headers")
@@ -189,19 +193,26 @@ func checkHeaders(headers map[string]string) map[string]string {
 	if len(headers) > maxHeaders {
 		wrong["*"] = fmt.Sprintf("there can be at most %d", maxHeaders)
 	}
+	names := map[string]bool{}
 	for name, value := range headers {
 		canonical := http.CanonicalHeaderKey(name)
 		switch {
+		case names[canonical]:
+			wrong[name] = "is there twice"
 		case !validToken(name):
 			wrong[name] = "is not a header name"
 		case slices.Contains(ours, canonical), strings.HasPrefix(canonical, "Webhook-"), strings.HasPrefix(canonical, "Greenlane-"):
 			wrong[name] = "is set by the hub"
-		case len(value) > maxHeaderBytes || strings.ContainsAny(value, "\r\n\x00"):
-			wrong[name] = fmt.Sprintf("must be one line of at most %d bytes", maxHeaderBytes)
+		case len(value) > maxHeaderBytes || strings.ContainsFunc(value, control):
+			wrong[name] = fmt.Sprintf("must be one line of at most %d bytes without control characters", maxHeaderBytes)
 		}
+		names[canonical] = true
 	}
 	return wrong
 }
+
+// control reports characters that no header value can have.
+func control(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
 
 func validToken(name string) bool {
 	if name == "" || len(name) > 100 {

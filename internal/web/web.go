@@ -13,6 +13,8 @@ import (
 	"runtime/debug"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"greenlane"
 )
@@ -57,8 +59,8 @@ func Identify(h http.Header, find Authenticator) (*Principal, error) {
 		p.Source.Origin = greenlane.OriginAutomation
 	}
 	if client := h.Get("X-Source-Client"); client != "" {
-		if len(client) > maxClient || strings.ContainsFunc(client, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-			return nil, greenlane.InvalidField("header.X-Source-Client", nil, "must be at most %d printable characters", maxClient)
+		if len(client) > maxClient || !utf8.ValidString(client) || strings.ContainsFunc(client, unicode.IsControl) {
+			return nil, greenlane.InvalidField("header.X-Source-Client", nil, "must be at most %d bytes of UTF-8 without control characters", maxClient)
 		}
 		p.Source.Client = client
 	}
@@ -153,7 +155,8 @@ func NewServer(h http.Handler, log *slog.Logger) *http.Server {
 		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       60 * time.Second,
-		WriteTimeout:      60 * time.Second,
+		// A long poll may take a minute before it answers.
+		WriteTimeout:      75 * time.Second,
 		IdleTimeout:       120 * time.Second,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),

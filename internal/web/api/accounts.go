@@ -165,12 +165,12 @@ func (a *API) patchAccount(ctx context.Context, in *accountPatchInput) (*account
 func (a *API) accountRoutes() {
 	const tag = "Administration"
 	register(a, operation{method: "POST", path: "/v1/accounts", id: "create-account", tag: tag, summary: "Create an account", raw: true,
-		role: greenlane.RoleHub, status: statusCreated, errors: []int{400, 409, 415, 422, 503},
+		role: greenlane.RoleHub, status: statusCreated,
 		more: "With a first key of role admin, whose token is shown in this answer alone."}, a.createAccount)
 	describeRaw[AccountBody](a, "/v1/accounts")
 	register(a, operation{method: "GET", path: "/v1/accounts", id: "list-accounts", tag: tag, summary: "List accounts",
-		more: "All of them for the role hub, else the key's own.", role: greenlane.RoleRead, errors: []int{422}}, a.listAccounts)
+		more: "All of them for the role hub, else the key's own.", role: greenlane.RoleRead}, a.listAccounts)
 	register(a, operation{method: "PATCH", path: "/v1/accounts/{id}", id: "update-account", tag: tag, summary: "Change an account", raw: true,
-		role: greenlane.RoleAdmin, errors: []int{400, 404, 415, 422, 503}}, a.patchAccount)
+		role: greenlane.RoleAdmin, errors: []int{404}}, a.patchAccount)
 	describeRaw[AccountPatch](a, "/v1/accounts/{id}")
 }

@@ -27,6 +27,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"greenlane"
 	"greenlane/internal/delivery"
@@ -67,9 +68,6 @@ type API struct {
 	// bodies are the schemas of the bodies that are decoded by hand.
 	bodies map[reflect.Type]*huma.Schema
 
-	// docs are the descriptions served to readers and tools.
-	docs *documents
-
 	// streams counts open streams; closing ends them.
 	streams atomic.Int64
 	closing chan struct{}
@@ -88,7 +86,7 @@ func New(o Options) *API {
 	}
 	a.huma = humago.New(a.mux, a.config())
 	a.routes()
-	a.finishDocument()
+	a.completeDocument()
 	return a
 }
 
@@ -129,7 +127,10 @@ func (a *API) config() huma.Config {
 	c.CreateHooks, c.Transformers = nil, []huma.Transformer{problemTransformer}
 	c.RejectUnknownQueryParameters = true
 	format := huma.Format{
-		Marshal: func(w io.Writer, v any) error { return json.MarshalWrite(w, v, json.Deterministic(true)) },
+		// Errors repeat what was sent: a header may have bytes that are no text.
+		Marshal: func(w io.Writer, v any) error {
+			return json.MarshalWrite(w, v, json.Deterministic(true), jsontext.AllowInvalidUTF8(true))
+		},
 		Unmarshal: func(data []byte, v any) error {
 			// The stricter version of the standard decoder: no repeated names,
 			// no invalid UTF-8, names matched with their case.
@@ -189,9 +190,29 @@ type operation struct {
 	status int
 	// raw routes decode their body by hand.
 	raw bool
-	// errors are the statuses a caller must expect beside those every route can
-	// have.
+	// errors are the statuses a caller must expect beside those every route of
+	// its kind can have, see [operation.failures].
 	errors []int
+}
+
+// failures are all statuses a caller must expect of a route when it fails.
+func (o *operation) failures() []int {
+	all := []int{
+		http.StatusUnauthorized, http.StatusForbidden, http.StatusNotAcceptable, http.StatusUnprocessableEntity,
+		http.StatusInternalServerError, http.StatusServiceUnavailable,
+	}
+	if o.method == http.MethodPost || o.method == http.MethodPatch {
+		// A conflict is at least an idempotency key that stands for another body.
+		all = append(all, http.StatusBadRequest, http.StatusRequestTimeout, http.StatusConflict,
+			http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+	}
+	return append(all, o.errors...)
+}
+
+// security is how the documents say which key a route needs. The names of
+// roles have their place there since OpenAPI 3.1.
+func security(role greenlane.Role) []map[string][]string {
+	return []map[string][]string{{"key": {string(role)}}}
 }
 
 // register adds a route. Errors of the handler become problems; what is no
@@ -205,9 +226,8 @@ func register[I, O any](a *API, o operation, h func(context.Context, *I) (*O, er
 	op := huma.Operation{
 		OperationID: o.id, Method: o.method, Path: o.path, Summary: o.summary, Description: o.more,
 		Tags: []string{o.tag}, DefaultStatus: o.status, MaxBodyBytes: maxBody + 1, BodyReadTimeout: 30 * time.Second,
-		Errors:      append([]int{http.StatusUnauthorized, http.StatusForbidden}, o.errors...),
-		Security:    []map[string][]string{{"key": {}}},
-		Middlewares: huma.Middlewares{a.authorize(o.role), declaredMedia},
+		Errors: o.failures(), Security: security(o.role),
+		Middlewares: huma.Middlewares{a.authorize(o.role), wellFormed, declaredMedia},
 		Metadata:    map[string]any{"role": o.role}, SkipValidateBody: o.raw,
 	}
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
@@ -233,10 +253,7 @@ func (a *API) problem(ctx context.Context, id string, err error) error {
 func (a *API) authorize(role greenlane.Role) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		r, w := humago.Unwrap(ctx)
-		p, err := a.principal(r, role)
-		if err == nil && wantsCSV(r) && !tables[ctx.Operation().Path] {
-			err = greenlane.Errorf(greenlane.Unacceptable, "not_acceptable", "%s has no CSV form; ask for application/json", ctx.Operation().Path)
-		}
+		p, err := a.admit(r, role, ctx.Operation().Path)
 		if err != nil {
 			web.WriteError(w, err)
 			return
@@ -260,32 +277,58 @@ func declaredMedia(ctx huma.Context, next func(huma.Context)) {
 	next(ctx)
 }
 
-func (a *API) principal(r *http.Request, role greenlane.Role) (*web.Principal, error) {
+// wellFormed refuses values in a request's address that no answer could repeat
+// and not every database keep.
+func wellFormed(ctx huma.Context, next func(huma.Context)) {
+	r, w := humago.Unwrap(ctx)
+	var c checks
+	for _, p := range ctx.Operation().Parameters {
+		if p.In == "path" {
+			c.address("path."+p.Name, r.PathValue(p.Name))
+		}
+	}
+	c.query(r.URL.RawQuery)
+	if err := c.err(); err != nil {
+		web.WriteError(w, err)
+		return
+	}
+	next(ctx)
+}
+
+// admit returns who makes a request, once it is known that they may and that
+// the answer can have the form they ask for.
+func (a *API) admit(r *http.Request, role greenlane.Role, path string) (*web.Principal, error) {
 	p, err := web.Identify(r.Header, a.hub.Authenticate)
 	if err != nil {
 		return nil, err
 	}
-	return p, p.May(role)
+	if err := p.May(role); err != nil {
+		return nil, err
+	}
+	if wantsCSV(r) && !tables[path] {
+		return nil, greenlane.Errorf(greenlane.Unacceptable, "not_acceptable", "%s has no CSV form; ask for application/json", path)
+	}
+	return p, nil
 }
 
-// handle adds a route outside the framework: streams, raw bytes, documents.
-func (a *API) handle(pattern string, role greenlane.Role, h func(http.ResponseWriter, *http.Request) error) {
-	a.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-		p, err := a.principal(r, role)
+// handle adds a route outside the framework that reads: a stream.
+func (a *API) handle(path string, role greenlane.Role, h func(http.ResponseWriter, *http.Request) error) {
+	a.mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
+		p, err := a.admit(r, role, path)
 		if err != nil {
 			web.WriteError(w, err)
 			return
 		}
 		ctx := web.WithPrincipal(r.Context(), p)
-		if err := h(w, r.WithContext(ctx)); err != nil {
-			web.WriteError(w, a.problemError(ctx, pattern, err))
+		var c checks
+		c.query(r.URL.RawQuery)
+		if err = c.err(); err == nil {
+			err = h(w, r.WithContext(ctx))
+		}
+		if err != nil {
+			web.WriteError(w, a.problem(ctx, path, err))
 		}
 	})
-}
-
-func (a *API) problemError(ctx context.Context, id string, err error) error {
-	a.problem(ctx, id, err)
-	return err
 }
 
 // chance draws 32 random bits for an id.

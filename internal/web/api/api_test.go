@@ -2,37 +2,28 @@ package api_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/rand"
 	"encoding/json"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"greenlane"
-	"greenlane/internal/delivery"
 	"greenlane/internal/hub"
 	"greenlane/internal/store"
-	"greenlane/internal/store/sqlite"
-	"greenlane/internal/web"
-	"greenlane/internal/web/api"
 )
 
 // rig is the API over a hub of its own, behind a real HTTP server.
 type rig struct {
-	t      testing.TB
-	hub    *hub.Hub
-	engine *delivery.Engine
-	store  store.Store
-	url    string
+	*served
+	t   testing.TB
+	url string
 	// key is the hub role's token of account 1.
 	key string
 }
@@ -44,44 +35,20 @@ func newRig(t testing.TB, allowed ...string) *rig {
 	if len(allowed) == 0 {
 		allowed = []string{"127.0.0.0/8"}
 	}
-	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "greenlane.db"))
+	s, err := serve(t.Context(), t.TempDir(), slog.New(slog.NewTextHandler(testLog{t}, nil)), allowed)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := hub.Open(t.Context(), s, hub.Options{Random: rand.Reader})
-	if err != nil {
-		t.Fatal(err)
-	}
-	guard, err := delivery.NewGuard(allowed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sender := delivery.NewSender(guard, greenlane.SystemClock, "test")
-	engine := delivery.New(h, delivery.Options{Sender: sender, Chance: func() float64 { return 0.5 }})
-	log := slog.New(slog.NewTextHandler(testLog{t}, nil))
-	a := api.New(api.Options{
-		Hub: h, Engine: engine, Guard: guard, Clock: greenlane.SystemClock, Random: rand.Reader, Log: log, Version: "test",
-	})
-	shell := &web.Shell{Log: log}
-	server := httptest.NewUnstartedServer(shell.Wrap(a))
-	server.Start()
-	hubCtx, stopHub := context.WithCancel(context.Background())
-	engineCtx, stopEngine := context.WithCancel(context.Background())
-	var wg sync.WaitGroup
-	engineDone := make(chan struct{})
-	wg.Go(func() { h.Run(hubCtx) })
-	wg.Go(func() { engine.Run(engineCtx); close(engineDone) })
+	server := httptest.NewServer(s)
 	t.Cleanup(func() {
-		a.Close()
+		// Streams end first: the server waits for its requests.
+		s.api.Close()
 		server.Close()
-		stopEngine()
-		<-engineDone
-		stopHub()
-		wg.Wait()
-		sender.Close()
-		s.Close()
+		if err := s.close(); err != nil {
+			t.Error(err)
+		}
 	})
-	r := &rig{t: t, hub: h, engine: engine, store: s, url: server.URL}
+	r := &rig{served: s, t: t, url: server.URL}
 	r.key = r.account(1, "example.com", "US", greenlane.RoleHub)
 	return r
 }
@@ -117,8 +84,9 @@ type answer struct {
 	body   []byte
 }
 
-// call makes a request with the rig's key. A string body is sent as it is,
-// anything else as JSON; header pairs follow.
+// call makes a request with the rig's key, and holds that the answer is as the
+// OpenAPI document says. A string body is sent as it is, anything else as JSON;
+// header pairs follow.
 func (r *rig) call(method, path string, body any, header ...string) answer {
 	r.t.Helper()
 	var in io.Reader
@@ -153,7 +121,14 @@ func (r *rig) call(method, path string, body any, header ...string) answer {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return answer{resp.StatusCode, resp.Header, out}
+	a := answer{resp.StatusCode, resp.Header, out}
+	d := r.described()
+	if o := d.find(method, path); o != nil {
+		if err := d.documented(o, a); err != nil {
+			r.t.Errorf("%s answers other than documented: %v: %.2000s", o, err, out)
+		}
+	}
+	return a
 }
 
 // must makes a request that has to succeed and decodes its answer.
@@ -232,18 +207,35 @@ func TestBadActivities(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	const path = "/v1/entries/activities"
-	r.refused(400, "invalid_json", "POST", path, `{"shipment":`)
-	r.refused(400, "invalid_json", "POST", path, `{"shipment":{},"shipment":{}}`)
-	p := r.refused(422, "validation_error", "POST", path, `{"shipment":{"number":"A"},"activities":[{"date":"2025-01-01","code":"1H","kode":1}]}`)
-	if loc := p["errors"].([]any)[0].(map[string]any)["location"]; loc != "body.activities[0].kode" {
-		t.Errorf("location %v", loc)
+	with := func(activity string) string { return `{"shipment":{"number":"A"},"activities":[{` + activity + `}]}` }
+	long := strings.Repeat("A", 101)
+	bad := []refusal{
+		{"unknown field", with(`"date":"2025-01-01","code":"1H","kode":1`), "body.activities[0].kode"},
+		{"date", with(`"date":17,"code":"1H"`), "body.activities[0].date"},
+		{"no date", with(`"code":"1H"`), "body.activities[0].date"},
+		{"no code", with(`"date":"2025-01-01"`), "body.activities[0].code"},
+		{"none", `{"shipment":{"number":"A"},"activities":[]}`, "body.activities"},
+		{"no shipment", `{"shipment":{},"activities":[{"date":"2025-01-01","code":"1H"}]}`, "body.shipment"},
+		{"NUL in the code", with(`"date":"2025-01-01","code":"1H\u0000"`), "body.activities[0].code"},
+		{"NUL in the message", with(`"date":"2025-01-01","code":"1H","message":"\u0000"`), "body.activities[0].message"},
+		{"NUL in the quantity", with(`"date":"2025-01-01","code":"1H","quantity":"1\u0000"`), "body.activities[0].quantity"},
+		{"NUL in the origin", with(`"date":"2025-01-01","code":"1H","releaseOrigin":"\u0000"`), "body.activities[0].releaseOrigin"},
+		{"NUL in the number", `{"shipment":{"number":"A\u0000"},"activities":[{"date":"2025-01-01","code":"1H"}]}`, "body.shipment.number"},
+		{"NUL in a reference", `{"shipment":{"number":"A","referenceNumbers":["\u0000"]},"activities":[{"date":"2025-01-01","code":"1H"}]}`, "body.shipment.referenceNumbers[0]"},
+		{"long code", with(`"date":"2025-01-01","code":"` + long[:21] + `"`), "body.activities[0].code"},
+		{"long origin", with(`"date":"2025-01-01","code":"1H","releaseOrigin":"` + long + `"`), "body.activities[0].releaseOrigin"},
+		{"long quantity", with(`"date":"2025-01-01","code":"1H","quantity":` + strings.Repeat("1", 21)), "body.activities[0].quantity"},
 	}
-	r.refused(422, "validation_error", "POST", path, `{"shipment":{"number":"A"},"activities":[{"date":17,"code":"1H"}]}`)
-	r.refused(422, "validation_error", "POST", path, `{"shipment":{"number":"A"},"activities":[]}`)
-	r.refused(422, "validation_error", "POST", path, `{"shipment":{},"activities":[{"date":"2025-01-01","code":"1H"}]}`)
-	r.refused(413, "payload_too_large", "POST", path, `{"shipment":{"number":"`+strings.Repeat("A", 2<<20)+`"}}`)
-	r.refused(403, "account_scope", "POST", path, `{"accountId":"acc_77","shipment":{"number":"A"},"activities":[{"date":"2025-01-01","code":"1H"}]}`)
-	r.refused(401, "invalid_api_key", "POST", path, `{}`, "Authorization", "Bearer gl_nothing")
+	checkRefusals(t, r, "POST", path, bad)
+	// In a bulk request each item that can be decoded answers for itself.
+	for _, tt := range bad[2:] {
+		a := r.must(200, "POST", path+"/bulk", `{"items":[`+tt.body+`]}`)["results"]
+		result, ok := a.([]any)[0].(map[string]any)
+		location := strings.Replace(tt.location, "body", "body.items[0]", 1)
+		if fields, _ := result["error"].(map[string]any)["errors"].([]any); !ok || result["status"] != 422.0 || fields[0].(map[string]any)["location"] != location {
+			t.Errorf("%s: %v, want %s", tt.name, result, location)
+		}
+	}
 	r.refused(404, "not_found", "GET", "/v1/nothing", nil)
 	r.refused(406, "not_acceptable", "GET", "/v1/event-types", nil, "Accept", "text/csv")
 	if n := len(r.must(200, "GET", "/v1/events?type=customs.*", nil)["data"].([]any)); n != 0 {

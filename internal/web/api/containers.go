@@ -36,6 +36,7 @@ type ContainerHoldFields struct {
 	ReportedAt string `json:"reportedAt,omitempty" maxLength:"40" doc:"A date or RFC 3339 time." example:"2026-06-20"`
 	ResolvedAt string `json:"resolvedAt,omitempty" maxLength:"40" doc:"A date or RFC 3339 time; left out while the hold is active."`
 	Remarks    string `json:"remarks,omitempty" maxLength:"1000"`
+	AmountDue  Amount `json:"amountDue,omitzero" doc:"What must be paid first, in the terminal's currency."`
 }
 
 // UnmarshalJSONFrom reads either form, as strictly as the body around it.
@@ -83,27 +84,35 @@ func (b *ContainerBody) command(id string) greenlane.ReportContainer {
 		ContainerID: id, Status: b.Status, AvailableAt: b.AvailableAt.Time, LastFreeDay: b.LastFreeDay, Terminal: b.Terminal,
 	}
 	for _, h := range b.Holds {
-		r.Holds = append(r.Holds, greenlane.ContainerHold(h.ContainerHoldFields))
+		r.Holds = append(r.Holds, greenlane.ContainerHold{
+			Type: h.Type, Code: h.Code, ReportedAt: h.ReportedAt, ResolvedAt: h.ResolvedAt, Remarks: h.Remarks,
+			AmountDue: greenlane.Number(h.AmountDue),
+		})
 	}
 	return r
 }
 
 // ContainerView is a container as the API shows it.
 type ContainerView struct {
-	ContainerID string                    `json:"containerId" example:"CSQU3054383"`
-	Status      string                    `json:"status"`
-	AvailableAt *time.Time                `json:"availableAt"`
-	LastFreeDay *string                   `json:"lastFreeDay"`
-	Terminal    *string                   `json:"terminal"`
-	Holds       []greenlane.ContainerHold `json:"holds"`
-	UpdatedAt   time.Time                 `json:"updatedAt"`
-	Warnings    []string                  `json:"warnings" doc:"What is odd and was accepted: check_digit."`
+	ContainerID string                `json:"containerId" example:"CSQU3054383"`
+	Status      string                `json:"status"`
+	AvailableAt *time.Time            `json:"availableAt"`
+	LastFreeDay *string               `json:"lastFreeDay"`
+	Terminal    *string               `json:"terminal"`
+	Holds       []ContainerHoldFields `json:"holds"`
+	UpdatedAt   time.Time             `json:"updatedAt"`
+	Warnings    []string              `json:"warnings" doc:"What is odd and was accepted: check_digit."`
 }
 
 func containerView(c *greenlane.Container) ContainerView {
 	v := ContainerView{
 		ContainerID: c.ContainerID, Status: c.Status, AvailableAt: orNever(c.AvailableAt), LastFreeDay: orNull(c.LastFreeDay),
-		Terminal: orNull(c.Terminal), Holds: c.Holds, UpdatedAt: c.UpdatedAt, Warnings: []string{},
+		Terminal: orNull(c.Terminal), Holds: make([]ContainerHoldFields, len(c.Holds)), UpdatedAt: c.UpdatedAt, Warnings: []string{},
+	}
+	for i, h := range c.Holds {
+		v.Holds[i] = ContainerHoldFields{
+			Type: h.Type, Code: h.Code, ReportedAt: h.ReportedAt, ResolvedAt: h.ResolvedAt, Remarks: h.Remarks, AmountDue: Amount(h.AmountDue),
+		}
 	}
 	if err := greenlane.CheckContainer(c.ContainerID); err != nil {
 		v.Warnings = append(v.Warnings, "check_digit: "+err.Error())
@@ -154,7 +163,7 @@ func (a *API) containerRoutes() {
 	const tag = "Containers"
 	register(a, operation{method: "POST", path: "/v1/containers/{containerId}/status", id: "report-container", tag: tag,
 		summary: "Report a container's status", more: "Replaces the earlier report. A wrong check digit is a warning.",
-		role: greenlane.RoleIngest, raw: true, errors: []int{400, 413, 415, 422, 503}}, a.reportContainer)
+		role: greenlane.RoleIngest, raw: true}, a.reportContainer)
 	describeRaw[ContainerBody](a, "/v1/containers/{containerId}/status")
 	register(a, operation{method: "GET", path: "/v1/containers/{containerId}", id: "get-container", tag: tag,
 		summary: "Get a container", role: greenlane.RoleRead, errors: []int{404}}, a.getContainer)

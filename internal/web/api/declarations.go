@@ -271,7 +271,7 @@ type DeclarationView struct {
 	Since           time.Time                     `json:"since" doc:"When the present clearance began in the world."`
 	Reason          string                        `json:"reason" doc:"Why it was invalidated or canceled, in the words of whoever did so; otherwise why the clearance is what it is."`
 	OpenHolds       []HoldView                    `json:"openHolds"`
-	Errors          []DeclarationProblem          `json:"errors" doc:"What was found wrong so far, the latest 50."`
+	Errors          []DeclarationProblem          `json:"errors" doc:"What was found wrong so far, the latest 20."`
 	CreatedAt       time.Time                     `json:"createdAt"`
 	UpdatedAt       time.Time                     `json:"updatedAt" doc:"When what is declared last changed."`
 	SentAt          *time.Time                    `json:"sentAt"`
@@ -406,7 +406,7 @@ type StatusBody struct {
 	Timestamp Moment                      `json:"timestamp,omitzero" doc:"When it happened; now when left out."`
 	MRN       string                      `json:"mrn,omitempty" maxLength:"35" example:"26NL00085012345678"`
 	Reason    string                      `json:"reason,omitempty" maxLength:"1000" doc:"Why, in the words of customs or of the caller."`
-	Error     *StatusError                `json:"error,omitempty" doc:"The error that led to the status. A declaration that is invalid for an error can be mended; without one the status is customs' last word."`
+	Error     *StatusError                `json:"error,omitempty" doc:"The error that led to the status. A declaration that is invalid for an error can be mended; without one the status is customs' last word on what was sent."`
 }
 
 // StatusError is an error that led to a status.
@@ -447,19 +447,19 @@ func (a *API) declarationRoutes() {
 	const tag, one = "Declarations", "/v1/declarations/{id}"
 	register(a, operation{method: "POST", path: "/v1/declarations", id: "create-declaration", tag: tag, summary: "Create a declaration",
 		more: "The answer shows it as created. Validation follows at once: `readyToDeclare`, or `invalid` with `declaration.error`.",
-		role: greenlane.RoleIngest, status: statusCreated, raw: true, errors: []int{400, 409, 413, 415, 422, 503}}, a.createDeclaration)
+		role: greenlane.RoleIngest, status: statusCreated, raw: true}, a.createDeclaration)
 	describeRaw[DeclarationBody](a, "/v1/declarations")
 	register(a, operation{method: "GET", path: "/v1/declarations", id: "list-declarations", tag: tag, summary: "List declarations",
-		more: "Newest first.", role: greenlane.RoleRead, errors: []int{422}}, a.listDeclarations)
+		more: "Newest first.", role: greenlane.RoleRead}, a.listDeclarations)
 	register(a, operation{method: "GET", path: one, id: "get-declaration", tag: tag, summary: "Get a declaration",
 		role: greenlane.RoleRead, errors: []int{404}}, a.getDeclaration)
 	register(a, operation{method: "PATCH", path: one, id: "update-declaration", tag: tag, summary: "Change what is declared",
 		more: "In `new`, `invalid`, `blocked` and `readyToDeclare`; it is validated again. What is left out stays, null clears.",
-		role: greenlane.RoleIngest, raw: true, errors: []int{400, 404, 409, 413, 415, 422, 503}}, a.patchDeclaration)
+		role: greenlane.RoleIngest, raw: true, errors: []int{404}}, a.patchDeclaration)
 	describeRaw[DeclarationPatch](a, one)
 	register(a, operation{method: "POST", path: one + "/status", id: "report-declaration-status", tag: tag, summary: "Report a status",
 		more: "For systems that already know it. What the table of transitions does not allow is refused with `illegal_transition`.",
-		role: greenlane.RoleIngest, raw: true, errors: []int{400, 404, 409, 413, 415, 422, 503}}, a.reportStatus)
+		role: greenlane.RoleIngest, raw: true, errors: []int{404}}, a.reportStatus)
 	describeRaw[StatusBody](a, one+"/status")
 	a.submissionRoutes()
 	a.bulkDeclarationRoutes(tag)

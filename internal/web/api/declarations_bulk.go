@@ -165,11 +165,9 @@ func (a *API) bulkSend(ctx context.Context, in *rawInput) (*Answer[BulkSendAnswe
 
 func (a *API) bulkDeclarationRoutes(tag string) {
 	register(a, operation{method: "POST", path: "/v1/declarations/bulk", id: "create-declarations", tag: tag,
-		summary: "Create many declarations", role: greenlane.RoleIngest, status: statusCreated, raw: true,
-		errors: []int{400, 413, 415, 422, 503}}, a.bulkDeclarations)
+		summary: "Create many declarations", role: greenlane.RoleIngest, status: statusCreated, raw: true}, a.bulkDeclarations)
 	describeRaw[BulkDeclarationsBody](a, "/v1/declarations/bulk")
 	register(a, operation{method: "POST", path: "/v1/declarations/bulk/send", id: "send-declarations", tag: tag,
-		summary: "Send many declarations to customs", role: greenlane.RoleIngest, status: statusAccepted, raw: true,
-		errors: []int{400, 413, 415, 422, 503}}, a.bulkSend)
+		summary: "Send many declarations to customs", role: greenlane.RoleIngest, status: statusAccepted, raw: true}, a.bulkSend)
 	describeRaw[BulkSendBody](a, "/v1/declarations/bulk/send")
 }

@@ -117,5 +117,5 @@ func (a *API) messageText(ctx context.Context, id string) (string, error) {
 func (a *API) customsMessageRoutes(tag string) {
 	register(a, operation{method: "GET", path: "/v1/declarations/{id}/customs-messages", id: "list-declaration-messages", tag: tag,
 		summary: "A declaration's messages to and from customs", more: "In the order of the log. A page may be short: go on while there is a `nextCursor`.",
-		role: greenlane.RoleRead, errors: []int{404, 422}}, a.customsMessages)
+		role: greenlane.RoleRead, errors: []int{404}}, a.customsMessages)
 }

@@ -163,5 +163,5 @@ func (a *API) submissionRoutes() {
 func submitting(verb, id, summary, more string) operation {
 	return operation{method: "POST", path: "/v1/declarations/{id}/" + verb, id: id, tag: "Declarations",
 		summary: summary, more: more, role: greenlane.RoleIngest, status: statusAccepted, raw: true,
-		errors: []int{400, 404, 409, 413, 415, 422, 503}}
+		errors: []int{404}}
 }

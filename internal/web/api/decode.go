@@ -4,10 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/url"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/validation"
@@ -32,7 +35,8 @@ func decode(body []byte, into any) error {
 	var syntax *jsontext.SyntacticError
 	if errors.As(err, &syntax) {
 		line, column := place(body, syntax.ByteOffset)
-		return greenlane.Errorf(greenlane.Malformed, "invalid_json", "the body is not JSON: line %d, column %d: %v", line, column, syntax.Err)
+		return greenlane.Errorf(greenlane.Malformed, "invalid_json", "the body is not JSON: line %d, column %d, byte %d: %v",
+			line, column, syntax.ByteOffset, syntax.Err)
 	}
 	var semantic *json.SemanticError
 	if !errors.As(err, &semantic) {
@@ -183,20 +187,56 @@ func (c *checks) text(location, value string, most int, required bool) {
 	c.printable(location, value)
 }
 
-// printable refuses control characters in every text of a decoded value: no
-// page shows them and not every database keeps them.
+// printable refuses control characters in every text of a decoded value, and in
+// its names: no page shows them and not every database keeps them.
 func (c *checks) printable(location string, v any) {
 	switch v := v.(type) {
 	case string:
-		c.when(strings.ContainsFunc(v, func(r rune) bool { return r < ' ' && r != '\n' && r != '\t' }), location, nil,
-			"must not have control characters")
+		c.when(hasControl(v), location, nil, "must not have control characters")
 	case []any:
 		for i := range v {
-			c.printable(fmt.Sprintf("%s[%d]", location, i), v[i])
+			c.printable(location+"["+strconv.Itoa(i)+"]", v[i])
 		}
 	case map[string]any:
 		for _, name := range slices.Sorted(maps.Keys(v)) {
+			c.when(hasControl(name), location, nil, "has a name with control characters: %q", name)
 			c.printable(location+"."+name, v[name])
+		}
+	}
+}
+
+// hasControl reports whether a text has control characters other than those that
+// lay it out.
+func hasControl(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' && s[i] != '\n' && s[i] != '\t' {
+			return true
+		}
+	}
+	return false
+}
+
+// address refuses a value of a request's address that no answer could repeat or
+// not every database could look for.
+func (c *checks) address(location, value string) {
+	c.when(!utf8.ValidString(value), location, nil, "is not UTF-8")
+	c.when(strings.ContainsFunc(value, unicode.IsControl), location, nil, "must not have control characters")
+}
+
+// query refuses what is wrong with a query as a whole. What can't be read would
+// otherwise count as not there, and the answer be about something else.
+func (c *checks) query(raw string) {
+	if raw == "" {
+		return
+	}
+	values, err := url.ParseQuery(raw)
+	c.when(err != nil, "query", nil, "can't be read: %v", err)
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		location := "query." + strings.ToValidUTF8(name, "\uFFFD")
+		c.address(location, name)
+		c.when(len(values[name]) > 1, location, nil, "is given %d times", len(values[name]))
+		for _, v := range values[name] {
+			c.address(location, v)
 		}
 	}
 }

@@ -218,12 +218,12 @@ func (a *API) retryDelivery(ctx context.Context, in *retryInput) (*Answer[RetryA
 func (a *API) deliveryRoutes() {
 	const tag = "Webhooks"
 	register(a, operation{method: "GET", path: "/v1/webhooks/{id}/deliveries", id: "list-deliveries", tag: tag,
-		summary: "List an endpoint's deliveries", role: greenlane.RoleRead, errors: []int{404, 422},
+		summary: "List an endpoint's deliveries", role: greenlane.RoleRead, errors: []int{404},
 		more: "Newest event first. A page may be short although there is more; go on while there is a cursor."}, a.listDeliveries)
 	register(a, operation{method: "GET", path: "/v1/deliveries/{id}", id: "get-delivery", tag: tag,
 		summary: "Get a delivery with its attempts", role: greenlane.RoleRead, errors: []int{404}}, a.getDelivery)
 	register(a, operation{method: "POST", path: "/v1/deliveries/{id}/retry", id: "retry-delivery", tag: tag, raw: true,
-		summary: "Send again now", role: greenlane.RoleOperator, status: statusAccepted, errors: []int{400, 404, 409, 415, 422, 503},
+		summary: "Send again now", role: greenlane.RoleOperator, status: statusAccepted, errors: []int{404},
 		more: "A delivery that failed or is parked is tried at once; one that was delivered or given up gets a new generation."}, a.retryDelivery)
 	describeOptional[NoteBody](a, "/v1/deliveries/{id}/retry")
 }

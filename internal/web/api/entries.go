@@ -23,6 +23,9 @@ const (
 	maxActivities = 500
 	maxItems      = 500
 	maxMessage    = 1000
+	maxOrigin     = 100
+	// maxCode also bounds quantities.
+	maxCode = 20
 )
 
 // ActivitiesBody tells CBP activities of a shipment's entry.
@@ -97,16 +100,21 @@ func (b *ActivitiesBody) check(at string) error {
 	return c.err()
 }
 
+// check is on the busiest path: what is right costs no text of where it is.
 func (a *ActivityBody) check(c *checks, at string, i int) {
-	if a.Date.IsZero() || a.Code == "" || len(a.Message)+len(a.Code)+len(a.Quantity)+len(a.ReleaseOrigin) > 20 {
-		at = fmt.Sprintf("%s.activities[%d]", at, i)
-		c.when(a.Date.IsZero(), at+".date", nil, "is required")
-		c.text(at+".code", a.Code, 20, true)
-		c.text(at+".message", a.Message, maxMessage, false)
-		c.text(at+".quantity", string(a.Quantity), 20, false)
-		c.text(at+".releaseOrigin", a.ReleaseOrigin, 100, false)
+	if !a.Date.IsZero() && a.Code != "" && fits(a.Code, maxCode) && fits(a.Message, maxMessage) &&
+		fits(string(a.Quantity), maxCode) && fits(a.ReleaseOrigin, maxOrigin) {
+		return
 	}
+	at = fmt.Sprintf("%s.activities[%d]", at, i)
+	c.when(a.Date.IsZero(), at+".date", nil, "is required")
+	c.text(at+".code", a.Code, maxCode, true)
+	c.text(at+".message", a.Message, maxMessage, false)
+	c.text(at+".quantity", string(a.Quantity), maxCode, false)
+	c.text(at+".releaseOrigin", a.ReleaseOrigin, maxOrigin, false)
 }
+
+func fits(value string, most int) bool { return len(value) <= most && !hasControl(value) }
 
 func (b *ActivitiesBody) commands() []greenlane.Command {
 	key := b.Shipment.key()
@@ -407,19 +415,19 @@ func (a *API) closeHold(ctx context.Context, in *closeHoldInput) (*Answer[EntryV
 func (a *API) entryRoutes() {
 	const tag = "US entries"
 	register(a, operation{method: "POST", path: "/v1/entries/activities", id: "record-activities", tag: tag,
-		summary: "Record CBP activities", role: greenlane.RoleIngest, raw: true, errors: []int{400, 409, 413, 422, 503},
+		summary: "Record CBP activities", role: greenlane.RoleIngest, raw: true,
 		more: "For systems that already have CBP's activities. Known ones are dropped; the event `customs.entry.status.updated` " +
 			"carries only the new, in date order."}, a.activities)
 	describeRaw[ActivitiesBody](a, "/v1/entries/activities")
 	register(a, operation{method: "POST", path: "/v1/entries/activities/bulk", id: "record-activities-bulk", tag: tag,
-		summary: "Record CBP activities of many shipments", role: greenlane.RoleIngest, raw: true, errors: []int{400, 413, 422, 503}}, a.bulkActivities)
+		summary: "Record CBP activities of many shipments", role: greenlane.RoleIngest, raw: true}, a.bulkActivities)
 	describeRaw[BulkActivitiesBody](a, "/v1/entries/activities/bulk")
 	register(a, operation{method: "GET", path: "/v1/entries", id: "list-entries", tag: tag, summary: "List entries",
-		more: "Newest first. As `text/csv` by `Accept`.", role: greenlane.RoleRead, errors: []int{422}}, a.listEntries)
+		more: "Newest first. As `text/csv` by `Accept`.", role: greenlane.RoleRead}, a.listEntries)
 	register(a, operation{method: "GET", path: "/v1/entries/{id}", id: "get-entry", tag: tag, summary: "Get an entry",
 		role: greenlane.RoleRead, errors: []int{404}}, a.getEntry)
 	register(a, operation{method: "POST", path: "/v1/entries/{id}/holds/{holdId}/close", id: "close-hold", tag: tag,
-		summary: "Close a hold by hand", role: greenlane.RoleOperator, raw: true, errors: []int{400, 404, 409, 422}}, a.closeHold)
+		summary: "Close a hold by hand", role: greenlane.RoleOperator, raw: true, errors: []int{404}}, a.closeHold)
 	describeRaw[ReasonBody](a, "/v1/entries/{id}/holds/{holdId}/close")
 }
 

@@ -72,7 +72,7 @@ func (a *API) documents(events []*greenlane.Event) []EventDocument {
 type EventFilter struct {
 	Type    string `query:"type" doc:"Event types separated by commas; declaration.* means all that begin so." example:"declaration.*,clearance.status_changed"`
 	Subject string `query:"subject" doc:"One subject's events: kind/number." example:"declaration/1024"`
-	Ref     string `query:"ref" doc:"Events of the subjects with this reference: kind:value, or a value of any kind." example:"mrn:25GB5AZ7NSEFSA9AA0"`
+	Ref     string `query:"ref" doc:"Events of the subjects with this reference: kind:value, or a value of any kind." example:"mrn:26GBEXAMPLE0000013"`
 }
 
 // filter is an EventFilter that was understood.
@@ -217,11 +217,14 @@ func (a *API) listEvents(ctx context.Context, in *eventListInput) (*List[EventDo
 		if f, err = a.await(ctx, in, f, moved, wait); err != nil {
 			return nil, err
 		}
+		if f == nil {
+			return listOf(a.documents(nil), 0), nil
+		}
 	}
 }
 
 // await waits for the log to move, and looks the filter's references up again:
-// what they name may have appeared meanwhile.
+// what they name may have appeared meanwhile. It returns nil when the API closes.
 func (a *API) await(ctx context.Context, in *eventListInput, f *filter, moved <-chan struct{}, wait time.Duration) (*filter, error) {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -229,6 +232,8 @@ func (a *API) await(ctx context.Context, in *eventListInput, f *filter, moved <-
 	case <-moved:
 	case <-timer.C:
 		return f, nil
+	case <-a.closing:
+		return nil, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -483,8 +488,8 @@ type EventTypeView struct {
 	Seed     *string             `json:"seed" doc:"The system whose document prescribes its form: entrygo, opentrack or eaze; null for the hub's own."`
 	Internal bool                `json:"internal" doc:"The hub's own business: endpoints get it only when they name it."`
 	Summary  string              `json:"summary"`
-	Schema   jsontext.Value      `json:"schema" doc:"JSON Schema (2020-12) of its data."`
-	Example  jsontext.Value      `json:"example" doc:"An example of its data."`
+	Schema   Raw[map[string]any] `json:"schema" doc:"JSON Schema (2020-12) of its data."`
+	Example  Raw[map[string]any] `json:"example" doc:"An example of its data."`
 }
 
 func eventTypeViews() []EventTypeView {
@@ -496,7 +501,7 @@ func eventTypeViews() []EventTypeView {
 		}
 		out = append(out, EventTypeView{
 			Type: info.Type, Subject: info.Subject.String(), Seed: orNull(string(info.Seed)), Internal: info.Internal,
-			Summary: info.Summary, Schema: dataSchema(info), Example: e.Data,
+			Summary: info.Summary, Schema: Raw[map[string]any]{dataSchema(info)}, Example: Raw[map[string]any]{e.Data},
 		})
 	}
 	return out
@@ -510,14 +515,14 @@ func (a *API) eventRoutes() {
 	const tag = "Events"
 	register(a, operation{method: "GET", path: "/v1/events", id: "list-events", tag: tag, summary: "Read the log",
 		more: "Events in the order of their positions. With `wait` the answer waits for a first event. As `text/csv` by `Accept`.",
-		role: greenlane.RoleRead, errors: []int{422}}, a.listEvents)
+		role: greenlane.RoleRead}, a.listEvents)
 	register(a, operation{method: "GET", path: "/v1/events/{eventId}", id: "get-event", tag: tag, summary: "Get an event",
 		role: greenlane.RoleRead, errors: []int{404}}, a.getEvent)
 	register(a, operation{method: "GET", path: "/v1/timeline", id: "get-timeline", tag: tag, summary: "A consignment's history",
 		more: "All events of the consignment that has the reference, in order of occurrence.", role: greenlane.RoleRead,
-		errors: []int{404, 422}}, a.timeline)
+		errors: []int{404}}, a.timeline)
 	register(a, operation{method: "GET", path: "/v1/event-types", id: "list-event-types", tag: tag,
 		summary: "Event types with JSON Schema and example", role: greenlane.RoleRead}, a.eventTypes)
-	a.handle("GET /v1/events/stream", greenlane.RoleRead, a.stream)
+	a.handle("/v1/events/stream", greenlane.RoleRead, a.stream)
 	a.documentStream(tag)
 }

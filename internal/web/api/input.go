@@ -34,13 +34,13 @@ func (m *Moment) UnmarshalText(b []byte) error {
 	for _, layout := range []string{time.RFC3339Nano, time.DateOnly} {
 		if t, err := time.Parse(layout, text); err == nil {
 			if t.Year() < 1900 || t.Year() > 9999 {
-				return fmt.Errorf("%q is outside the years 1900 to 9999", text)
+				return fmt.Errorf("%s is outside the years 1900 to 9999", text)
 			}
 			m.Time = greenlane.Micro(t)
 			return nil
 		}
 	}
-	return fmt.Errorf("%q is not an RFC 3339 time such as 2026-01-31T12:00:00Z, nor a date such as 2026-01-31", text)
+	return fmt.Errorf("%.40q is not an RFC 3339 time such as 2026-01-31T12:00:00Z, nor a date such as 2026-01-31", text)
 }
 
 // MarshalJSON writes RFC 3339 with milliseconds.

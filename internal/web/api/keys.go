@@ -175,11 +175,11 @@ func (a *API) deleteKey(ctx context.Context, in *keyIDInput) (*struct{}, error) 
 func (a *API) keyRoutes() {
 	const tag = "Administration"
 	register(a, operation{method: "POST", path: "/v1/keys", id: "create-key", tag: tag, summary: "Create a key", raw: true,
-		role: greenlane.RoleAdmin, status: statusCreated, errors: []int{400, 404, 409, 415, 422, 503},
+		role: greenlane.RoleAdmin, status: statusCreated, errors: []int{404},
 		more: "Its token is shown in this answer alone. Several keys may be valid at once, for rotation."}, a.createKey)
 	describeRaw[KeyBody](a, "/v1/keys")
 	register(a, operation{method: "GET", path: "/v1/keys", id: "list-keys", tag: tag, summary: "List keys",
 		more: "Those of the account that were not revoked, by name.", role: greenlane.RoleAdmin}, a.listKeys)
 	register(a, operation{method: "DELETE", path: "/v1/keys/{id}", id: "revoke-key", tag: tag, summary: "Revoke a key",
-		role: greenlane.RoleAdmin, status: http.StatusNoContent, errors: []int{404, 409, 503}}, a.deleteKey)
+		role: greenlane.RoleAdmin, status: http.StatusNoContent, errors: []int{404, 409}}, a.deleteKey)
 }

@@ -116,7 +116,7 @@ func (a *API) masterBill(ctx context.Context, in *masterBillInput) (*store.Subje
 func (a *API) masterBillRoutes() {
 	const tag = "Shipments"
 	register(a, operation{method: "POST", path: "/v1/master-bills/{number}", id: "track-master-bill", tag: tag,
-		summary: "Track a master bill", role: greenlane.RoleIngest, raw: true, errors: []int{400, 413, 415, 422, 503},
+		summary: "Track a master bill", role: greenlane.RoleIngest, raw: true,
 		more: "Makes a shipment of type IMPORT, answered with 201. A bill that is tracked already is answered with 200; " +
 			"numbers not known before are added to it."}, a.trackMasterBill)
 	describeOptional[MasterBillBody](a, "/v1/master-bills/{number}")

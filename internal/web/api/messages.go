@@ -215,17 +215,17 @@ func (a *API) messageRoutes() {
 	const tag = "Customs messages"
 	const path = "/v1/customs/messages"
 	register(a, operation{method: "POST", path: path, id: "post-customs-message", tag: tag, summary: "Hand in a customs message",
-		role: greenlane.RoleIngest, errors: []int{409, 413, 415, 422, 503},
+		role: greenlane.RoleIngest,
 		more: "The message as the authority sent it, with any content type. It is kept byte for byte, even when it can't be read; " +
 			"the problem then names its `messageId`."}, a.postMessage)
 	register(a, operation{method: "GET", path: path, id: "list-customs-messages", tag: tag, summary: "List customs messages",
-		more: "Newest first.", role: greenlane.RoleRead, errors: []int{422}}, a.listMessages)
+		more: "Newest first.", role: greenlane.RoleRead}, a.listMessages)
 	register(a, operation{method: "GET", path: path + "/{id}", id: "get-customs-message", tag: tag,
 		summary: "Get a customs message with its results", role: greenlane.RoleRead, errors: []int{404}}, a.getMessage)
 	register(a, operation{method: "GET", path: path + "/{id}/raw", id: "get-customs-message-raw", tag: tag,
 		summary: "The exact bytes of a customs message", role: greenlane.RoleRead, errors: []int{404}}, a.rawMessage)
 	register(a, operation{method: "POST", path: path + "/{id}/reprocess", id: "reprocess-customs-message", tag: tag,
-		summary: "Read a customs message again", role: greenlane.RoleOperator, errors: []int{404, 409, 415, 422, 503},
+		summary: "Read a customs message again", role: greenlane.RoleOperator, errors: []int{404},
 		more: "With the present readers. What is new in it is applied; what it brought before stays."}, a.reprocess)
 	a.describeMessages(path)
 }

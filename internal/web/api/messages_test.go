@@ -40,7 +40,7 @@ func wco(responses ...said) string {
 	return b.String()
 }
 
-const testMRN = "26GBTEST000000001"
+const testMRN = "26GBTEST0000000010"
 
 // results returns the results of an answer about a message.
 func results(v map[string]any) []map[string]any {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"net/http"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 
@@ -23,6 +24,10 @@ type Scope struct {
 	AccountID      string `json:"accountId,omitempty" doc:"Must be the key's own account when given." example:"acc_1"`
 	IdempotencyKey string `json:"idempotencyKey,omitempty" maxLength:"255" doc:"As the header Idempotency-Key, which wins."`
 }
+
+// maxOnce is the longest idempotency key, in characters. Bodies that are decoded
+// without their schema are held to it, too.
+const maxOnce = 255
 
 func (s *Scope) scope() *Scope { return s }
 
@@ -59,6 +64,12 @@ func newCall(ctx context.Context, method, path string, header Once, scope *Scope
 	c := &call{ctx: ctx, method: method, path: path, key: header.IdempotencyKey, body: body}
 	if scope != nil {
 		if err := scope.check(ctx); err != nil {
+			return nil, err
+		}
+		var wrong checks
+		wrong.when(utf8.RuneCountInString(scope.IdempotencyKey) > maxOnce, "body.idempotencyKey", nil, "must have at most %d characters", maxOnce)
+		wrong.printable("body.idempotencyKey", scope.IdempotencyKey)
+		if err := wrong.err(); err != nil {
 			return nil, err
 		}
 		if c.key == "" {

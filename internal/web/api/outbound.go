@@ -154,12 +154,12 @@ func (a *API) acknowledgeOutbound(ctx context.Context, in *acknowledgeInput) (*A
 }
 
 func (a *API) outboundRoutes() {
-	const tag = "Outbound messages"
+	const tag = "Outbound"
 	register(a, operation{method: "GET", path: "/v1/outbound", id: "list-outbound", tag: tag, summary: "Messages to file with customs",
 		more: "What was handed to the account's gateway `outbox` and was not acknowledged, in order. A page may be short, even " +
-			"empty: go on while there is a `nextCursor`.", role: greenlane.RoleRead, errors: []int{422}}, a.listOutbound)
+			"empty: go on while there is a `nextCursor`.", role: greenlane.RoleRead}, a.listOutbound)
 	register(a, operation{method: "POST", path: "/v1/outbound/{id}/ack", id: "acknowledge-outbound", tag: tag,
 		summary: "Acknowledge a message", more: "For the system that files: it took the message. Repeating it changes nothing.",
-		role: greenlane.RoleIngest, raw: true, errors: []int{400, 404, 415, 422, 503}}, a.acknowledgeOutbound)
+		role: greenlane.RoleIngest, raw: true, errors: []int{404}}, a.acknowledgeOutbound)
 	describeOptional[EmptyBody](a, "/v1/outbound/{id}/ack")
 }

@@ -290,14 +290,14 @@ func (a *API) listShipments(ctx context.Context, in *shipmentListInput) (*List[S
 func (a *API) shipmentRoutes() {
 	const tag = "Shipments"
 	register(a, operation{method: "POST", path: "/v1/shipments", id: "create-shipment", tag: tag, summary: "Create a shipment",
-		role: greenlane.RoleIngest, status: statusCreated, raw: true, errors: []int{400, 409, 413, 415, 422, 503}}, a.createShipment)
+		role: greenlane.RoleIngest, status: statusCreated, raw: true}, a.createShipment)
 	describeRaw[ShipmentBody](a, "/v1/shipments")
 	register(a, operation{method: "GET", path: "/v1/shipments", id: "list-shipments", tag: tag, summary: "List shipments",
-		more: "Newest first. As `text/csv` by `Accept`.", role: greenlane.RoleRead, errors: []int{422}}, a.listShipments)
+		more: "Newest first. As `text/csv` by `Accept`.", role: greenlane.RoleRead}, a.listShipments)
 	register(a, operation{method: "GET", path: "/v1/shipments/{id}", id: "get-shipment", tag: tag, summary: "Get a shipment",
 		more: "With its declarations and entries.", role: greenlane.RoleRead, errors: []int{404}}, a.getShipment)
 	register(a, operation{method: "PATCH", path: "/v1/shipments/{id}", id: "update-shipment", tag: tag, summary: "Change a shipment",
 		more: "Records `shipment.updated` when weight, price or currency changed. Numbers to find it by are added, never replaced.",
-		role: greenlane.RoleIngest, raw: true, errors: []int{400, 404, 413, 415, 422, 503}}, a.patchShipment)
+		role: greenlane.RoleIngest, raw: true, errors: []int{404}}, a.patchShipment)
 	describeRaw[ShipmentPatch](a, "/v1/shipments/{id}")
 }

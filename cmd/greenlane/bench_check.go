@@ -1,0 +1,50 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Help says what is measured, and how to read it.
+func (*benchCmd) Help() string {
+	return `
+Each row runs a hub of its own, as a process on a fresh data folder, which is removed afterwards. The loader and the receiver share the machine with it, so a server of its own does better. Figures depend on the disk: the hub flushes before it answers.
+
+    single           one activity a request, until it is on disk
+    end-to-end       posted, on disk, signed, delivered, recorded; one endpoint
+    three-endpoints  the same with three endpoints
+    bulk             500 activities a request
+    latency          from the answer to the arrival at the receiver
+    start            from start to ready, and what an idle hub takes
+    large            as single, on a log that is full already (takes long)
+
+Examples:
+
+    greenlane bench
+    greenlane bench --rows single --duration 2s --json`
+}
+
+// benchRows are the rows there are.
+func benchRows() []string {
+	return []string{"single", "end-to-end", "three-endpoints", "bulk", "latency", "start", "large"}
+}
+
+// Validate refuses before anything is measured what could not be measured.
+func (c *benchCmd) Validate() error {
+	for _, row := range c.Rows {
+		if !slices.Contains(benchRows(), row) {
+			return fmt.Errorf("--rows: there is no row %q; there are %s", row, strings.Join(benchRows(), ", "))
+		}
+	}
+	switch {
+	case c.Duration <= 0:
+		return errors.New("--duration: must be longer than 0, such as 2s")
+	case c.Connections < 1:
+		return errors.New("--connections: must be at least 1")
+	case c.Preload < 0:
+		return errors.New("--preload: must be at least 0")
+	}
+	return nil
+}
