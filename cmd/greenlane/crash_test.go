@@ -232,6 +232,9 @@ func TestDiskFull(t *testing.T) {
 	if status, _, _ := p.call("GET", "/readyz", nil); status != http.StatusServiceUnavailable {
 		t.Errorf("/readyz answers %d while the disk is full", status)
 	}
+	// The load would fill so small a disk again before anyone looks.
+	close(stop)
+	wg.Wait()
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}
@@ -243,8 +246,6 @@ func TestDiskFull(t *testing.T) {
 		<-time.After(50 * time.Millisecond)
 	}
 	p.must("POST", "/v1/entries/activities", body(99_999), nil)
-	close(stop)
-	wg.Wait()
 	load.judge(t, p.wholeLog())
 	p.stop()
 	if out, errs, code := command(t, "verify", "--data", filepath.Join(dir, "data")); code != 0 {

@@ -72,7 +72,7 @@ type demoPace struct {
 }
 
 var usualPace = demoPace{
-	outage:  demoOutage{first: 5 * time.Second, lasts: 5 * time.Second, every: 40 * time.Second},
+	outage:  demoOutage{first: 6 * time.Second, lasts: 5 * time.Second, every: 40 * time.Second},
 	failing: 0.08, lines: 4, status: 5 * time.Second, drain: 10 * time.Second,
 }
 

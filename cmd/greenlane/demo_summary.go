@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -79,7 +80,7 @@ func summarize(l *demoLedger, report *hub.Report, took time.Duration, seed uint6
 // print writes the summary for people.
 func (s *demoSummary) print(n *demoNarrator) {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n%s\n\n", n.paint("1", fmt.Sprintf("In %.0f seconds", s.Seconds)))
+	fmt.Fprintf(&b, "\n%s\n\n", n.paint("1", "In "+count(int(math.Round(s.Seconds)), "second")))
 	requests := 0
 	for _, n := range s.Requests {
 		requests += n

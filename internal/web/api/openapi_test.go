@@ -253,13 +253,12 @@ func problemsOf(t *testing.T, document []byte) []string {
 
 func TestOpenAPIIsValid(t *testing.T) {
 	t.Parallel()
-	document := newRig(t).document("/openapi.json")
-	for _, problem := range problemsOf(t, document) {
+	for _, problem := range problemsOf(t, newRig(t).document("/openapi.json")) {
 		t.Error(problem)
 	}
-	// The validator does look.
-	if broken := bytes.Replace(document, []byte(`"in": "path"`), []byte(`"in": "pfad"`), 1); len(problemsOf(t, broken)) == 0 {
-		t.Error("a parameter in no place at all is not found wrong")
+	const broken = `{"openapi":"3.1.0","info":{"title":"T","version":"1"},"paths":{"/a":{"get":{"parameters":[{"name":"n","in":"nowhere"}]}}}}`
+	if len(problemsOf(t, []byte(broken))) == 0 {
+		t.Error("the validator finds nothing wrong with a parameter that is nowhere")
 	}
 }
 

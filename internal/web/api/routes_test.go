@@ -131,48 +131,60 @@ func (q *request) keyed() bool {
 	return strings.Contains(q.operation.path, "{") && !(q.writes() && slices.Contains([]string{"track-master-bill", "report-container"}, q.ID))
 }
 
-// state is what the store holds: the log's head, and each table's rows.
-func (r *rig) state() map[string]int64 {
+// census counts what the store of a rig holds.
+type census struct {
+	r  *rig
+	db *sql.DB
+	// count counts the rows of every table.
+	count string
+}
+
+func newCensus(r *rig) *census {
 	r.t.Helper()
 	db, err := sql.Open("sqlite", "file:"+r.served.path+"?mode=ro")
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	defer db.Close()
-	var names []string
-	rows, err := db.QueryContext(r.t.Context(), `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'`)
-	if err != nil {
+	r.t.Cleanup(func() { db.Close() })
+	c := &census{r: r, db: db}
+	const parts = `SELECT group_concat('SELECT ''' || name || ''', count(*) FROM "' || name || '"', ' UNION ALL ')
+		FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'`
+	if err := db.QueryRowContext(r.t.Context(), parts).Scan(&c.count); err != nil {
 		r.t.Fatal(err)
 	}
+	return c
+}
+
+// take returns the rows of each table, and the log's head.
+func (c *census) take() map[string]int64 {
+	c.r.t.Helper()
+	rows, err := c.db.QueryContext(c.r.t.Context(), c.count)
+	if err != nil {
+		c.r.t.Fatal(err)
+	}
 	defer rows.Close()
+	out := map[string]int64{"the log's head": c.r.hub.Head()}
 	for rows.Next() {
 		var name string
-		if err := rows.Scan(&name); err != nil {
-			r.t.Fatal(err)
-		}
-		names = append(names, name)
-	}
-	state := map[string]int64{"the log's head": r.hub.Head()}
-	for _, name := range names {
 		var n int64
-		if err := db.QueryRowContext(r.t.Context(), `SELECT count(*) FROM "`+name+`"`).Scan(&n); err != nil {
-			r.t.Fatal(err)
+		if err := rows.Scan(&name, &n); err != nil {
+			c.r.t.Fatal(err)
 		}
-		state[name] = n
+		out[name] = n
 	}
-	if rows.Err() != nil || len(state) < 10 {
-		r.t.Fatalf("%v, %v", state, rows.Err())
+	if rows.Err() != nil || len(out) < 10 {
+		c.r.t.Fatalf("%v, %v", out, rows.Err())
 	}
-	return state
+	return out
 }
 
 // untouched holds that what a function does leaves no trace in the store.
-func untouched(r *rig, what fmt.Stringer, do func()) {
-	r.t.Helper()
-	before := r.state()
+func (c *census) untouched(what fmt.Stringer, do func()) {
+	c.r.t.Helper()
+	before := c.take()
 	do()
-	if diff := cmp.Diff(before, r.state()); diff != "" {
-		r.t.Errorf("%s: what was refused left a trace:\n%s", what, diff)
+	if diff := cmp.Diff(before, c.take()); diff != "" {
+		c.r.t.Errorf("%s: what was refused left a trace:\n%s", what, diff)
 	}
 }
 
@@ -188,14 +200,15 @@ func TestEveryRoute(t *testing.T) {
 	for _, role := range greenlane.Roles() {
 		v.byRole[role] = r.keyAt(role, time.Time{})
 	}
+	store := newCensus(r)
 	for i := range all {
 		q := &all[i]
-		untouched(r, q, func() { v.keepOut(r, q); badAddress(r, q) })
+		store.untouched(q, func() { v.keepOut(r, q); badAddress(r, q) })
 		if q.takesJSON() {
-			untouched(r, q, func() { badJSON(r, q); badFields(t, r, q, d); otherAccount(t, r, &v, q) })
+			store.untouched(q, func() { badJSON(r, q); badFields(t, r, q, d); otherAccount(t, r, &v, q) })
 		}
 	}
-	untouched(r, &operation{method: "POST", path: messagesPath}, func() {
+	store.untouched(&operation{method: "POST", path: messagesPath}, func() {
 		r.refused(413, "payload_too_large", "POST", messagesPath, strings.Repeat("A", 2<<20))
 	})
 	for i := range all {
