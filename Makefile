@@ -1,8 +1,8 @@
 # The short list of commands. CI runs `make test` and nothing else.
 
-GO      ?= go
-BIN     := bin/greenlane
-FUZZ    ?= 60s
+GO       ?= go
+BIN      := bin/greenlane
+FUZZTIME ?= 60s
 
 .PHONY: run build test lint bench fuzz clean
 
@@ -31,9 +31,9 @@ lint:
 bench: build
 	./$(BIN) bench
 
-# Each fuzz target for FUZZ, one after the other.
+# Each fuzz target for FUZZTIME, one after the other.
 fuzz:
-	./scripts/fuzz $(FUZZ)
+	./scripts/fuzz $(FUZZTIME)
 
 clean:
 	rm -rf bin

@@ -26,10 +26,10 @@ import (
 type benchCmd struct {
 	Duration    time.Duration `help:"How long each throughput row runs." default:"10s"`
 	Connections int           `help:"Connections of the loader." default:"64"`
-	Rows        []string      `help:"Rows to run: single, end-to-end, three-endpoints, bulk, latency, start, large." default:"single,end-to-end,three-endpoints,bulk,latency,start"`
+	Rows        []string      `placeholder:"ROW,…" help:"Rows to run: single, end-to-end, three-endpoints, bulk, latency, start, large." default:"single,end-to-end,three-endpoints,bulk,latency,start"`
 	Preload     int           `help:"Events in the log before row large." default:"1000000"`
 	JSON        bool          `help:"Print JSON."`
-	Dir         string        `help:"Folder for the data; a temporary one by default." type:"path"`
+	Dir         string        `help:"Folder to measure on; its data is removed afterwards. The system's temporary folder when left out." type:"path" placeholder:"FOLDER"`
 }
 
 // benchRow is one line of the table.
@@ -55,6 +55,9 @@ func (c *benchCmd) Run(ctx context.Context, std *stdio) error {
 		}
 		fmt.Fprintf(std.err, "measuring %s …\n", name)
 		row, err := run(ctx)
+		if ctx.Err() != nil {
+			return errors.New("interrupted")
+		}
 		if err != nil {
 			return fmt.Errorf("row %s: %w", name, err)
 		}
@@ -108,7 +111,11 @@ func (c *benchCmd) newBed(ctx context.Context) (*bed, error) {
 		return nil, err
 	}
 	b := &bed{dir: dir, temporary: true}
-	return b, errors.Join(b.start(ctx), nil)
+	if err := b.start(ctx); err != nil {
+		b.stop()
+		return nil, err
+	}
+	return b, nil
 }
 
 func (b *bed) start(ctx context.Context) error {

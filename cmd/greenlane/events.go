@@ -136,7 +136,7 @@ func (p *eventPrinter) print(e client.Event) {
 	if e.Late {
 		late = " (late)"
 	}
-	line := fmt.Sprintf("%7d  %s  %-30s  %-16s  %s%s", e.Position, shortTime(e.OccurredAt), e.Type, e.Subject, gist(e), late)
+	line := fmt.Sprintf("%7d  %s  %-33s  %-16s  %s%s", e.Position, shortTime(e.OccurredAt), e.Type, e.Subject, gist(e), late)
 	fmt.Fprintln(p.w, strings.TrimRight(line, " "))
 }
 

@@ -51,6 +51,7 @@ var phrases = strings.NewReplacer(
 
 var (
 	missingArgument = regexp.MustCompile(`^expected "(<.*)"$`)
+	noValue         = regexp.MustCompile(`expected \w+ value but got`)
 	wrongDuration   = regexp.MustCompile(`expected duration but got ("[^"]*"): time: .*`)
 	flagInFront     = regexp.MustCompile(`^--([a-z][a-z-]*)`)
 )
@@ -61,6 +62,7 @@ func wording(err error, args []string, selected *kong.Node, file *configuration)
 	if selected != nil {
 		text = strings.TrimPrefix(text, selected.Path()+": ")
 	}
+	text = noValue.ReplaceAllString(text, "expected a value but got")
 	text = wrongDuration.ReplaceAllString(text, "$1 is not a time such as 500ms, 10s or 5m")
 	if file := (*fs.PathError)(nil); errors.As(err, &file) {
 		// The one file that is opened before a command runs.

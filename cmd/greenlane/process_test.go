@@ -20,8 +20,13 @@ import (
 // TestMain lets the test binary stand in for the program: run under the name
 // greenlane, it is the program.
 func TestMain(m *testing.M) {
+	os.Setenv("GORACE", quickExit)
 	testscript.Main(m, map[string]func(){"greenlane": main})
 }
+
+// quickExit keeps the race detector from holding up the end of each program by a
+// second.
+const quickExit = "atexit_sleep_ms=0"
 
 // program is the program under test, which [testscript.Main] puts on the path.
 const program = "greenlane"

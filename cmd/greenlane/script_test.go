@@ -53,11 +53,12 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		UpdateScripts:       *update,
-		Deadline:            time.Now().Add(4 * patience),
+		Deadline:            time.Now().Add(3 * time.Minute),
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("GREENLANE_DATA", filepath.Join(e.WorkDir, "data"))
 			e.Setenv("GREENLANE_LISTEN", "127.0.0.1:0")
 			e.Setenv("COLUMNS", "80")
+			e.Setenv("GORACE", quickExit)
 			e.Values[jobsKey{}] = jobs{}
 			return nil
 		},
@@ -123,7 +124,7 @@ func startJob(ts *testscript.TestScript, name string, args []string) {
 	ts.Check(err)
 	j := &job{cmd: exec.Command(path, args[1:]...), gone: make(chan struct{})}
 	j.cmd.Dir, j.cmd.Stdout, j.cmd.Stderr = ts.MkAbs("."), out, errs
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "GREENLANE_DATA", "GREENLANE_LISTEN", "GREENLANE_URL", "GREENLANE_KEY",
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "GORACE", "GREENLANE_DATA", "GREENLANE_LISTEN", "GREENLANE_URL", "GREENLANE_KEY",
 		"GREENLANE_CONFIG", "GREENLANE_LOG_LEVEL", "GREENLANE_ALLOW_ENDPOINTS"} {
 		j.cmd.Env = append(j.cmd.Env, name+"="+ts.Getenv(name))
 	}

@@ -40,7 +40,7 @@ func (c *verifyCmd) Run(ctx context.Context, std *stdio) error {
 	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
 		return fmt.Errorf("--data: there is no %s in %s; say where the hub's data folder is", databaseFile, c.Data)
 	}
-	db, err := sqlite.Open(ctx, path)
+	db, err := sqlite.Inspect(ctx, path)
 	if err != nil {
 		return err
 	}

@@ -189,6 +189,50 @@ func crashAt(t *testing.T, n int, moment storetest.Moment) bool {
 	return crashed
 }
 
+// TestCrashKeepsAcknowledgements lets the process die while one subject's event
+// is on its way and a later one of another subject is acknowledged: the first
+// comes again, the other does not.
+func TestCrashKeepsAcknowledgements(t *testing.T) {
+	t.Parallel()
+	dir, rec := t.TempDir(), newReceiver(t)
+	release := make(chan struct{})
+	rec.answer = func(a arrival, _ int) int {
+		if a.header.Get("User-Agent") == "Greenlane/first" && a.subject == rec.first() {
+			<-release
+		}
+		return 200
+	}
+	open := func(name string) *mortal {
+		s, err := sqlite.Open(t.Context(), filepath.Join(dir, "greenlane.db"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := live(t, s, rec, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	m := open("first")
+	r := &rig{hub: m.hub, engine: m.engine, store: m.hub.Store()}
+	r.account(t)
+	number := r.endpoint(t, rec.URL, entries)
+	r.record(t, "SLOW", 0)
+	rec.until(t, "the slow attempt", func() bool { return rec.first() != "" })
+	other := r.record(t, "B", 0)
+	rec.until(t, "the other subject", func() bool { return len(rec.of(other)) == 1 && r.status(t, number).InFlight == 1 })
+	r.recorded(t, number)
+	m.die()
+	close(release)
+	m = open("second")
+	r = &rig{hub: m.hub, engine: m.engine, store: m.hub.Store()}
+	r.quiet(t, rec, number)
+	m.stop()
+	if n, slow := len(rec.of(other)), len(rec.of(rec.first())); n != 1 || slow != 1 {
+		t.Errorf("the slow subject had %d arrivals, the other %d", slow, n)
+	}
+}
+
 // settle waits until the living process has nothing left to deliver, or is
 // dead.
 func settle(t *testing.T, m *mortal) {

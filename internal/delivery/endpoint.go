@@ -138,9 +138,9 @@ func (ep *endpoint) wanted(ev *greenlane.Event) bool {
 	return ep.wants[ev.Type]
 }
 
-// begun returns the last position that may have been sent. Settings that change
-// hold beyond it: an event below, wanted only now, would arrive after a later
-// one of its subject.
+// begun returns the last position that may have been sent. What settings say
+// about types and order holds beyond it: an event below, wanted only now, would
+// arrive after a later one of its subject.
 func (ep *endpoint) begun() int64 {
 	last := max(ep.passed, ep.history[len(ep.history)-1].From)
 	for _, it := range ep.window {
@@ -193,7 +193,7 @@ func (ep *endpoint) offer(ev *greenlane.Event) bool {
 		ep.window = append(ep.window, l.head)
 		return true
 	}
-	it := &item{position: ev.Position, event: ev, revision: ep.revisionAt(ev.Position), lane: l, windowed: true}
+	it := &item{position: ev.Position, event: ev, revision: ep.current, lane: l, windowed: true}
 	ep.window = append(ep.window, it)
 	l.push(it)
 	return true

@@ -34,6 +34,8 @@ type receiver struct {
 	answer func(a arrival, count int) int
 	// header goes out with each answer.
 	header http.Header
+	// opened is the subject of the first request that ever came.
+	opened string
 	news   chan struct{}
 }
 
@@ -62,6 +64,9 @@ func (r *receiver) serve(w http.ResponseWriter, req *http.Request) {
 		kind: req.Header.Get("Greenlane-Event-Type"), attempt: attempt, header: req.Header, body: body, status: 200,
 	}
 	r.mu.Lock()
+	if r.opened == "" {
+		r.opened = a.subject
+	}
 	answer := r.answer
 	count := 1
 	for _, before := range r.got {
@@ -99,6 +104,13 @@ func (r *receiver) arrivals() []arrival {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.got)
+}
+
+// first returns the subject of the first request, before it is answered.
+func (r *receiver) first() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.opened
 }
 
 // of returns what arrived about a subject.
@@ -205,13 +217,20 @@ func startOn(t testing.TB, s store.Store, clock greenlane.Clock) *rig {
 		s.Close()
 	})
 	t.Cleanup(r.stop)
-	if h.Account(1) == nil {
-		if _, err := s.Reserve(t.Context(), store.SubjectNumbers, 1); err != nil {
-			t.Fatal(err)
-		}
-		r.do(t, greenlane.RecordAccount{Number: 1, Type: greenlane.EventAccountCreated, Body: greenlane.AccountChanged{}})
-	}
+	r.account(t)
 	return r
+}
+
+// account makes account 1 on a new database.
+func (r *rig) account(t testing.TB) {
+	t.Helper()
+	if r.hub.Account(1) != nil {
+		return
+	}
+	if _, err := r.store.Reserve(t.Context(), store.SubjectNumbers, 1); err != nil {
+		t.Fatal(err)
+	}
+	r.do(t, greenlane.RecordAccount{Number: 1, Type: greenlane.EventAccountCreated, Body: greenlane.AccountChanged{}})
 }
 
 func guard(t testing.TB, allowed ...string) *delivery.Guard {

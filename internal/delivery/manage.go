@@ -144,9 +144,9 @@ func (e *Engine) change(ctx context.Context, r Request, idle bool, decide func(*
 	return outcome, nil
 }
 
-// Update gives the endpoint new settings, which hold for what is above its
-// cursor and of which nothing was sent yet. Events whose lane is open keep the
-// old ones.
+// Update gives the endpoint new settings. What is above its cursor is sent by
+// them; which events it wants, and in what order, they say beyond all that was
+// sent. Events whose lane is open keep the old ones.
 func (e *Engine) Update(ctx context.Context, r Request, revise func(Settings, *store.Endpoint) (Settings, error)) (*hub.Outcome, error) {
 	return e.change(ctx, r, false, func(ep *endpoint) (*plan, error) {
 		row := *ep.row

@@ -1,8 +1,10 @@
 package delivery_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -13,6 +15,7 @@ import (
 	"greenlane"
 	"greenlane/internal/delivery"
 	"greenlane/internal/store"
+	"greenlane/internal/store/sqlite"
 )
 
 // positions returns where an endpoint's deliveries came from, in the order in
@@ -192,6 +195,46 @@ func (r *rig) skippedRange(t testing.TB, rec *receiver, number, cursor, from int
 	}
 }
 
+// TestEnablePastAnOpenLane holds that what is skipped stays so where it waits
+// behind an event that is being retried.
+func TestEnablePastAnOpenLane(t *testing.T) {
+	t.Parallel()
+	dir, clock := t.TempDir(), newWatch()
+	r, rec := startAt(t, dir, clock.time), newReceiver(t)
+	var first atomic.Int64
+	rec.answer = func(a arrival, count int) int {
+		first.CompareAndSwap(0, a.position)
+		if a.position == first.Load() && count == 1 {
+			return 500
+		}
+		return 200
+	}
+	number := r.endpoint(t, rec.URL, func(s *delivery.Settings) { s.Events = []string{"customs.entry.status.updated"} })
+	r.record(t, "A", 0)
+	r.quiet(t, rec, number)
+	r.record(t, "A", 1)
+	r.quiet(t, rec, number)
+	if _, err := r.engine.Disable(t.Context(), by(number), ""); err != nil {
+		t.Fatal(err)
+	}
+	r.record(t, "A", 2)
+	r.record(t, "A", 3)
+	if _, err := r.engine.Enable(t.Context(), by(number), r.hub.Head(), ""); err != nil {
+		t.Fatal(err)
+	}
+	r.record(t, "A", 4)
+	r.quiet(t, rec, number)
+	r.stop()
+	r = startAt(t, dir, clock.time)
+	clock.move(5 * time.Second)
+	r.status(t, number)
+	all := r.positions(t, greenlane.EventEntryStatus)
+	rec.until(t, "the last event", func() bool { return rec.acknowledged()[all[4]] })
+	if got, want := positions(rec.arrivals()), []int64{all[0], all[0], all[1], all[4]}; !slices.Equal(got, want) {
+		t.Errorf("arrived %v, want %v", got, want)
+	}
+}
+
 // TestEnableAheadOfTheLog holds that the record decides even where the log had
 // not come that far.
 func TestEnableAheadOfTheLog(t *testing.T) {
@@ -283,6 +326,66 @@ func TestNewSettingsKeepOrder(t *testing.T) {
 	}
 }
 
+// stuck is a store that can be made to take long over a commit.
+type stuck struct {
+	store.Store
+	// began gets one token for each commit that waits for release.
+	began, release chan struct{}
+	armed          atomic.Bool
+}
+
+func (s *stuck) Append(ctx context.Context, w *store.Write) error {
+	if s.armed.Load() {
+		s.began <- struct{}{}
+		<-s.release
+	}
+	return s.Store.Append(ctx, w)
+}
+
+// TestNothingBeginsAmidAChange holds that no attempt begins between the decision
+// from where new settings hold and their record.
+func TestNothingBeginsAmidAChange(t *testing.T) {
+	t.Parallel()
+	inner, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "greenlane.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &stuck{Store: inner, began: make(chan struct{}), release: make(chan struct{})}
+	r, rec := startOn(t, s, newWatch().time), newReceiver(t)
+	release := make(chan struct{})
+	rec.answer = func(a arrival, _ int) int {
+		if a.subject == rec.first() {
+			<-release
+		}
+		return 200
+	}
+	number := r.endpoint(t, rec.URL, func(s *delivery.Settings) { entries(s); s.Concurrency = 1 })
+	r.record(t, "SLOW", 0)
+	rec.until(t, "the slow attempt", func() bool { return rec.first() != "" })
+	r.activity(t, "B", 1, "1H")
+	r.activity(t, "B", 2, "1I")
+	rec.until(t, "B's events to wait", func() bool { return r.status(t, number).Unsettled == 3 })
+	s.armed.Store(true)
+	changed := make(chan struct{})
+	go func() {
+		defer close(changed)
+		r.update(t, number, func(s *delivery.Settings) { s.Events = append(s.Events, "clearance.*") })
+	}()
+	<-s.began
+	s.armed.Store(false)
+	close(release)
+	rec.until(t, "the slow attempt to end", func() bool { return len(rec.arrivals()) > 0 && r.status(t, number).InFlight == 0 })
+	for range 3 {
+		if s := r.status(t, number); s.InFlight != 0 || len(rec.arrivals()) != 1 {
+			t.Errorf("amid the change: %+v, arrived %v", s, said(rec.arrivals()))
+		}
+	}
+	close(s.release)
+	<-changed
+	rec.until(t, "all events", func() bool { return len(rec.acknowledged()) == 5 })
+	inOrder(t, rec.arrivals())
+}
+
 // TestNewOrderingSendsOnce changes the ordering while an attempt is in flight
 // and others wait: each event is sent once.
 func TestNewOrderingSendsOnce(t *testing.T) {
@@ -313,27 +416,75 @@ func TestNewOrderingSendsOnce(t *testing.T) {
 	}
 }
 
-// TestNewURL holds that what was not sent yet goes to the new URL, and what is
-// being retried to the one it was begun with.
+// TestNewURL holds that what was not sent yet goes to the new URL, even if it
+// lies before something that was, and what is being retried to the one it was
+// begun with.
 func TestNewURL(t *testing.T) {
 	t.Parallel()
 	clock := newWatch()
 	r, old, next := startAt(t, t.TempDir(), clock.time), newReceiver(t), newReceiver(t)
-	old.answer = func(arrival, int) int { return 500 }
+	release := make(chan struct{})
+	old.answer = func(a arrival, count int) int {
+		if a.subject == old.first() {
+			<-release
+			return 200
+		}
+		return 500
+	}
 	number := r.endpoint(t, old.URL, func(s *delivery.Settings) { s.Events = []string{"customs.entry.status.updated"} })
+	r.record(t, "SLOW", 0)
+	old.until(t, "the slow attempt", func() bool { return old.first() != "" })
+	r.record(t, "SLOW", 1)
 	r.record(t, "A", 0)
-	r.quiet(t, old, number)
+	old.until(t, "a failure", func() bool { return r.status(t, number).OpenLanes == 1 })
 	r.update(t, number, func(s *delivery.Settings) { s.URL = next.URL })
 	r.record(t, "B", 0)
-	r.quiet(t, next, number)
+	close(release)
+	next.until(t, "what is new", func() bool { return len(next.arrivals()) == 2 })
 	clock.move(5 * time.Second)
 	r.quiet(t, old, number)
 	all := r.positions(t, greenlane.EventEntryStatus)
-	if got := positions(old.arrivals()); !slices.Equal(got, []int64{all[0], all[0]}) {
-		t.Errorf("old URL: %v", got)
+	if got, want := positions(old.arrivals()), []int64{all[2], all[0], all[2]}; !slices.Equal(got, want) {
+		t.Errorf("old URL: %v, want %v", got, want)
 	}
-	if got := positions(next.arrivals()); !slices.Equal(got, all[1:]) {
-		t.Errorf("new URL: %v", got)
+	got := positions(next.arrivals())
+	slices.Sort(got)
+	if want := []int64{all[1], all[3]}; !slices.Equal(got, want) {
+		t.Errorf("new URL: %v, want %v", got, want)
+	}
+}
+
+// TestNewSettingsTwice changes settings before and after an event is tried again
+// that the cursor has not passed: once acknowledged it does not come back.
+func TestNewSettingsTwice(t *testing.T) {
+	t.Parallel()
+	clock := newWatch()
+	r, rec := startAt(t, t.TempDir(), clock.time), newReceiver(t)
+	release := make(chan struct{})
+	rec.answer = func(a arrival, count int) int {
+		if a.subject == rec.first() {
+			<-release
+			return 200
+		}
+		return []int{500, 200, 200}[count-1]
+	}
+	number := r.endpoint(t, rec.URL, func(s *delivery.Settings) { s.Events = []string{"customs.entry.status.updated"} })
+	r.record(t, "SLOW", 0)
+	rec.until(t, "the slow attempt", func() bool { return rec.first() != "" })
+	again := r.record(t, "A", 0)
+	for n := range 2 {
+		rec.until(t, "an attempt", func() bool { return len(rec.of(again)) == n+1 && r.status(t, number).InFlight == 1 })
+		r.recorded(t, number)
+		r.update(t, number, func(s *delivery.Settings) { s.Name = fmt.Sprint("name ", n) })
+		// The watch stops short of the time when the slow attempt gets a row.
+		if n == 0 {
+			r.resend(t, number, rec.of(again)[0].position)
+		}
+	}
+	close(release)
+	r.quiet(t, rec, number)
+	if got := said(rec.of(again)); len(got) != 2 {
+		t.Errorf("arrived %v", got)
 	}
 }
 

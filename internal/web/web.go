@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
@@ -93,36 +94,51 @@ type Shell struct {
 }
 
 // Wrap returns the handler with panics contained, security headers set, and
-// failures of ours logged once.
+// failures of ours logged once, under the id the answer carries.
 func (s *Shell) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begin := time.Now()
 		rec := &recorder{ResponseWriter: w}
+		id := fmt.Sprintf("%016x", rand.Uint64())
 		h := w.Header()
+		h["X-Request-Id"] = []string{id}
 		h["X-Content-Type-Options"] = []string{"nosniff"}
 		h["Cache-Control"] = []string{"no-store"}
+		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, id))
+		if s.Observe != nil {
+			defer func() { s.Observe(r.Pattern, r.Method, rec.status, time.Since(begin)) }()
+		}
 		defer func() {
 			if p := recover(); p != nil {
 				s.contain(rec, r, p)
-			}
-			if s.Observe != nil {
-				s.Observe(r.Pattern, r.Method, rec.status, time.Since(begin))
 			}
 		}()
 		next.ServeHTTP(rec, r)
 	})
 }
 
-// contain answers a request that panicked. http.ErrAbortHandler goes on: it is
-// how a handler breaks a connection off.
+type requestKey struct{}
+
+// RequestID returns the id of the request a context belongs to, which its answer
+// carries as X-Request-Id; empty outside of a [Shell].
+func RequestID(ctx context.Context) string {
+	id, _ := ctx.Value(requestKey{}).(string)
+	return id
+}
+
+// contain answers a request that panicked. One that was answered in part is
+// broken off, so that nobody takes the part for the whole. http.ErrAbortHandler
+// goes on: it is how a handler breaks a connection off.
 func (s *Shell) contain(w *recorder, r *http.Request, p any) {
 	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(p)
 	}
-	s.Log.Error("panic in a request", "method", r.Method, "path", r.URL.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-	if w.status == 0 {
-		WriteError(w, greenlane.Errorf(greenlane.Internal, "internal", "the request failed for a reason of ours"))
+	s.Log.Error("panic in a request", "request", RequestID(r.Context()), "method", r.Method, "path", r.URL.Path,
+		"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+	if w.status != 0 {
+		panic(http.ErrAbortHandler)
 	}
+	WriteError(w, greenlane.Errorf(greenlane.Internal, "internal", "the request failed for a reason of ours"))
 }
 
 // recorder remembers the status that was written.

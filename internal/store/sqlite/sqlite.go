@@ -79,20 +79,27 @@ var _ store.Store = (*DB)(nil)
 
 // Open opens or creates the database file and brings its schema up to date. It
 // refuses a file whose schema is newer than this program.
-func Open(ctx context.Context, path string) (*DB, error) {
+func Open(ctx context.Context, path string) (*DB, error) { return openWith(ctx, path, migrate) }
+
+// Inspect opens a database file to look at it, maybe beside the process that
+// works with it. It refuses a file whose schema is not this program's rather
+// than change it.
+func Inspect(ctx context.Context, path string) (*DB, error) { return openWith(ctx, path, current) }
+
+func openWith(ctx context.Context, path string, schema func(context.Context, *sql.DB) error) (*DB, error) {
 	db := &DB{statements: map[string]*sql.Stmt{}, types: map[greenlane.EventType]int64{}}
-	if err := db.open(ctx, path); err != nil {
+	if err := db.open(ctx, path, schema); err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, errors.Join(classify(err), db.Close()))
 	}
 	return db, nil
 }
 
-func (db *DB) open(ctx context.Context, path string) (err error) {
+func (db *DB) open(ctx context.Context, path string, schema func(context.Context, *sql.DB) error) (err error) {
 	if db.writer, err = sql.Open("sqlite", dsn(path)); err != nil {
 		return err
 	}
 	db.writer.SetMaxOpenConns(1)
-	if err := migrate(ctx, db.writer); err != nil {
+	if err := schema(ctx, db.writer); err != nil {
 		return err
 	}
 	if db.reader, err = sql.Open("sqlite", dsn(path)+"&_query_only=1"); err != nil {
@@ -120,25 +127,47 @@ func dsn(path string) string {
 
 // migrate brings the schema up to date.
 func migrate(ctx context.Context, db *sql.DB) error {
-	files, err := fs.Sub(migrationFiles, "migrations")
-	if err != nil {
-		return err
-	}
-	provider, err := goose.NewProvider(goose.DialectSQLite3, db, files, goose.WithVerbose(false))
-	if err != nil {
-		return err
-	}
-	sources := provider.ListSources()
-	newest := sources[len(sources)-1].Version
-	have, err := provider.GetDBVersion(ctx)
+	provider, have, newest, err := versions(ctx, db)
 	if err != nil {
 		return err
 	}
 	if have > newest {
-		return fmt.Errorf("its schema is version %d and this program knows %d: use the newer program", have, newest)
+		return newerSchema(have, newest)
 	}
 	_, err = provider.Up(ctx)
 	return err
+}
+
+// current holds the schema to this program's version.
+func current(ctx context.Context, db *sql.DB) error {
+	_, have, newest, err := versions(ctx, db)
+	switch {
+	case err != nil:
+		return err
+	case have > newest:
+		return newerSchema(have, newest)
+	case have < newest:
+		return fmt.Errorf("its schema is version %d and this program's is %d: a hub of this program brings it up to date", have, newest)
+	}
+	return nil
+}
+
+func newerSchema(have, newest int64) error {
+	return fmt.Errorf("its schema is version %d and this program knows %d: use the newer program", have, newest)
+}
+
+// versions returns the schema's version and the newest this program knows.
+func versions(ctx context.Context, db *sql.DB) (p *goose.Provider, have, newest int64, err error) {
+	files, err := fs.Sub(migrationFiles, "migrations")
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	if p, err = goose.NewProvider(goose.DialectSQLite3, db, files, goose.WithVerbose(false)); err != nil {
+		return nil, 0, 0, err
+	}
+	sources := p.ListSources()
+	have, err = p.GetDBVersion(ctx)
+	return p, have, sources[len(sources)-1].Version, err
 }
 
 // checkpointStatement answers whether it was kept from working, how many pages

@@ -235,6 +235,30 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
+// TestInspect: looking changes no schema, neither an older nor a newer one.
+func TestInspect(t *testing.T) {
+	t.Parallel()
+	for version, want := range map[string]string{
+		"UPDATE goose_db_version SET version_id = 0":                                    "its schema is version 0",
+		"INSERT INTO goose_db_version (version_id, is_applied) VALUES (4711, 1)":        "use the newer program",
+		"INSERT INTO goose_db_version (version_id, is_applied) SELECT 1, 1 WHERE 1 = 0": "",
+	} {
+		path := filepath.Join(t.TempDir(), "greenlane.db")
+		db := open(t, path)
+		if _, err := db.conn.ExecContext(t.Context(), version); err != nil {
+			t.Fatal(err)
+		}
+		db.Close()
+		inspected, err := Inspect(t.Context(), path)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("after %q: %v, want %q", version, err, want)
+		}
+		if err == nil {
+			inspected.Close()
+		}
+	}
+}
+
 // TestSchema shows what a change of the migrations does to the schema: run it
 // with -update and look at the difference.
 func TestSchema(t *testing.T) {

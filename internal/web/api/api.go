@@ -244,7 +244,7 @@ func (a *API) problem(ctx context.Context, id string, err error) error {
 	var public *greenlane.Error
 	var problem *web.Problem
 	if !errors.As(err, &public) && !errors.As(err, &problem) && ctx.Err() == nil {
-		a.log.Error("request failed", "operation", id, "account", web.PrincipalOf(ctx).Key.Account, "error", err)
+		a.log.Error("request failed", "request", web.RequestID(ctx), "operation", id, "account", web.PrincipalOf(ctx).Key.Account, "error", err)
 	}
 	return web.ProblemOf(err)
 }

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// TestEndpointsPages lists more endpoints than fit on a page of the API.
+func TestEndpointsPages(t *testing.T) {
+	t.Parallel()
+	const many = 120
+	p := startHub(t, t.TempDir(), "--log-level", "error")
+	for n := range many {
+		p.must("POST", "/v1/webhooks", map[string]any{"url": fmt.Sprintf("https://example.com/%d", n)}, nil)
+	}
+	out, errs, code := command(t, "endpoints", "--url", p.url, "--data", p.dir)
+	if got := strings.Count(out, " https://example.com/"); code != exitOK || got != many {
+		t.Errorf("it lists %d and exits %d: %s", got, code, errs)
+	}
+	out, errs, code = command(t, "endpoints", "--url", p.url, "--data", p.dir, "--json")
+	var page struct{ Data []endpoint }
+	if err := json.Unmarshal([]byte(out), &page); err != nil || code != exitOK {
+		t.Fatalf("%v, exits %d: %s", err, code, errs)
+	}
+	seen := map[string]bool{}
+	for _, e := range page.Data {
+		seen[e.URL] = true
+	}
+	if len(seen) != many {
+		t.Errorf("as JSON it lists %d", len(seen))
+	}
+	p.stop()
+}
+
+func TestShortDuration(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"0s": "at once", "5s": "5s", "50ms": "50ms", "1m0s": "1m", "10m0s": "10m", "1m30s": "1m30s", "2h0m0s": "2h", "1h30m0s": "1h30m",
+		"1h0m5s": "1h0m5s", "24h0m0s": "24h",
+	} {
+		if got := shortDuration(in); got != want {
+			t.Errorf("%s is written %s, want %s", in, got, want)
+		}
+	}
+}
