@@ -39,31 +39,50 @@ func Verify(secret string, header http.Header, body []byte, now time.Time) error
 	if d := now.Sub(time.Unix(seconds, 0)); d > Tolerance || d < -Tolerance {
 		return ErrTimestamp
 	}
-	mac := hmac.New(sha256.New, signingKey(secret))
-	mac.Write([]byte(id + "." + stamp + "."))
-	mac.Write(body)
-	want := mac.Sum(nil)
-	for signature := range strings.SplitSeq(signatures, " ") {
-		encoded, ok := strings.CutPrefix(signature, "v1,")
-		if !ok {
-			continue
-		}
-		if got, err := base64.StdEncoding.DecodeString(encoded); err == nil && hmac.Equal(got, want) {
-			return nil
-		}
+	if signed(signingKeys(secret), id+"."+stamp+".", body, signatures) {
+		return nil
 	}
 	return ErrSignature
 }
 
-// signingKey returns the bytes a secret signs with: those it encodes when it
-// has the form whsec_ and base 64 of 24 to 64 bytes, else its text.
-func signingKey(secret string) []byte {
-	if encoded, ok := strings.CutPrefix(secret, "whsec_"); ok {
-		if key, err := base64.StdEncoding.DecodeString(encoded); err == nil && len(key) >= 24 && len(key) <= 64 {
-			return key
+// signed reports whether one of the signatures was made with one of the keys.
+func signed(keys [][]byte, prefix string, body []byte, signatures string) bool {
+	for _, key := range keys {
+		mac := hmac.New(sha256.New, key)
+		mac.Write([]byte(prefix))
+		mac.Write(body)
+		want := mac.Sum(nil)
+		for signature := range strings.SplitSeq(signatures, " ") {
+			encoded, ok := strings.CutPrefix(signature, "v1,")
+			if !ok {
+				continue
+			}
+			if got, err := base64.StdEncoding.DecodeString(encoded); err == nil && hmac.Equal(got, want) {
+				return true
+			}
 		}
 	}
-	return []byte(secret)
+	return false
+}
+
+// signingKeys returns the bytes a secret may sign with: its text, or what it
+// encodes when it has the form whsec_ and base 64. The hub encodes any secret in
+// secretBase64, and takes a secret of one's own that encodes 24 to 64 bytes for
+// those; it is only outside of these lengths that either may be meant. Without a
+// secret there is none: anybody could sign with the empty one.
+func signingKeys(secret string) [][]byte {
+	if secret == "" {
+		return nil
+	}
+	if encoded, ok := strings.CutPrefix(secret, "whsec_"); ok {
+		if key, err := base64.StdEncoding.DecodeString(encoded); err == nil && len(key) > 0 {
+			if len(key) >= 24 && len(key) <= 64 {
+				return [][]byte{key}
+			}
+			return [][]byte{key, []byte(secret)}
+		}
+	}
+	return [][]byte{[]byte(secret)}
 }
 
 // VerifyOpenTrack checks the X-OpenTrack-Signature header of format opentrack:
@@ -72,16 +91,16 @@ func VerifyOpenTrack(secret string, header http.Header, body []byte) error {
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write(body)
 	want := hex.EncodeToString(mac.Sum(nil))
-	if !hmac.Equal([]byte(want), []byte(header.Get("X-OpenTrack-Signature"))) {
+	if secret == "" || !hmac.Equal([]byte(want), []byte(header.Get("X-OpenTrack-Signature"))) {
 		return ErrSignature
 	}
 	return nil
 }
 
 // VerifyEaze checks the Eaze-Signature header of format eaze, which carries the
-// shared key itself.
+// shared key itself. Without a key nothing is accepted.
 func VerifyEaze(key string, header http.Header) error {
-	if !hmac.Equal([]byte(key), []byte(header.Get("Eaze-Signature"))) {
+	if key == "" || !hmac.Equal([]byte(key), []byte(header.Get("Eaze-Signature"))) {
 		return ErrSignature
 	}
 	return nil

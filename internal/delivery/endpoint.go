@@ -159,7 +159,8 @@ func (ep *endpoint) begun() int64 {
 	return last
 }
 
-// detach makes the endpoint read the log for itself, from where the loop was.
+// detach makes the endpoint read the log for itself, from where the loop was,
+// as soon as it is enabled: until then its cursor stays.
 func (ep *endpoint) detach(position int64) {
 	if ep.attached {
 		ep.attached, ep.read = false, position
@@ -468,7 +469,7 @@ func (ep *endpoint) disable(reason string) {
 	ep.row = &row
 	ep.buffer.endpoints = append(ep.buffer.endpoints, &row)
 	ep.buffer.commands = append(ep.buffer.commands, endpointEvent(greenlane.EventEndpointDisabled, &row, ep.settings(), reason, ""))
-	ep.engine.touch(ep)
+	ep.detach(ep.engine.position)
 }
 
 // rejudge starts over above the cursor: the settings changed. What is being

@@ -337,6 +337,12 @@ func (r *rig) quiet(t testing.TB, rec *receiver, endpoint int64) delivery.Status
 	return s
 }
 
+// done waits until an endpoint has all it is to get.
+func (r *rig) done(t testing.TB, rec *receiver, endpoint int64) {
+	t.Helper()
+	rec.until(t, "all lanes to close", func() bool { return r.quiet(t, rec, endpoint).OpenLanes == 0 })
+}
+
 // recorded waits until what the engine knows of an endpoint is on disk: a
 // change, even one that is refused, waits for that.
 func (r *rig) recorded(t testing.TB, endpoint int64) {

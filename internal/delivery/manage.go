@@ -212,7 +212,9 @@ func (e *Engine) Disable(ctx context.Context, r Request, reason string) (*hub.Ou
 	return e.change(ctx, r, false, func(ep *endpoint) (*plan, error) {
 		row := *ep.row
 		row.State, row.Reason, row.UpdatedAt = store.EndpointDisabled, reason, e.clock()
-		return ep.rowChange(r, &row, greenlane.EventEndpointDisabled, reason), nil
+		p := ep.rowChange(r, &row, greenlane.EventEndpointDisabled, reason)
+		p.apply = func() { ep.row = &row; ep.detach(e.position) }
+		return p, nil
 	})
 }
 

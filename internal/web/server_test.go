@@ -105,7 +105,7 @@ func TestImpatience(t *testing.T) {
 		{"nothing", "", 10 * time.Second, true},
 		{"half a header", "GET /quick HTTP/1.1\r\nHost: hub\r\nX-A:", 10 * time.Second, true},
 		{"half a body", "POST /body HTTP/1.1\r\nHost: hub\r\nContent-Length: 10\r\n\r\nabc", 60 * time.Second, false},
-		{"an answer nobody reads", "GET /endless HTTP/1.1\r\nHost: hub\r\n\r\n", 60 * time.Second, false},
+		{"an answer nobody reads", "GET /endless HTTP/1.1\r\nHost: hub\r\n\r\n", 75 * time.Second, false},
 		{"no further request", "GET /quick HTTP/1.1\r\nHost: hub\r\n\r\n", 120 * time.Second, true},
 	} {
 		waited, failed := impatience(t, tt.request, tt.readAnswer)

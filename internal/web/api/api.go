@@ -15,6 +15,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -151,8 +152,11 @@ func problemTransformer(_ huma.Context, _ string, v any) (any, error) {
 	p := &web.Problem{
 		Type: "about:blank", Title: http.StatusText(m.Status), Status: m.Status, Detail: m.Detail, Code: frameworkCode(m.Status),
 	}
-	if m.Status == http.StatusUnprocessableEntity {
+	switch m.Status {
+	case http.StatusUnprocessableEntity:
 		p.Detail = "the request has wrong fields"
+	case http.StatusRequestEntityTooLarge:
+		p.Detail = fmt.Sprintf("the body is larger than %d KiB", maxBody>>10)
 	}
 	for _, e := range m.Errors {
 		p.Errors = append(p.Errors, web.ProblemField{Location: e.Location, Message: e.Message, Value: e.Value})

@@ -103,21 +103,24 @@ func closed(fields []member) jsontext.Value {
 	return ordered([]member{{"type", "object"}, {"properties", ordered(fields)}, {"required", required}, {"additionalProperties", false}})
 }
 
+// webhookHeaderTexts are the headers of a webhook, with what they say.
+var webhookHeaderTexts = [][2]string{
+	{"webhook-id", "The event's id, the same on every try: the receiver's key to recognise repeats."},
+	{"webhook-timestamp", "Unix seconds of this try."},
+	{"webhook-signature", "v1, and base 64 of HMAC-SHA256 over id.timestamp.body (Standard Webhooks); two values while a secret is rotated."},
+	{"Greenlane-Event-Type", "The event's type."},
+	{"Greenlane-Position", "The event's position in the log."},
+	{"Greenlane-Subject", "The subject: kind/number."},
+	{"Greenlane-Subject-Version", "The event's number within its subject."},
+	{"Greenlane-Attempt", "The number of this try, from 1."},
+	{"Greenlane-Replay", "Present on what is sent again by hand."},
+	{"X-OpenTrack-Signature", "Format opentrack: hexadecimal HMAC-SHA256 of the body."},
+	{"Eaze-Signature", "Format eaze: the endpoint's key itself."},
+}
+
 func webhookHeaders() jsontext.Value {
 	var fields []member
-	for _, h := range [][2]string{
-		{"webhook-id", "The event's id, the same on every try: the receiver's key to recognise repeats."},
-		{"webhook-timestamp", "Unix seconds of this try."},
-		{"webhook-signature", "v1, and base 64 of HMAC-SHA256 over id.timestamp.body; two values while a secret is rotated."},
-		{"Greenlane-Event-Type", "The event's type."},
-		{"Greenlane-Position", "The event's position in the log."},
-		{"Greenlane-Subject", "The subject: kind/number."},
-		{"Greenlane-Subject-Version", "The event's number within its subject."},
-		{"Greenlane-Attempt", "The number of this try, from 1."},
-		{"Greenlane-Replay", "Present on what is sent again by hand."},
-		{"X-OpenTrack-Signature", "Format opentrack: hexadecimal HMAC-SHA256 of the body."},
-		{"Eaze-Signature", "Format eaze: the endpoint's key itself."},
-	} {
+	for _, h := range webhookHeaderTexts {
 		fields = append(fields, member{h[0], ordered([]member{{"type", "string"}, {"description", h[1]}})})
 	}
 	return ordered([]member{{"type", "object"}, {"properties", ordered(fields)}})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -54,7 +55,7 @@ func (a *API) documentRoutes() {
 	serve := func(pattern, contentType string, content func() []byte) {
 		a.mux.HandleFunc("GET "+pattern, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", contentType)
-			w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+			w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 			w.Write(content())
 		})
 	}
@@ -100,10 +101,41 @@ func (a *API) openAPI() []byte {
 	must(err)
 	// The framework describes errors as its own; what is sent is ours.
 	encoded = bytes.ReplaceAll(encoded, []byte("#/components/schemas/ErrorModel"), []byte("#/components/schemas/Problem"))
+	var document any
+	must(json.Unmarshal(encoded, &document))
+	allowNull(document)
+	encoded, err = json.Marshal(document)
+	must(err)
 	value := jsontext.Value(encoded)
 	must(value.Canonicalize())
 	must(value.Indent(jsontext.WithIndent("  ")))
 	return value
+}
+
+// allowNull mends the schemas of values that may be null. The framework says so
+// by their type alone: it forgets those that have no type, and that a list of
+// values lists null, too, or does not allow it.
+func allowNull(v any) {
+	switch v := v.(type) {
+	case []any:
+		for _, inner := range v {
+			allowNull(inner)
+		}
+	case map[string]any:
+		types, _ := v["type"].([]any)
+		if slices.Contains(types, any("null")) {
+			if values, ok := v["enum"].([]any); ok {
+				v["enum"] = append(values, nil)
+			}
+			if choices, ok := v["oneOf"].([]any); ok && types[0] == "" {
+				delete(v, "type")
+				v["oneOf"] = append(choices, map[string]any{"type": "null"})
+			}
+		}
+		for _, inner := range v {
+			allowNull(inner)
+		}
+	}
 }
 
 func must(err error) {

@@ -394,6 +394,31 @@ func checkResponses(t *testing.T, o *operation) {
 	}
 }
 
+// TestOpenAPISchemas holds that each schema is one, and what says that it may be
+// null takes null.
+func TestOpenAPISchemas(t *testing.T) {
+	t.Parallel()
+	d := newRig(t).described()
+	schemas := d.whole["components"].(map[string]any)["schemas"].(map[string]any)
+	for name, schema := range schemas {
+		if err := d.check(pointer("components", "schemas", name), []byte(`{}`)); err != nil && !errors.As(err, new(*jsonschema.ValidationError)) {
+			t.Errorf("%s is no schema: %v", name, err)
+			continue
+		}
+		properties, _ := schema.(map[string]any)["properties"].(map[string]any)
+		for member, property := range properties {
+			if _, cleared := property.(map[string]any)["enum"]; !cleared && !strings.HasSuffix(name, "Patch") {
+				continue
+			}
+			err := d.check(pointer("components", "schemas", name, "properties", member), []byte(`null`))
+			nullable := slices.Contains(anyList(property.(map[string]any)["type"]), "null") || property.(map[string]any)["oneOf"] != nil
+			if nullable != (err == nil) {
+				t.Errorf("%s.%s: may be null: %v; null is taken: %v", name, member, nullable, err == nil)
+			}
+		}
+	}
+}
+
 // TestOpenAPIExamples holds each example against the schema it stands in.
 func TestOpenAPIExamples(t *testing.T) {
 	t.Parallel()
