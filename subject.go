@@ -61,6 +61,10 @@ type Subject struct {
 	Number int64
 }
 
+// MaxNumber is the largest number a subject can have: ids have no room for
+// more.
+const MaxNumber = 1<<48 - 1
+
 // kindBits is the room a kind takes in a subject's key.
 const kindBits = 5
 
@@ -86,7 +90,7 @@ func ParseSubject(text string) (Subject, error) {
 	name, digits, ok := strings.Cut(text, "/")
 	kind, known := ParseSubjectKind(name)
 	number, err := strconv.ParseInt(digits, 10, 64)
-	if !ok || !known || err != nil || number <= 0 {
+	if !ok || !known || err != nil || number <= 0 || number > MaxNumber {
 		return Subject{}, fmt.Errorf("%q is not a subject: expected kind/number, such as declaration/1024", text)
 	}
 	return Subject{Kind: kind, Number: number}, nil

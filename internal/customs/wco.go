@@ -20,6 +20,10 @@ const (
 	maxResponses = 500
 
 	maxErrors   = 200
+	// A declaration has up to 999 items.
+	maxTaxes    = 10_000
+	maxPayments = 1000
+	maxChanged  = 1000
 	maxSubCodes = 20
 	maxPointers = 20
 	// The lengths the schema allows are 17 for a code, 512 for a text.
@@ -112,6 +116,7 @@ func readWCOResponse(e *element, country string) Response {
 			w.Changed = append(w.Changed, path)
 		}
 	}
+	w.Changed = cut(w, "amendments", w.Changed, maxChanged)
 	w.taxes()
 	return w.Response
 }
@@ -408,6 +413,17 @@ func (w *wcoReading) taxes() {
 			w.Payment = append(w.Payment, w.payment(payment))
 		}
 	}
+	w.Taxes = cut(w, "tax lines", w.Taxes, maxTaxes)
+	w.Payment = cut(w, "payments", w.Payment, maxPayments)
+}
+
+// cut keeps the first entries of a list that is longer than any real one.
+func cut[T any](w *wcoReading, what string, list []T, most int) []T {
+	if len(list) <= most {
+		return list
+	}
+	w.warn("lines_cut", "of %d %s the first %d are kept", len(list), what, most)
+	return slices.Clone(list[:most])
 }
 
 func wcoTax(item int, fee *element) greenlane.TaxLine {

@@ -623,6 +623,16 @@ func TestWCOErrors(t *testing.T) {
 			t.Errorf("%d errors, warnings %q", len(r.Errors), r.Warnings)
 		}
 	})
+	t.Run("too many amendments and taxes", func(t *testing.T) {
+		t.Parallel()
+		fees := "<GoodsShipment><GovernmentAgencyGoodsItem><Commodity>" + strings.Repeat("<DutyTaxFee/>", 10_001) +
+			"</Commodity></GovernmentAgencyGoodsItem></GoodsShipment></Declaration>"
+		amendments := strings.Repeat("<Amendment>"+pointer("28A", "", "")+"</Amendment>", 1001)
+		r := read(t, strings.Replace(response("07", amendments), "</Declaration>", fees, 1))
+		if len(r.Changed) != 1000 || len(r.Taxes) != 10_000 || len(r.Warnings) != 2 {
+			t.Errorf("%d amendments, %d tax lines, warnings %q", len(r.Changed), len(r.Taxes), r.Warnings)
+		}
+	})
 }
 
 func TestWCOIdentity(t *testing.T) {

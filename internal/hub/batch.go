@@ -436,7 +436,10 @@ func (b *batch) create(t greenlane.Target) (greenlane.Subject, *record, error) {
 		return greenlane.Subject{}, nil, b.fail(err)
 	}
 	for _, ref := range t.By {
-		b.pending.absent = append(b.pending.absent, b.key(ref))
+		// One that another kind of subject has is no sign of a rival.
+		if len(b.Find(ref)) == 0 {
+			b.pending.absent = append(b.pending.absent, b.key(ref))
+		}
 	}
 	s := greenlane.Subject{Kind: t.Kind, Number: number}
 	return s, b.fresh(s), nil
@@ -540,6 +543,9 @@ func (b *batch) State(s greenlane.Subject) greenlane.State {
 
 // record returns a subject as the unit sees it, nil when the account has none.
 func (b *batch) record(s greenlane.Subject) *record {
+	if s.Number < 1 || s.Number > greenlane.MaxNumber {
+		return nil
+	}
 	if r, ok := b.pending.subjects[s]; ok {
 		return r
 	}
@@ -621,14 +627,12 @@ func (b *batch) seal(w *store.Write, head store.Head, changed []*record, chances
 	}
 	w.Subjects, w.Chunks = w.Subjects[:0], w.Chunks[:0]
 	for _, r := range changed {
-		row, chunk, err := r.sealed(recorded)
+		row, chunks, err := r.sealed(recorded)
 		if err != nil {
 			return err
 		}
 		w.Subjects = append(w.Subjects, row)
-		if chunk != nil {
-			w.Chunks = append(w.Chunks, *chunk)
-		}
+		w.Chunks = append(w.Chunks, chunks...)
 	}
 	w.Answers = w.Answers[:0]
 	for _, j := range b.jobs {
@@ -646,8 +650,8 @@ func (b *batch) seal(w *store.Write, head store.Head, changed []*record, chances
 }
 
 // sealed returns the row with the positions of the batch's events, and the
-// chunk of older positions that no longer fits.
-func (r *record) sealed(recorded time.Time) (*store.SubjectRow, *store.PositionChunk, error) {
+// chunks of older positions that no longer fit.
+func (r *record) sealed(recorded time.Time) (*store.SubjectRow, []store.PositionChunk, error) {
 	row := *r.row
 	row.Recent = slices.Clip(row.Recent)
 	for _, e := range r.added {
@@ -656,14 +660,14 @@ func (r *record) sealed(recorded time.Time) (*store.SubjectRow, *store.PositionC
 	row.UpdatedAt = recorded
 	var err error
 	if row.State, err = greenlane.EncodeState(r.state); err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("%s: %w", row.Subject, err)
 	}
-	if len(row.Recent) <= store.RecentLimit {
-		return &row, nil, nil
+	var chunks []store.PositionChunk
+	for len(row.Recent) > store.RecentLimit {
+		chunks = append(chunks, store.PositionChunk{Subject: row.Subject, Positions: row.Recent[:store.ChunkSize]})
+		row.Recent = row.Recent[store.ChunkSize:]
 	}
-	chunk := &store.PositionChunk{Subject: row.Subject, Positions: row.Recent[:store.ChunkSize]}
-	row.Recent = row.Recent[store.ChunkSize:]
-	return &row, chunk, nil
+	return &row, chunks, nil
 }
 
 // keep puts what was committed into the hub's memory.

@@ -8,8 +8,12 @@ import (
 	"greenlane/internal/store"
 )
 
-// tailSize is how many of the latest events are kept in memory.
-const tailSize = 8192
+// tailSize is how many of the latest events are kept in memory, tailBytes how
+// much memory they may take, about.
+const (
+	tailSize  = 8192
+	tailBytes = 64 << 20
+)
 
 // tail is the end of the log in memory, for those who follow it.
 type tail struct {
@@ -18,6 +22,7 @@ type tail struct {
 	// events holds position p at p modulo tailSize, for positions above from.
 	events [tailSize]*greenlane.Event
 	from   int64
+	bytes  int
 	// moved is closed and replaced when the head moves.
 	moved chan struct{}
 }
@@ -33,18 +38,35 @@ func (t *tail) publish(events []*greenlane.Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, e := range events {
-		t.events[e.Position%tailSize] = e
+		t.keep(e)
 	}
-	t.head = events[len(events)-1].Position
-	t.from = max(t.from, t.head-tailSize)
 	t.wake()
 }
+
+// keep takes in the next event and lets go of the oldest there is no room for.
+// The newest stays, whatever its size.
+func (t *tail) keep(e *greenlane.Event) {
+	t.bytes += weight(e)
+	for t.from < e.Position-1 && (t.from < e.Position-tailSize || t.bytes > tailBytes) {
+		t.from++
+		if old := t.events[t.from%tailSize]; old != nil {
+			t.bytes -= weight(old)
+			t.events[t.from%tailSize] = nil
+		}
+	}
+	t.events[e.Position%tailSize], t.head = e, e.Position
+}
+
+// weight is about what an event takes in memory: its texts, and several times as
+// much for the body made of them.
+func weight(e *greenlane.Event) int { return 512 + 6*(len(e.Data)+len(e.Detail)) }
 
 // skipTo moves the head over events that are not in memory.
 func (t *tail) skipTo(head int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.head, t.from = head, head
+	t.head, t.from, t.bytes = head, head, 0
+	clear(t.events[:])
 	t.wake()
 }
 

@@ -43,7 +43,7 @@ func (r *Report) add(format string, args ...any) {
 // An error means that verification itself could not be completed; differences
 // are in the report.
 func Verify(ctx context.Context, s store.Store, progress func(done, all int64)) (*Report, error) {
-	v := verifier{store: s, report: &Report{Problems: []string{}}, progress: progress}
+	v := verifier{store: s, merged: map[int64]int64{}, report: &Report{Problems: []string{}}, progress: progress}
 	head, err := s.Head(ctx)
 	if err != nil {
 		return nil, err
@@ -59,10 +59,13 @@ func Verify(ctx context.Context, s store.Store, progress func(done, all int64)) 
 }
 
 type verifier struct {
-	store     store.Store
-	report    *Report
-	progress  func(done, all int64)
-	done, all int64
+	store store.Store
+	// merged says which consignment became part of which, as of mergedUpTo.
+	merged     map[int64]int64
+	mergedUpTo int64
+	report     *Report
+	progress   func(done, all int64)
+	done, all  int64
 }
 
 func (v *verifier) advance(n int64) {
@@ -88,6 +91,7 @@ func (v *verifier) chain(ctx context.Context, head store.Head) error {
 		for _, e := range page.Events {
 			v.link(&last, e, previous)
 			previous, last = e.Hash, *e
+			v.merge(e)
 		}
 		after = last.Position
 		v.report.Events += int64(len(page.Events))
@@ -113,6 +117,52 @@ func (v *verifier) link(last, e *greenlane.Event, previous [32]byte) {
 	if e.ChainHash(previous) != e.Hash {
 		v.report.add("event %d does not have the hash that follows from its content and predecessor", e.Position)
 	}
+}
+
+// merge takes in that two consignments became one.
+func (v *verifier) merge(e *greenlane.Event) {
+	v.mergedUpTo = e.Position
+	if e.Type != greenlane.EventConsignmentMerged {
+		return
+	}
+	body, ok := e.Body.(greenlane.ConsignmentMerged)
+	if !ok {
+		return // it will not fold either
+	}
+	from, _ := strconv.ParseInt(body.Data.From.ID, 10, 64)
+	v.merged[from] = e.Subject.Number
+}
+
+// consignment checks that a subject is in the consignment its last event was
+// recorded in, or in what that became part of.
+func (v *verifier) consignment(ctx context.Context, row *store.SubjectRow, last *greenlane.Event) error {
+	if v.survivor(last.Consignment) == row.Consignment {
+		return nil
+	}
+	// A hub in another process may have merged since the chain was read.
+	for {
+		page, err := v.store.Events(ctx, store.EventQuery{After: v.mergedUpTo, Limit: 1000})
+		if err != nil {
+			return err
+		}
+		if len(page.Events) == 0 {
+			break
+		}
+		for _, e := range page.Events {
+			v.merge(e)
+		}
+	}
+	if want := v.survivor(last.Consignment); want != row.Consignment {
+		v.report.add("%s is in consignment %d, its events say %d", row.Subject, row.Consignment, want)
+	}
+	return nil
+}
+
+func (v *verifier) survivor(consignment int64) int64 {
+	for into, ok := v.merged[consignment]; ok && into != consignment; into, ok = v.merged[consignment] {
+		consignment = into
+	}
+	return consignment
 }
 
 // subjects folds each subject from its events.
@@ -191,6 +241,11 @@ func (v *verifier) subject(ctx context.Context, row *store.SubjectRow, positions
 	}
 	if !bytes.Equal(folded, row.State) {
 		v.report.add("%s: the stored state is not what its events add up to", row.Subject)
+	}
+	if len(events) > 0 {
+		if err := v.consignment(ctx, row, events[len(events)-1]); err != nil {
+			return err
+		}
 	}
 	if state.Clearance() != row.Clearance {
 		v.report.add("%s: the stored clearance is %q, its events say %q", row.Subject, row.Clearance, state.Clearance())

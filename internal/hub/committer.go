@@ -1,0 +1,287 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"greenlane"
+	"greenlane/internal/store"
+)
+
+const (
+	// answersKept is how long an idempotency key counts, at the least.
+	answersKept = 7 * 24 * time.Hour
+	forgetPause = time.Hour
+)
+
+// Run commits what Do brings until ctx ends, then what still waits, and
+// returns. An error means that the log can't be trusted any more; the process
+// should end.
+func (h *Hub) Run(ctx context.Context) error {
+	defer close(h.closed)
+	var helpers sync.WaitGroup
+	defer helpers.Wait()
+	forgetting, stop := context.WithCancel(ctx)
+	defer stop()
+	helpers.Go(func() {
+		hourly := time.NewTicker(forgetPause)
+		defer hourly.Stop()
+		h.forget(forgetting, hourly.C)
+	})
+	probe := time.NewTicker(time.Second)
+	defer probe.Stop()
+	for {
+		jobs := h.queue.take(ctx, probe.C)
+		if len(jobs) == 0 {
+			if ctx.Err() != nil {
+				h.queue.close()
+				return nil
+			}
+			h.probe()
+			continue
+		}
+		if err := h.commit(jobs); err != nil {
+			h.queue.close()
+			return err
+		}
+	}
+}
+
+// forget removes answers nobody will ask for again, at each tick. The first
+// comes long after the start: a reaction that looks again at what it did before
+// the stop finds its answers.
+func (h *Hub) forget(ctx context.Context, tick <-chan time.Time) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick:
+		}
+		n, err := h.store.ForgetAnswers(ctx, h.clock().Add(-answersKept))
+		switch {
+		case err != nil && ctx.Err() == nil:
+			h.log.Error("old idempotency answers were not removed", "error", err)
+		case n > 0:
+			h.log.Info("old idempotency answers removed", "answers", n)
+		}
+	}
+}
+
+// probe finds out whether storage that was away is back.
+func (h *Hub) probe() {
+	if h.away.Load() == nil {
+		return
+	}
+	w := &store.Write{Base: -1, Cursors: []store.Cursor{{Owner: "probe", Position: h.head.Position}}}
+	if err := h.append(w); err == nil {
+		h.log.Info("storage is available again")
+	}
+}
+
+// commit decides and writes a batch, and answers its callers.
+func (h *Hub) commit(jobs []*job) error {
+	var err error
+	for range maxRedecide {
+		if err = h.attempt(jobs); !errors.Is(err, store.ErrMoved) {
+			break
+		}
+		h.metrics.Redecided.Add(1)
+	}
+	if err != nil && len(jobs) > 1 && ownFault(err) {
+		return h.oneByOne(jobs)
+	}
+	if err != nil {
+		return h.fail(jobs, err)
+	}
+	var later []*job
+	for _, j := range jobs {
+		if j.deferred {
+			later = append(later, j)
+			continue
+		}
+		h.answer(j)
+	}
+	h.queue.again(later)
+	return nil
+}
+
+// ownFault reports whether an error lies in what was to be written rather than
+// in the storage: somebody in the batch broke a rule that deciding did not see.
+func ownFault(err error) bool {
+	return !errors.Is(err, store.ErrBroken) && !errors.Is(err, store.ErrMoved) && greenlane.KindOf(err) != greenlane.Unavailable
+}
+
+// oneByOne commits units alone, so that each is judged by what is there.
+func (h *Hub) oneByOne(jobs []*job) error {
+	for i, j := range jobs {
+		if err := h.commit([]*job{j}); err != nil {
+			_ = h.fail(jobs[i+1:], err) // the same end
+			return err
+		}
+	}
+	return nil
+}
+
+// fail answers a batch that could not be written.
+func (h *Hub) fail(jobs []*job, err error) error {
+	public := h.publicError(err, jobs)
+	for _, j := range jobs {
+		if !j.refused {
+			j.outcome, j.err = nil, public
+		}
+		h.answer(j)
+	}
+	if errors.Is(err, store.ErrBroken) {
+		return err
+	}
+	return nil
+}
+
+func (h *Hub) publicError(err error, jobs []*job) error {
+	var e *greenlane.Error
+	if errors.As(err, &e) && e.Kind == greenlane.Unavailable {
+		return e
+	}
+	if errors.Is(err, store.ErrDuplicate) {
+		return greenlane.Errorf(greenlane.Conflict, "conflict", "another request recorded the same thing first").Because(err)
+	}
+	if errors.Is(err, store.ErrMoved) {
+		busy := greenlane.Errorf(greenlane.Unavailable, "busy", "others kept changing the same things").Because(err)
+		busy.RetryAfter = time.Second
+		return busy
+	}
+	h.log.Error("batch not recorded", "units", len(jobs), "error", err)
+	return greenlane.Errorf(greenlane.Internal, "internal", "the request could not be recorded").Because(err)
+}
+
+func (h *Hub) answer(j *job) {
+	h.metrics.Units.Add(1)
+	if j.err != nil {
+		h.metrics.Refused.Add(1)
+	}
+	if j.then != nil {
+		j.then(j.outcome, j.err)
+		return
+	}
+	close(j.done)
+}
+
+// attempt decides a batch and writes it. A unit that is refused has its answer;
+// the error is about the whole batch.
+func (h *Hub) attempt(jobs []*job) error {
+	now := h.clock()
+	if now.Before(h.head.RecordedAt) {
+		// Recorded times never run backwards along the log.
+		now = h.head.RecordedAt
+	}
+	b := newBatch(h, now)
+	if err := b.lookAhead(jobs); err != nil {
+		return err
+	}
+	for _, j := range jobs {
+		j.outcome, j.err, j.refused, j.deferred = nil, nil, false, false
+		if err := h.decide(b, j); err != nil {
+			return err
+		}
+	}
+	if b.empty() {
+		return nil
+	}
+	w := b.write(h)
+	if err := h.append(w); err != nil {
+		return err
+	}
+	b.keep(h)
+	h.directory.apply(w)
+	h.metrics.Events.Add(int64(len(w.Events)))
+	h.tail.publish(w.Events)
+	return nil
+}
+
+// decide decides one unit of a batch. A panic refuses that unit alone.
+func (h *Hub) decide(b *batch, j *job) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			b.drop()
+			h.log.Error("panic while deciding", "panic", r, "account", j.unit.Account, "stack", string(debug.Stack()))
+			j.refuse(greenlane.Errorf(greenlane.Internal, "internal", "the request could not be decided"))
+			err = nil
+		}
+	}()
+	err = b.decide(j)
+	if err == nil {
+		b.accept(j)
+		return nil
+	}
+	b.drop()
+	if b.failed != nil {
+		return b.failed
+	}
+	var e *greenlane.Error
+	if !errors.As(err, &e) {
+		h.log.Error("unit not decided", "account", j.unit.Account, "error", err)
+		err = greenlane.Errorf(greenlane.Internal, "internal", "the request could not be decided").Because(err)
+	}
+	j.refuse(err)
+	return nil
+}
+
+// append writes and keeps account of whether storage is there. After a failure
+// what is on disk decides: the head is read again, and what was in memory is
+// forgotten if the log moved without us.
+func (h *Hub) append(w *store.Write) error {
+	begin := time.Now()
+	err := h.write(w)
+	h.metrics.CommitNanos.Add(int64(time.Since(begin)))
+	h.metrics.Batches.Add(1)
+	if err == nil {
+		h.away.Store(nil)
+		if n := len(w.Events); n > 0 {
+			last := w.Events[n-1]
+			h.head = store.Head{Position: last.Position, Hash: last.Hash, RecordedAt: last.RecordedAt}
+		}
+		return nil
+	}
+	var e *greenlane.Error
+	if errors.As(err, &e) && e.Kind == greenlane.Unavailable {
+		if h.away.Swap(e) == nil {
+			h.log.Error("storage is not available", "error", err)
+		}
+	}
+	head, headErr := h.store.Head(context.Background())
+	if headErr != nil || head.Position != h.head.Position || errors.Is(err, store.ErrMoved) {
+		h.subjects.clear()
+		h.refs.clear()
+	}
+	if headErr == nil {
+		h.catchUp(head)
+	}
+	return err
+}
+
+// write appends. A panic in what completes a write, such as a unit's own answer,
+// is an error of the batch; the store has rolled it back.
+func (h *Hub) write(w *store.Write) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic while writing: %v\n%s", r, debug.Stack())
+		}
+	}()
+	return h.store.Append(context.Background(), w)
+}
+
+// catchUp takes in events that are in the log without our knowing: another
+// node's, or our own after a commit that reported a failure.
+func (h *Hub) catchUp(head store.Head) {
+	if head.Position > h.head.Position {
+		h.tail.skipTo(head.Position)
+		if err := h.directory.load(context.Background(), h.store); err != nil {
+			h.log.Error("accounts and keys could not be read again", "error", err)
+		}
+	}
+	h.head = head
+}
