@@ -123,7 +123,15 @@ func writeSecret(path, secret string) error {
 	if err != nil {
 		return err
 	}
-	return os.Rename(tmp, path)
+	if err := os.Rename(tmp, path); err != nil {
+		return err
+	}
+	// The name, too, must outlive a power cut: the account is recorded next.
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // readKey returns the key in a data folder, empty when there is none.
