@@ -409,6 +409,9 @@ func (d *Declaration) reported(env *Env, c ReportStatus) ([]Draft, error) {
 	if c.MRN != "" && d.MRN != "" && c.MRN != d.MRN {
 		return nil, InvalidField("body.mrn", c.MRN, "declaration %d already has the MRN %s", env.Self.Number, d.MRN)
 	}
+	if err := mrnFree(env, c.MRN); err != nil {
+		return nil, err
+	}
 	if err := d.allowed(env, c.Status); err != nil {
 		return nil, err
 	}
@@ -425,6 +428,20 @@ func (d *Declaration) reported(env *Env, c ReportStatus) ([]Draft, error) {
 		drafts = append(drafts, d.failure(env, c.Error.Type, []CustomsError{{Text: c.Error.Message}}, s.On, false))
 	}
 	return drafts, err
+}
+
+// mrnFree refuses an MRN that another declaration has: customs gives each its
+// own, and what it says of one would be taken for the other.
+func mrnFree(env *Env, mrn string) error {
+	if mrn == "" {
+		return nil
+	}
+	for _, other := range env.Find(Ref(RefMRN, mrn)) {
+		if other.Kind == KindDeclaration && other != env.Self {
+			return Errorf(Conflict, "mrn_taken", "declaration %d already has the MRN %s", other.Number, mrn)
+		}
+	}
+	return nil
 }
 
 // record takes in an authority's response. It is never refused: what the
@@ -576,6 +593,7 @@ func (d *Declaration) follow(env *Env, e *Event) []Command {
 // Apply implements [State].
 func (d *Declaration) Apply(e *Event) (State, error) {
 	next := *d
+	next.UpdatedAt = later(d.UpdatedAt, e.OccurredAt)
 	switch body := e.Body.(type) {
 	case DeclarationCreated:
 		next.Content, next.Shipment, next.Ours = body.Detail.Content, body.Detail.Shipment, body.Detail.Ours
@@ -583,12 +601,12 @@ func (d *Declaration) Apply(e *Event) (State, error) {
 			next.Content.CommercialReference = string(body.Data.CommercialReference)
 		}
 		next.LRN, next.MRN = string(body.Data.LRN), body.Detail.MRN
-		next.CreatedAt, next.UpdatedAt = e.OccurredAt, e.OccurredAt
+		next.CreatedAt = e.OccurredAt
 		next.Status, next.StatusSince = StatusNew, e.OccurredAt
 		next.Clears, next.ClearsSince = ClearancePending, e.OccurredAt
 		return next.refold(), nil
 	case DeclarationUpdated:
-		next.Content, next.Shipment, next.UpdatedAt = body.Detail.Content, body.Detail.Shipment, e.OccurredAt
+		next.Content, next.Shipment = body.Detail.Content, body.Detail.Shipment
 		return next.refold(), nil
 	case DeclarationStatusUpdated:
 		if body.Detail.MRN != "" {

@@ -394,7 +394,7 @@ func (s *Shipment) updatedDraft(env *Env, at time.Time) Draft {
 	return Draft{Type: EventShipmentUpdated, OccurredAt: at, Body: ShipmentUpdated{
 		Data: ShipmentUpdatedData{
 			ShipmentID: env.Self.Number, ShipmentNo: s.ShipmentNo, ShipmentType: s.Type, Status: s.Status,
-			TotalWeight: s.TotalWeight, TotalPrice: s.TotalPrice, UpdatedAt: Millis{at},
+			TotalWeight: s.TotalWeight, TotalPrice: s.TotalPrice, UpdatedAt: Millis{env.Now},
 		},
 		Detail: ShipmentUpdatedDetail{Currency: s.Currency},
 	}}
@@ -503,7 +503,7 @@ func shipmentMatters(t EventType) bool {
 // Apply implements [State].
 func (s *Shipment) Apply(e *Event) (State, error) {
 	next := *s
-	next.UpdatedAt = e.OccurredAt
+	next.UpdatedAt = later(s.UpdatedAt, e.OccurredAt)
 	switch body := e.Body.(type) {
 	case ShipmentCreated:
 		x := body.Detail
@@ -516,6 +516,8 @@ func (s *Shipment) Apply(e *Event) (State, error) {
 		}
 	case ShipmentUpdated:
 		next.Status, next.Currency = body.Data.Status, body.Detail.Currency
+		// What is published has milliseconds; the log must rebuild the same.
+		next.UpdatedAt = later(next.UpdatedAt, body.Data.UpdatedAt.Truncate(time.Millisecond))
 		next.TotalWeight, next.TotalPrice = body.Data.TotalWeight, body.Data.TotalPrice
 	case ShipmentReferencesAdded:
 		next.MasterBill, next.Booking = string(body.Data.MasterBillNumber), string(body.Data.BookingNumber)

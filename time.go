@@ -79,3 +79,10 @@ func (m *Millis) UnmarshalJSON(b []byte) error {
 	}
 	return m.Time.UnmarshalJSON(b)
 }
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}

@@ -19,7 +19,7 @@ const (
 	// in one transaction.
 	maxResponses = 500
 
-	maxErrors   = 200
+	maxErrors = 200
 	// A declaration has up to 999 items.
 	maxTaxes    = 10_000
 	maxPayments = 1000

@@ -235,10 +235,24 @@ type Decision struct {
 // Unavailable may come although the unit was recorded, which is what
 // idempotency keys are for.
 func (h *Hub) Do(ctx context.Context, u Unit) (*Outcome, error) {
+	wait, err := h.Begin(u)
+	if err != nil {
+		return nil, err
+	}
+	return wait(ctx)
+}
+
+// Begin hands a unit in and returns what waits for its end, as Do does. Units of
+// one goroutine are decided in the order in which it began them.
+func (h *Hub) Begin(u Unit) (wait func(context.Context) (*Outcome, error), err error) {
 	j := &job{unit: u, done: make(chan struct{})}
 	if err := h.queue.put(j); err != nil {
 		return nil, err
 	}
+	return func(ctx context.Context) (*Outcome, error) { return h.await(ctx, j) }, nil
+}
+
+func (h *Hub) await(ctx context.Context, j *job) (*Outcome, error) {
 	select {
 	case <-j.done:
 		return j.outcome, j.err

@@ -125,9 +125,12 @@ func (v *verifier) merge(e *greenlane.Event) {
 	if e.Type != greenlane.EventConsignmentMerged {
 		return
 	}
+	if err := e.Decode(); err != nil {
+		return // it will not fold either
+	}
 	body, ok := e.Body.(greenlane.ConsignmentMerged)
 	if !ok {
-		return // it will not fold either
+		return
 	}
 	from, _ := strconv.ParseInt(body.Data.From.ID, 10, 64)
 	v.merged[from] = e.Subject.Number

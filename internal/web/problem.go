@@ -98,8 +98,10 @@ func (p *Problem) GetHeaders() http.Header {
 func (p *Problem) ContentType(string) string { return "application/problem+json" }
 
 // WriteError answers a request with an error.
-func WriteError(w http.ResponseWriter, err error) {
-	p := ProblemOf(err)
+func WriteError(w http.ResponseWriter, err error) { WriteProblem(w, ProblemOf(err)) }
+
+// WriteProblem answers a request with a problem.
+func WriteProblem(w http.ResponseWriter, p *Problem) {
 	for name, values := range p.GetHeaders() {
 		w.Header()[name] = values
 	}

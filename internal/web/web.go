@@ -46,8 +46,9 @@ const maxClient = 100
 // the source its X-Source-Client and X-Source-Origin headers state, by default
 // the key's name and default origin.
 func Identify(h http.Header, find Authenticator) (*Principal, error) {
-	token, ok := strings.CutPrefix(h.Get("Authorization"), "Bearer ")
-	if !ok {
+	// The scheme's case does not matter (RFC 9110, section 11.1).
+	scheme, token, ok := strings.Cut(h.Get("Authorization"), " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") {
 		return nil, greenlane.Errorf(greenlane.Unauthenticated, "invalid_api_key",
 			"send an API key in the header Authorization: Bearer gl_…")
 	}

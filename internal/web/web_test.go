@@ -166,6 +166,7 @@ func TestIdentify(t *testing.T) {
 	}{
 		{"the key's own", []string{authorization, "Bearer gl_good"}, greenlane.Source{Client: "warehouse", Origin: greenlane.OriginWarehouse}, "", ""},
 		{"no origin", []string{authorization, "Bearer  gl_plain "}, greenlane.Source{Client: "plain", Origin: greenlane.OriginAutomation}, "", ""},
+		{"another case of the scheme", []string{authorization, "bearer gl_plain"}, greenlane.Source{Client: "plain", Origin: greenlane.OriginAutomation}, "", ""},
 		{"stated", []string{authorization, "Bearer gl_good", client, "erp Ü", origin, "broker"}, greenlane.Source{Client: "erp Ü", Origin: greenlane.OriginBroker}, "", ""},
 		{"none", nil, greenlane.Source{}, greenlane.Unauthenticated, ""},
 		{"another scheme", []string{authorization, "Basic gl_good"}, greenlane.Source{}, greenlane.Unauthenticated, ""},

@@ -118,8 +118,27 @@ func (a *API) routes() {
 
 // unknownRoute answers what no route matches, in the form of all errors.
 func (a *API) unknownRoute(w http.ResponseWriter, r *http.Request) {
+	if allowed := a.methods(r); len(allowed) > 0 {
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		web.WriteProblem(w, &web.Problem{
+			Type: "about:blank", Title: http.StatusText(http.StatusMethodNotAllowed), Status: http.StatusMethodNotAllowed,
+			Code: "method_not_allowed", Detail: fmt.Sprintf("%s takes %s, not %s", r.URL.Path, strings.Join(allowed, ", "), r.Method),
+		})
+		return
+	}
 	web.WriteError(w, greenlane.Errorf(greenlane.NotFound, "not_found",
 		"there is no %s %s; see /docs for what there is", r.Method, r.URL.Path))
+}
+
+// methods are those that the request's path takes.
+func (a *API) methods(r *http.Request) (allowed []string) {
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		other := &http.Request{Method: method, Host: r.Host, URL: r.URL}
+		if _, pattern := a.mux.Handler(other); pattern != "/" && pattern != "" {
+			allowed = append(allowed, method)
+		}
+	}
+	return allowed
 }
 
 func (a *API) config() huma.Config {

@@ -16,7 +16,7 @@ import (
 // ListBody is the body of a list. Lists whose rows have columns are also
 // written as CSV when a request's Accept header asks for text/csv.
 type ListBody[T any] struct {
-	Data       []T     `json:"data"`
+	Data       []T     `json:"data" nullable:"false"`
 	NextCursor *string `json:"nextCursor" doc:"Where to go on; null at the end."`
 }
 

@@ -61,7 +61,7 @@ type DeclarationParty struct {
 // DeclarationItem is one line of a declaration. Numbers keep the digits they
 // were written in.
 type DeclarationItem struct {
-	ItemID        int64  `json:"itemId,omitzero" minimum:"1" maximum:"999999999" doc:"Names the line in later changes; one of ours when left out."`
+	ItemID        int64  `json:"itemId,omitzero" minimum:"1" doc:"Names the line in later changes; one of ours when left out. A new line's own is at most 999999999."`
 	CommodityCode string `json:"commodityCode,omitempty" maxLength:"35" doc:"Tariff code of 6, 8 or 10 digits." example:"6109100010"`
 	Description   string `json:"description,omitempty" maxLength:"512"`
 	OriginCountry string `json:"originCountry,omitempty" maxLength:"35" example:"NL"`
@@ -106,8 +106,21 @@ func declared(c *greenlane.DeclarationContent) Declared {
 	return d
 }
 
-// maxGoodsItems is how many lines a declaration may have.
-const maxGoodsItems = 999
+const (
+	// maxGoodsItems is how many lines a declaration may have.
+	maxGoodsItems = 999
+	// maxItemID is the highest number a caller may give a line. Ours follow the
+	// highest that is there, and can be beyond it.
+	maxItemID = 999_999_999
+)
+
+// number refuses what can't be a new line's own number.
+func (i *DeclarationItem) number(at string) error {
+	if i.ItemID <= maxItemID {
+		return nil
+	}
+	return greenlane.InvalidField(at, i.ItemID, "the itemId of a new line must be at most %d", maxItemID)
+}
 
 // check refuses what the schema can't.
 func (d *Declared) check() error {
@@ -129,6 +142,11 @@ func (b *DeclarationBody) check() error {
 		"must have printable characters only")
 	if err := c.err(); err != nil {
 		return err
+	}
+	for i := range b.Items {
+		if err := b.Items[i].number(fmt.Sprintf("body.items[%d].itemId", i)); err != nil {
+			return err
+		}
 	}
 	return b.Declared.check()
 }
@@ -216,6 +234,12 @@ func (p *DeclarationPatch) apply(raw []byte, old greenlane.DeclarationContent) (
 		lines, err := p.lines(d.Items)
 		if err != nil {
 			return old, err
+		}
+		// Lines that were there keep their numbers, whatever these are.
+		for _, added := range lines[min(len(d.Items), len(lines)):] {
+			if err := added.number("body.items"); err != nil {
+				return old, err
+			}
 		}
 		d.Items = lines
 	}

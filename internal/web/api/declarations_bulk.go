@@ -13,7 +13,7 @@ import (
 // BulkDeclarationsBody makes many declarations.
 type BulkDeclarationsBody struct {
 	Scope
-	Declarations []Raw[DeclarationBody] `json:"declarations" minItems:"1" maxItems:"500" doc:"Each counts by itself: a wrong one does not hold up the others."`
+	Declarations []Raw[DeclarationBody] `json:"declarations" nullable:"false" minItems:"1" maxItems:"500" doc:"Each counts by itself: a wrong one does not hold up the others."`
 }
 
 // DeclarationResult is what became of one declaration of a bulk request.
@@ -55,9 +55,12 @@ func (a *API) bulkDeclarations(ctx context.Context, in *rawInput) (*Answer[BulkD
 		return nil, err
 	}
 	items := make([]DeclarationBody, len(body.Declarations))
-	made := bulk(len(items), func(i int) (*Answer[DeclarationView], error) {
-		out, err := a.bulkDeclaration(c.item(i, body.Declarations[i]), body.Declarations[i].value, &items[i])
-		return out, within(declarationAt(i), err)
+	made := bulk(len(items), func(i int) pending[DeclarationView] {
+		made := a.beginDeclaration(c.item(i, body.Declarations[i]), body.Declarations[i].value, &items[i])
+		return func() (*Answer[DeclarationView], error) {
+			out, err := made()
+			return out, within(declarationAt(i), err)
+		}
 	})
 	out := BulkDeclarationsAnswer{Results: make([]DeclarationResult, len(items))}
 	for i, r := range made.Results {
@@ -66,18 +69,18 @@ func (a *API) bulkDeclarations(ctx context.Context, in *rawInput) (*Answer[BulkD
 	return &Answer[BulkDeclarationsAnswer]{Status: statusCreated, Body: out}, nil
 }
 
-// bulkDeclaration makes one declaration of a bulk request as if it came alone.
-func (a *API) bulkDeclaration(c *call, raw []byte, into *DeclarationBody) (*Answer[DeclarationView], error) {
+// beginDeclaration begins one declaration of a bulk request as if it came alone.
+func (a *API) beginDeclaration(c *call, raw []byte, into *DeclarationBody) pending[DeclarationView] {
 	if err := a.readBody(raw, into); err != nil {
-		return nil, err
+		return refused[DeclarationView](err)
 	}
 	if err := into.Scope.check(c.ctx); err != nil {
-		return nil, err
+		return refused[DeclarationView](err)
 	}
 	if err := into.check(); err != nil {
-		return nil, err
+		return refused[DeclarationView](err)
 	}
-	return do(a, c, c.unit(into.command()), statusCreated, createdDeclaration)
+	return begin(a, c, c.unit(into.command()), as(statusCreated, createdDeclaration))
 }
 
 func declarationAt(i int) string { return fmt.Sprintf("body.declarations[%d]", i) }
@@ -103,7 +106,7 @@ func declarationResult(i int, item *DeclarationBody, r BulkResult[DeclarationVie
 // BulkSendBody names the declarations to send.
 type BulkSendBody struct {
 	Scope
-	IDs []int64 `json:"ids" minItems:"1" maxItems:"500" doc:"The declarations' numbers."`
+	IDs []int64 `json:"ids" nullable:"false" minItems:"1" maxItems:"500" doc:"The declarations' numbers."`
 }
 
 // SendResult is what became of one declaration to send.
@@ -133,19 +136,19 @@ func (a *API) bulkSend(ctx context.Context, in *rawInput) (*Answer[BulkSendAnswe
 	if err != nil {
 		return nil, err
 	}
-	sent := bulk(len(body.IDs), func(i int) (*Answer[Submission], error) {
+	sent := bulk(len(body.IDs), func(i int) pending[Submission] {
 		n, err := number(greenlane.KindDeclaration, fmt.Sprint(body.IDs[i]))
 		if err != nil {
-			return nil, err
+			return refused[Submission](err)
 		}
 		chance, err := a.chance()
 		if err != nil {
-			return nil, err
+			return refused[Submission](err)
 		}
 		one := c.item(i, n)
-		return do(a, one, one.unit(greenlane.SendOutbound{
+		return begin(a, one, one.unit(greenlane.SendOutbound{
 			Number: n, Purpose: greenlane.OutboundDeclaration, Chance: chance,
-		}), statusAccepted, submission)
+		}), as(statusAccepted, submission))
 	})
 	out := BulkSendAnswer{Results: make([]SendResult, len(body.IDs))}
 	accepted := 0

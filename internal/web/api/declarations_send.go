@@ -23,7 +23,7 @@ type CancelBody struct {
 // DocumentsBody hands in documents.
 type DocumentsBody struct {
 	Scope
-	Documents []DeclarationDocument `json:"documents" minItems:"1" maxItems:"100"`
+	Documents []DeclarationDocument `json:"documents" nullable:"false" minItems:"1" maxItems:"100"`
 }
 
 // DeclarationDocument is a file handed to customs.

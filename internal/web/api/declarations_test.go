@@ -139,6 +139,23 @@ func TestDeclarationInvalid(t *testing.T) {
 	r.refused(409, "not_editable", "PATCH", path, `{"declarationOffice":"NL000851"}`)
 }
 
+// TestHighItemNumbers holds that a line can be changed by the number the hub gave
+// it, although no caller may give one so high.
+func TestHighItemNumbers(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	checkRefusals(t, r, "POST", "/v1/declarations", []refusal{
+		{"too high", `{"commercialReference":"UCR-1","type":"EXPORT","items":[{},{"itemId":1000000000}]}`, "body.items[1].itemId"},
+	})
+	path := r.declare(func(d map[string]any) {
+		d["items"] = []any{map[string]any{"itemId": 999_999_999}, map[string]any{"description": "ours"}}
+	})
+	got := r.must(200, "PATCH", path, `{"items":[{"itemId":1000000000,"description":"changed"}]}`)["items"].([]any)
+	if diff := cmp.Diff([]any{map[string]any{"itemId": 999_999_999.0}, map[string]any{"itemId": 1e9, "description": "changed"}}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestDeclarationPatch(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -201,6 +218,7 @@ func TestDeclarationPatch(t *testing.T) {
 		{"no shipment", `{"shipmentId":null}`, "body.shipmentId"},
 		{"unknown shipment", `{"shipmentId":999999}`, "body.shipmentId"},
 		{"shipment as text", `{"shipmentId":"15"}`, "body.shipmentId"},
+		{"too high a number", `{"items":[{"itemId":7},{"itemId":1000000000}]}`, "body.items"},
 		{"unknown field of an item", `{"items":[{"itemId":7},{"itemId":8,"Value":1}]}`, "body.items[1].Value"},
 		{"number as text", `{"items":[{"itemId":7,"value":"1"}]}`, "body.items[0].value"},
 		{"item that is no object", `{"items":[7]}`, "body.items[0]"},

@@ -169,6 +169,8 @@ func (a *API) documentStream(tag string) {
 			query("type", "Event types separated by commas; declaration.* means all that begin so."),
 			query("subject", "One subject's events: kind/number."), query("ref", "Events of the subjects with this reference."),
 			query("after", "Events after this position."),
+			query("since", "Events recorded at this time or later; after and Last-Event-ID win."),
+			query("until", "The stream ends at this time."), query("known_at", "The same, the time included."),
 			{Name: "Last-Event-ID", In: "header", Description: "The last position seen; wins over after.", Schema: &huma.Schema{Type: huma.TypeString}},
 		},
 		Security: security(greenlane.RoleRead), Responses: responses,

@@ -33,7 +33,7 @@ type ActivitiesBody struct {
 	Scope
 	Shipment    ShipmentIdentity `json:"shipment" doc:"Names the shipment; one that is not known is tracked from now on."`
 	EntryNumber string           `json:"entryNumber,omitempty" doc:"CBP entry number, with or without hyphens." example:"ABC-1234567-6"`
-	Activities  []ActivityBody   `json:"activities" minItems:"1" maxItems:"500"`
+	Activities  []ActivityBody   `json:"activities" nullable:"false" minItems:"1" maxItems:"500"`
 }
 
 // ShipmentIdentity names a shipment by at least one of its numbers.
@@ -169,7 +169,7 @@ func (a *API) activities(ctx context.Context, in *rawInput) (*Answer[ActivitiesA
 // BulkActivitiesBody tells activities of many shipments at once.
 type BulkActivitiesBody struct {
 	Scope
-	Items []ActivitiesBody `json:"items" minItems:"1" maxItems:"500"`
+	Items []Raw[ActivitiesBody] `json:"items" nullable:"false" minItems:"1" maxItems:"500" doc:"Each counts by itself: a wrong one does not hold up the others."`
 }
 
 // BulkResult is what became of one item of a bulk request.
@@ -184,26 +184,24 @@ type BulkAnswer[T any] struct {
 	Results []BulkResult[T] `json:"results"`
 }
 
-// bulk runs each item as a request of its own, all at once, so that they share
-// commits. An idempotency key counts for each item by itself: a repetition
-// finishes what the first did not.
-func bulk[T any](n int, one func(i int) (*Answer[T], error)) BulkAnswer[T] {
-	results := make([]BulkResult[T], n)
-	done := make(chan struct{})
-	for i := range n {
-		go func() {
-			defer func() { done <- struct{}{} }()
-			out, err := one(i)
-			if err != nil {
-				p := web.ProblemOf(err)
-				results[i] = BulkResult[T]{Status: p.Status, Error: p}
-				return
-			}
-			results[i] = BulkResult[T]{Status: out.Status, Result: &out.Body}
-		}()
+// bulk runs each item as a request of its own. All are begun, in their order,
+// before the first is waited for, so that they share commits: two items about
+// one subject are decided as they stand in the request. An idempotency key
+// counts for each item by itself: a repetition finishes what the first did not.
+func bulk[T any](n int, one func(i int) pending[T]) BulkAnswer[T] {
+	begun := make([]pending[T], n)
+	for i := range begun {
+		begun[i] = one(i)
 	}
-	for range n {
-		<-done
+	results := make([]BulkResult[T], n)
+	for i, wait := range begun {
+		out, err := wait()
+		if err != nil {
+			p := web.ProblemOf(err)
+			results[i] = BulkResult[T]{Status: p.Status, Error: p}
+			continue
+		}
+		results[i] = BulkResult[T]{Status: out.Status, Result: &out.Body}
 	}
 	return BulkAnswer[T]{Results: results}
 }
@@ -234,18 +232,25 @@ func (a *API) bulkActivities(ctx context.Context, in *rawInput) (*Answer[BulkAns
 	if n := len(body.Items); n == 0 || n > maxItems {
 		return nil, greenlane.InvalidField("body.items", nil, "must have between 1 and %d items, has %d", maxItems, n)
 	}
-	answer := bulk(len(body.Items), func(i int) (*Answer[ActivitiesAnswer], error) {
-		item := &body.Items[i]
-		if err := item.Scope.check(ctx); err != nil {
-			return nil, err
-		}
-		if err := item.check(fmt.Sprintf("body.items[%d]", i)); err != nil {
-			return nil, err
-		}
-		one := c.item(i, item)
-		return do(a, one, one.unit(item.commands()...), statusOK, activitiesAnswer)
+	answer := bulk(len(body.Items), func(i int) pending[ActivitiesAnswer] {
+		return a.beginActivities(c.item(i, body.Items[i]), body.Items[i].value, fmt.Sprintf("body.items[%d]", i))
 	})
 	return &Answer[BulkAnswer[ActivitiesAnswer]]{Status: statusOK, Body: answer}, nil
+}
+
+// beginActivities begins one item of a bulk request as if it came alone.
+func (a *API) beginActivities(c *call, raw []byte, at string) pending[ActivitiesAnswer] {
+	var item ActivitiesBody
+	if err := decode(raw, &item); err != nil {
+		return refused[ActivitiesAnswer](within(at, err))
+	}
+	if err := item.Scope.check(c.ctx); err != nil {
+		return refused[ActivitiesAnswer](err)
+	}
+	if err := item.check(at); err != nil {
+		return refused[ActivitiesAnswer](err)
+	}
+	return begin(a, c, c.unit(item.commands()...), as(statusOK, activitiesAnswer))
 }
 
 // EntryView is an entry as the API shows it.

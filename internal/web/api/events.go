@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -82,6 +83,8 @@ type filter struct {
 	// bySubject: subjects limits, even when it is empty.
 	bySubject bool
 	ref       string
+	// until ends a stream; zero for one that goes on.
+	until time.Time
 }
 
 func (a *API) filter(ctx context.Context, f EventFilter) (*filter, error) {
@@ -117,6 +120,11 @@ func (a *API) filter(ctx context.Context, f EventFilter) (*filter, error) {
 		}
 	}
 	return out, nil
+}
+
+// over reports whether an event is recorded too late for a stream that ends.
+func (f *filter) over(e *greenlane.Event) bool {
+	return !f.until.IsZero() && !e.RecordedAt.Before(f.until)
 }
 
 // matches judges one event of the account. A subject that gets the wanted
@@ -365,12 +373,15 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) error {
 		return greenlane.Errorf(greenlane.Unavailable, "too_many_streams", "there are %d streams already", maxStreams)
 	}
 	defer a.streams.Add(-1)
-	q := r.URL.Query()
-	f, err := a.filter(r.Context(), EventFilter{Type: q.Get("type"), Subject: q.Get("subject"), Ref: q.Get("ref")})
+	in, err := streamQuery(r.URL.Query())
 	if err != nil {
 		return err
 	}
-	after, err := a.streamStart(r)
+	f, err := a.filter(r.Context(), in.EventFilter)
+	if err != nil {
+		return err
+	}
+	after, err := a.streamStart(r, in)
 	if err != nil {
 		return err
 	}
@@ -378,17 +389,57 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("X-Accel-Buffering", "no")
 	s := &streamWriter{w: w, control: http.NewResponseController(w)}
 	s.print(": connected\n\n")
+	f.until = in.until()
 	a.follow(r.Context(), s, f, after)
 	return nil
 }
 
-// streamStart is where a stream begins: after the last event its reader saw,
-// else at the log's end.
-func (a *API) streamStart(r *http.Request) (int64, error) {
+// streamInput are the parameters of a stream: those of the list that make sense
+// for one that goes on.
+type streamInput struct {
+	EventFilter
+	After               string
+	Since, Until, Known Moment
+}
+
+// until is when a stream ends: events recorded from then on are not in it.
+func (in *streamInput) until() time.Time {
+	if !in.Known.IsZero() && (in.Until.IsZero() || in.Known.Before(in.Until.Time)) {
+		return in.Known.Add(time.Microsecond)
+	}
+	return in.Until.Time
+}
+
+func streamQuery(q url.Values) (*streamInput, error) {
+	in := &streamInput{}
+	texts := map[string]*string{"type": &in.Type, "subject": &in.Subject, "ref": &in.Ref, "after": &in.After}
+	times := map[string]*Moment{"since": &in.Since, "until": &in.Until, "known_at": &in.Known}
+	var c checks
+	for name, values := range q {
+		text, t := texts[name], times[name]
+		switch {
+		case text != nil:
+			*text = values[0]
+		case t != nil:
+			err := t.UnmarshalText([]byte(values[0]))
+			c.when(err != nil, "query."+name, values[0], "%v", err)
+		default:
+			c.when(true, "query."+name, values[0], "is not a parameter of this request")
+		}
+	}
+	return in, c.err()
+}
+
+// streamStart is where a stream begins: after the last event its reader saw, at
+// the time it asked for, else at the log's end.
+func (a *API) streamStart(r *http.Request, in *streamInput) (int64, error) {
 	text := r.Header.Get("Last-Event-ID")
 	name := "header.Last-Event-ID"
 	if text == "" {
-		text, name = r.URL.Query().Get("after"), "query.after"
+		text, name = in.After, "query.after"
+	}
+	if text == "" && !in.Since.IsZero() {
+		return a.hub.KnownAt(r.Context(), in.Since.Add(-time.Microsecond))
 	}
 	if text == "" {
 		return a.hub.Head(), nil
@@ -405,6 +456,12 @@ func (a *API) follow(ctx context.Context, s *streamWriter, f *filter, after int6
 	account := web.PrincipalOf(ctx).Key.Account
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
+	var end <-chan time.Time
+	if !f.until.IsZero() {
+		timer := time.NewTimer(f.until.Sub(a.clock()))
+		defer timer.Stop()
+		end = timer.C
+	}
 	for s.err == nil {
 		head, moved := a.hub.Watch()
 		if head > after {
@@ -413,6 +470,10 @@ func (a *API) follow(ctx context.Context, s *streamWriter, f *filter, after int6
 				return
 			}
 			for _, e := range page.Events {
+				if f.over(e) {
+					s.flush()
+					return
+				}
 				if e.Account == account && f.matches(e) {
 					s.event(e, a.document(e).raw)
 				}
@@ -425,6 +486,8 @@ func (a *API) follow(ctx context.Context, s *streamWriter, f *filter, after int6
 		case <-moved:
 		case <-beat.C:
 			s.print(": still here\n\n")
+		case <-end:
+			return
 		case <-ctx.Done():
 			return
 		case <-a.closing:

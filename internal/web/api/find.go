@@ -82,7 +82,7 @@ type listQuery struct {
 	page      Page
 	known     Known
 	clearance greenlane.Clearance
-	// ref limits to subjects of the consignments that have it.
+	// ref limits to subjects that have it, else to those of their consignments.
 	ref string
 	// by looks the subjects up by a reference they have or once had; keep has to
 	// tell those.
@@ -180,8 +180,9 @@ func (a *API) named(ctx context.Context, q listQuery, below int64, limit int) (*
 	return out, nil
 }
 
-// candidates are the subjects that share a consignment with those ref names or,
-// without it, those that by finds.
+// candidates are the subjects that ref names; where none of them is of the
+// wanted kind, those that share a consignment with them. Without ref they are
+// those that by finds.
 func (a *API) candidates(ctx context.Context, q listQuery) ([]greenlane.Subject, error) {
 	account := web.PrincipalOf(ctx).Key.Account
 	if q.ref == "" {
@@ -195,6 +196,8 @@ func (a *API) candidates(ctx context.Context, q listQuery) ([]greenlane.Subject,
 	if err != nil {
 		return nil, err
 	}
-	all, err := a.hub.Companions(ctx, named)
-	return append(all, named...), err
+	if slices.ContainsFunc(named, func(s greenlane.Subject) bool { return s.Kind == q.kind }) {
+		return named, nil
+	}
+	return a.hub.Companions(ctx, named)
 }

@@ -19,8 +19,12 @@ import (
 // beginning in UTC.
 type Moment struct{ time.Time }
 
-// UnmarshalJSON reads a time or a date.
+// UnmarshalJSON reads a time or a date; null is no time.
 func (m *Moment) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		*m = Moment{}
+		return nil
+	}
 	var text string
 	if err := json.Unmarshal(b, &text); err != nil {
 		return err

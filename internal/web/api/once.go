@@ -124,17 +124,42 @@ func (c *call) unit(commands ...greenlane.Command) hub.Unit {
 // do records a unit and answers with what answer makes of its outcome, or with
 // the stored answer of an equal request.
 func do[T any](a *API, c *call, u hub.Unit, status int, answer func(*hub.Outcome) T) (*Answer[T], error) {
-	return doAs(a, c, u, func(o *hub.Outcome) (int, T) { return status, answer(o) })
+	return doAs(a, c, u, as(status, answer))
 }
 
 // doAs is [do] where the outcome decides the status, too.
 func doAs[T any](a *API, c *call, u hub.Unit, answer func(*hub.Outcome) (int, T)) (*Answer[T], error) {
+	return begin(a, c, u, answer)()
+}
+
+// pending waits for an answer that is on its way.
+type pending[T any] func() (*Answer[T], error)
+
+// refused is the answer to what never was on its way.
+func refused[T any](err error) pending[T] {
+	return func() (*Answer[T], error) { return nil, err }
+}
+
+// begin hands a unit to the hub. Units of one request are decided in the order
+// in which they were begun.
+func begin[T any](a *API, c *call, u hub.Unit, answer func(*hub.Outcome) (int, T)) pending[T] {
 	u.Once = c.once(func(o *hub.Outcome) (int, any) { return answer(o) })
-	o, err := a.hub.Do(c.ctx, u)
+	wait, err := a.hub.Begin(u)
 	if err != nil {
-		return nil, err
+		return refused[T](err)
 	}
-	return answered(o, answer)
+	return func() (*Answer[T], error) {
+		o, err := wait(c.ctx)
+		if err != nil {
+			return nil, err
+		}
+		return answered(o, answer)
+	}
+}
+
+// as gives an answer the status it always has.
+func as[T any](status int, answer func(*hub.Outcome) T) func(*hub.Outcome) (int, T) {
+	return func(o *hub.Outcome) (int, T) { return status, answer(o) }
 }
 
 // answered makes the response from an outcome, fresh or replayed.

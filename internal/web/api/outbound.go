@@ -20,15 +20,33 @@ type OutboundView struct {
 	MRN           *string                   `json:"mrn"`
 	Purpose       greenlane.OutboundPurpose `json:"purpose" enum:"declaration,presentation,invalidation,documents"`
 	CreatedAt     time.Time                 `json:"createdAt"`
-	Declaration   Declared                  `json:"declaration" doc:"What is declared, as it was when the message was made."`
+	Declaration   DeclaredView              `json:"declaration" doc:"What is declared, as it was when the message was made."`
 	Reason        *string                   `json:"reason" doc:"Why the declaration shall be invalidated."`
 	Documents     []DeclarationDocument     `json:"documents"`
+}
+
+// DeclaredView is what is declared; null for what the hub was not told, because
+// the declaration was made elsewhere.
+type DeclaredView struct {
+	CommercialReference *string                    `json:"commercialReference"`
+	Type                *greenlane.DeclarationType `json:"type" doc:"IMPORT, EXPORT or TRANSIT."`
+	DeclarationParts
+	Items []DeclarationItem `json:"items"`
+}
+
+func declaredView(c *greenlane.DeclarationContent) DeclaredView {
+	d := declared(c)
+	v := DeclaredView{CommercialReference: orNull(d.CommercialReference), DeclarationParts: d.DeclarationParts, Items: d.Items}
+	if d.Type != "" {
+		v.Type = &d.Type
+	}
+	return v
 }
 
 func outboundView(e *greenlane.Event, m greenlane.OutboundMessage) OutboundView {
 	v := OutboundView{
 		ID: m.Data.OutboundID, Position: e.Position, DeclarationID: m.Data.DeclarationID, LRN: orNull(string(m.Data.LRN)),
-		MRN: orNull(m.Detail.MRN), Purpose: m.Data.Purpose, CreatedAt: e.OccurredAt, Declaration: declared(&m.Detail.Content),
+		MRN: orNull(m.Detail.MRN), Purpose: m.Data.Purpose, CreatedAt: e.OccurredAt, Declaration: declaredView(&m.Detail.Content),
 		Reason: orNull(m.Detail.Reason), Documents: make([]DeclarationDocument, len(m.Detail.Documents)),
 	}
 	for i, d := range m.Detail.Documents {

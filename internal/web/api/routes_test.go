@@ -327,6 +327,9 @@ func badFields(t *testing.T, r *rig, q *request, d *described) {
 			t.Errorf("%s: a wrong type of %s is told of as %v", q, name, p["errors"])
 		}
 	}
+	for _, name := range anyList(schema["required"]) {
+		q.named(r, "body."+name.(string), q.with(t, name.(string), `null`))
+	}
 	q.named(r, "body.idempotencyKey", q.with(t, "idempotencyKey", `"a\u0000b"`))
 	q.named(r, "body.idempotencyKey", q.with(t, "idempotencyKey", `"a\u001fb"`))
 	q.named(r, "body.idempotencyKey", q.with(t, "idempotencyKey", `"`+strings.Repeat("k", 256)+`"`))

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -37,12 +38,26 @@ func (w *WebhookSettings) revise(s delivery.Settings) delivery.Settings {
 	w.Format.apply(&s.Format)
 	w.Ordering.apply(&s.Ordering)
 	w.OnExhausted.apply(&s.OnExhausted)
-	w.Headers.apply(&s.Headers)
+	if w.Headers.set {
+		s.Headers = uncovered(w.Headers.value, s.Headers)
+	}
 	w.Concurrency.apply(&s.Concurrency)
 	if w.RetrySchedule.set {
 		s.Schedule = w.RetrySchedule.value.Schedule
 	}
 	return s.WithDefaults()
+}
+
+// uncovered gives headers that come back as they were shown their values again:
+// who reads an endpoint and sends it back changed keeps what was covered.
+func uncovered(sent, have map[string]string) map[string]string {
+	out := maps.Clone(sent)
+	for name, value := range out {
+		if known, ok := have[name]; ok && value == covered {
+			out[name] = known
+		}
+	}
+	return out
 }
 
 // apply puts the new value in place, if there is one.
@@ -148,10 +163,18 @@ func (b *WebhookBody) settings(g *delivery.Guard) (delivery.Settings, error) {
 	}
 	c.key("body.eazeKey", b.EazeKey)
 	c.when(b.From.word == "cursor", "body.from", "cursor", "must be now, a position or a time: a new endpoint has no cursor")
+	c.uncovered(s.Headers)
 	if err := c.err(); err != nil {
 		return s, err
 	}
 	return s, s.Check(g)
+}
+
+// uncovered refuses the cover of a header's value where there is no value.
+func (c *checks) uncovered(headers map[string]string) {
+	for name, value := range headers {
+		c.when(value == covered, "body.headers."+name, nil, "has the text that covers values, and no value is known for it")
+	}
 }
 
 // key refuses what can't stand in a header as it is.
@@ -443,6 +466,11 @@ func (a *API) patchWebhook(ctx context.Context, in *webhookPatchInput) (*webhook
 		body.URL.apply(&s.URL)
 		body.EazeKey.apply(&row.EazeKey)
 		s = body.revise(s)
+		var c checks
+		c.uncovered(s.Headers)
+		if err := c.err(); err != nil {
+			return s, err
+		}
 		return s, s.Check(a.guard)
 	})
 	if err != nil {
