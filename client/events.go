@@ -136,6 +136,9 @@ func (c *Client) Timeline(ctx context.Context, ref string, knownAt time.Time) (*
 // starts at the log's end.
 func (c *Client) Stream(ctx context.Context, q EventQuery, f func(Event) error) error {
 	values := q.values()
+	for _, ofPages := range []string{"cursor", "limit", "wait"} {
+		values.Del(ofPages)
+	}
 	if q.After == 0 {
 		values.Set("after", "0")
 	}
