@@ -2,6 +2,7 @@ package greenlane_test
 
 import (
 	"encoding/json"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -24,7 +25,7 @@ var rooms = []struct {
 	{"greenlane/internal/store/sqlite", []string{"greenlane", "greenlane/internal/store"},
 		[]string{"modernc.org/sqlite", "github.com/pressly/goose/v3"}, "one backend and its driver"},
 	{"greenlane/internal/hub", []string{"greenlane", "greenlane/internal/store"}, nil, "the one write path"},
-	{"greenlane/internal/customs", []string{"greenlane", "greenlane/internal/edi"}, []string{"golang.org/x/text"},
+	{"greenlane/internal/customs", []string{"greenlane", "greenlane/internal/edi"}, nil,
 		"readers are pure: bytes in, commands out"},
 	{"greenlane/internal/delivery", []string{"greenlane", "greenlane/internal/hub", "greenlane/internal/store"},
 		[]string{"github.com/go-json-experiment/json", "code.dny.dev/ssrf"}, "follows the log, writes through the hub"},
@@ -99,6 +100,42 @@ func checkRoom(t *testing.T, p listed, standard map[string]bool) {
 			return m == "module" || path == m || strings.HasPrefix(path, m+"/")
 		}):
 			t.Errorf("%s imports %s from outside; its room is: %s", p.ImportPath, path, r.because)
+		}
+	}
+}
+
+// TestDependencies: every module that is required directly has its line in
+// docs/dependencies.md, and no other module has one.
+func TestDependencies(t *testing.T) {
+	t.Parallel()
+	mod, err := os.ReadFile("go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile("docs/dependencies.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	direct, _, _ := strings.Cut(string(mod), ")")
+	_, direct, _ = strings.Cut(direct, "require (")
+	var required []string
+	for line := range strings.Lines(direct) {
+		if fields := strings.Fields(line); len(fields) == 2 {
+			required = append(required, fields[0])
+			if !strings.Contains(string(page), "`"+fields[0]+"`") {
+				t.Errorf("docs/dependencies.md does not say what %s is for", fields[0])
+			}
+		}
+	}
+	for line := range strings.Lines(string(page)) {
+		if !strings.HasPrefix(line, "| `") {
+			continue
+		}
+		cell, _, _ := strings.Cut(line[2:], " |")
+		for name := range strings.SplitSeq(cell, ", ") {
+			if name = strings.Trim(name, "`"); !slices.Contains(required, name) {
+				t.Errorf("docs/dependencies.md has a line for %s, which go.mod does not require directly", name)
+			}
 		}
 	}
 }
