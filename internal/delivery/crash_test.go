@@ -63,10 +63,65 @@ func live(t *testing.T, s store.Store, rec *receiver, name string) (*mortal, err
 	}, nil
 }
 
-// scenario is a life of an endpoint: events of three subjects, one of which
-// fails twice, one whose events are not wanted, and new settings in between.
-// It goes as far as the process lives.
-func scenario(t *testing.T, m *mortal, url string) {
+// life is how an endpoint of the scenario is set and what its receiver does.
+type life struct {
+	set func(*delivery.Settings)
+	// refuses decides which arrivals fail.
+	refuses func(a arrival, count int) bool
+	// once: each arrival settles its event. The first subject's are not answered
+	// before others have come, so that the cursor can't pass what is settled.
+	once bool
+}
+
+// lives are one that retries until everything is acknowledged, and one that
+// gives up at once what fails, while the cursor can't pass it.
+func lives() map[string]life {
+	third := func(a arrival) bool { return a.subject[len(a.subject)-1]%3 == 0 }
+	return map[string]life{
+		"retry": {
+			set: func(s *delivery.Settings) {
+				s.Schedule = delivery.Schedule{Waits: []time.Duration{0, 2 * time.Millisecond, 2 * time.Millisecond, 5 * time.Millisecond, 5 * time.Millisecond}}
+			},
+			refuses: func(a arrival, count int) bool { return third(a) && count <= 2 },
+		},
+		"skip": {
+			set: func(s *delivery.Settings) {
+				s.Schedule, s.OnExhausted = delivery.Schedule{Waits: []time.Duration{0}}, delivery.SkipOver
+			},
+			refuses: func(a arrival, count int) bool { return a.position%2 == 0 },
+			once:    true,
+		},
+	}
+}
+
+// receiver returns one that does as the life says, slowly only until the first
+// process is dead.
+func (l life) receiver(t *testing.T) (rec *receiver, dead func()) {
+	rec = newReceiver(t)
+	died := make(chan struct{})
+	rec.answer = func(a arrival, count int) int {
+		if l.once && a.subject == rec.first() {
+			before := len(rec.of(a.subject)) + 1
+			for enough := min(2*before, 10); len(rec.arrivals())-before+1 < enough; {
+				select {
+				case <-died:
+					return 200
+				case <-time.After(time.Millisecond):
+				}
+			}
+		}
+		if l.refuses(a, count) {
+			return 500
+		}
+		return 200
+	}
+	return rec, func() { close(died) }
+}
+
+// scenario is a life of an endpoint: events of three subjects, some of which
+// fail, one whose events are not wanted, and new settings in between. It goes as
+// far as the process lives.
+func scenario(t *testing.T, m *mortal, url string, l life) {
 	do := func(u hub.Unit) bool {
 		_, err := m.hub.Do(t.Context(), u)
 		return err == nil
@@ -81,7 +136,7 @@ func scenario(t *testing.T, m *mortal, url string) {
 			return
 		}
 	}
-	number, ok := crashEndpoint(t, m, url)
+	number, ok := crashEndpoint(t, m, url, l)
 	if !ok {
 		return
 	}
@@ -109,7 +164,7 @@ func scenario(t *testing.T, m *mortal, url string) {
 	}
 }
 
-func crashEndpoint(t *testing.T, m *mortal, url string) (int64, bool) {
+func crashEndpoint(t *testing.T, m *mortal, url string, l life) (int64, bool) {
 	rows, err := m.hub.Store().AllEndpoints(t.Context())
 	if err != nil {
 		return 0, false
@@ -117,8 +172,8 @@ func crashEndpoint(t *testing.T, m *mortal, url string) (int64, bool) {
 	if len(rows) > 0 {
 		return rows[0].Number, true
 	}
-	s := delivery.Settings{URL: url, Events: []string{string(greenlane.EventEntryStatus)}, Schedule: delivery.Schedule{
-		Waits: []time.Duration{0, 2 * time.Millisecond, 2 * time.Millisecond, 5 * time.Millisecond, 5 * time.Millisecond}}}
+	s := delivery.Settings{URL: url, Events: []string{string(greenlane.EventEntryStatus)}}
+	l.set(&s)
 	row := &store.Endpoint{Secrets: []store.Secret{{Text: "a secret of the test"}}}
 	_, err = m.engine.Create(t.Context(), delivery.Request{Account: 1}, row, s.WithDefaults(), 0, 1)
 	return row.Number, err == nil
@@ -131,36 +186,32 @@ func crashEndpoint(t *testing.T, m *mortal, url string) (int64, bool) {
 func TestEveryCrashPoint(t *testing.T) {
 	t.Parallel()
 	for _, moment := range []storetest.Moment{storetest.Before, storetest.After} {
-		t.Run([]string{"before", "after"}[moment], func(t *testing.T) {
-			t.Parallel()
-			most := 200
-			if testing.Short() {
-				most = 30
-			}
-			for n := 1; n <= most; n++ {
-				if !crashAt(t, n, moment) {
-					if n < 15 {
-						t.Errorf("the scenario has only %d commits: nothing was tested", n)
-					}
-					return
+		for name, l := range lives() {
+			t.Run([]string{"before", "after"}[moment]+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				most := 200
+				if testing.Short() {
+					most = 30
 				}
-			}
-		})
+				for n := 1; n <= most; n++ {
+					if !crashAt(t, n, moment, l) {
+						if n < 15 {
+							t.Errorf("the scenario has only %d commits: nothing was tested", n)
+						}
+						return
+					}
+				}
+			})
+		}
 	}
 }
 
 // crashAt runs the scenario with a crash at the n-th commit and then without.
 // It reports whether the scenario had that many.
-func crashAt(t *testing.T, n int, moment storetest.Moment) bool {
+func crashAt(t *testing.T, n int, moment storetest.Moment, l life) bool {
 	t.Helper()
 	dir := t.TempDir()
-	rec := newReceiver(t)
-	rec.answer = func(a arrival, count int) int {
-		if a.subject[len(a.subject)-1]%3 == 0 && count <= 2 {
-			return 500
-		}
-		return 200
-	}
+	rec, dead := l.receiver(t)
 	open := func() store.Store {
 		s, err := sqlite.Open(t.Context(), filepath.Join(dir, "greenlane.db"))
 		if err != nil {
@@ -172,33 +223,51 @@ func crashAt(t *testing.T, n int, moment storetest.Moment) bool {
 	faulty.Crash(n, moment)
 	m, err := live(t, faulty, rec, "first")
 	if err == nil {
-		scenario(t, m, rec.URL)
+		scenario(t, m, rec.URL, l)
 		settle(t, m)
 		m.die()
 	} else if !errors.Is(err, storetest.ErrCrashed) {
 		t.Fatal(err)
 	}
+	dead()
 	crashed := faulty.Appends() >= n
 	s := open()
 	if m, err = live(t, s, rec, "second"); err != nil {
 		t.Fatal(err)
 	}
 	defer m.stop()
-	scenario(t, m, rec.URL)
-	judge(t, fmt.Sprintf("crash %d", n), m, s, rec)
+	scenario(t, m, rec.URL, l)
+	judge(t, fmt.Sprintf("crash %d", n), m, s, rec, l)
 	return crashed
 }
 
-// TestCrashKeepsAcknowledgements lets the process die while one subject's event
-// is on its way and a later one of another subject is acknowledged: the first
-// comes again, the other does not.
-func TestCrashKeepsAcknowledgements(t *testing.T) {
+// TestCrashKeepsWhatIsSettled lets the process die while one subject's event is
+// on its way, and later ones of another subject are acknowledged or given up:
+// the first comes again, the others do not.
+func TestCrashKeepsWhatIsSettled(t *testing.T) {
 	t.Parallel()
+	for name, status := range map[string]int{"acknowledged": 200, "given up": 500} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			crashBehindASlowSubject(t, status)
+		})
+	}
+}
+
+// crashBehindASlowSubject has the first process's second subject answered with a
+// status, then with 200.
+func crashBehindASlowSubject(t *testing.T, status int) {
+	t.Helper()
 	dir, rec := t.TempDir(), newReceiver(t)
 	release := make(chan struct{})
 	rec.answer = func(a arrival, _ int) int {
-		if a.header.Get("User-Agent") == "Greenlane/first" && a.subject == rec.first() {
+		if a.header.Get("User-Agent") != "Greenlane/first" {
+			return 200
+		}
+		if a.subject == rec.first() {
 			<-release
+		} else if len(rec.of(a.subject)) == 0 {
+			return status
 		}
 		return 200
 	}
@@ -216,11 +285,15 @@ func TestCrashKeepsAcknowledgements(t *testing.T) {
 	m := open("first")
 	r := &rig{hub: m.hub, engine: m.engine, store: m.hub.Store()}
 	r.account(t)
-	number := r.endpoint(t, rec.URL, entries)
+	number := r.endpoint(t, rec.URL, func(s *delivery.Settings) {
+		entries(s)
+		s.Schedule, s.OnExhausted = delivery.Schedule{Waits: []time.Duration{0}}, delivery.SkipOver
+	})
 	r.record(t, "SLOW", 0)
 	rec.until(t, "the slow attempt", func() bool { return rec.first() != "" })
 	other := r.record(t, "B", 0)
-	rec.until(t, "the other subject", func() bool { return len(rec.of(other)) == 1 && r.status(t, number).InFlight == 1 })
+	r.record(t, "B", 1)
+	rec.until(t, "the other subject", func() bool { return len(rec.of(other)) == 2 && r.status(t, number).InFlight == 1 })
 	r.recorded(t, number)
 	m.die()
 	close(release)
@@ -228,8 +301,8 @@ func TestCrashKeepsAcknowledgements(t *testing.T) {
 	r = &rig{hub: m.hub, engine: m.engine, store: m.hub.Store()}
 	r.quiet(t, rec, number)
 	m.stop()
-	if n, slow := len(rec.of(other)), len(rec.of(rec.first())); n != 1 || slow != 1 {
-		t.Errorf("the slow subject had %d arrivals, the other %d", slow, n)
+	if n, slow := len(rec.of(other)), len(rec.of(rec.first())); n != 2 || slow != 1 {
+		t.Errorf("the slow subject had %d arrivals, the other %v", slow, said(rec.of(other)))
 	}
 }
 
@@ -256,15 +329,14 @@ func settle(t *testing.T, m *mortal) {
 }
 
 // judge compares what arrived with what the log and the settings say should
-// have.
-func judge(t *testing.T, what string, m *mortal, s store.Store, rec *receiver) {
+// have: all of it was acknowledged, or tried and given up by a record.
+func judge(t *testing.T, what string, m *mortal, s store.Store, rec *receiver, l life) {
 	t.Helper()
 	rows, err := s.AllEndpoints(t.Context())
 	if err != nil || len(rows) != 1 {
 		t.Fatalf("%s: %d endpoints, %v", what, len(rows), err)
 	}
-	want := func() []int64 {
-		var positions []int64
+	want := func() []*delivery.Delivery {
 		var list []*delivery.Delivery
 		for before := int64(0); ; {
 			page, next, err := m.engine.Deliveries(t.Context(), delivery.DeliveryQuery{Account: 1, Endpoint: rows[0].Number, Before: before, Limit: 100})
@@ -277,22 +349,26 @@ func judge(t *testing.T, what string, m *mortal, s store.Store, rec *receiver) {
 			}
 			before = next
 		}
-		for _, d := range list {
-			positions = append(positions, d.Event.Position)
-		}
-		return positions
+		return list
 	}
 	rec.until(t, what+": every wanted event", func() bool {
-		got := rec.acknowledged()
-		for _, p := range want() {
-			if !got[p] {
+		acknowledged, came := rec.acknowledged(), positions(rec.arrivals())
+		for _, d := range want() {
+			p := d.Event.Position
+			if !acknowledged[p] && !(d.State == delivery.DeliverySkipped && slices.Contains(came, p)) {
 				return false
 			}
 		}
 		return true
 	})
 	settle(t, m)
-	inOrderAtLast(t, what, rec.arrivals())
+	got := rec.arrivals()
+	for i := range got {
+		if l.once {
+			got[i].status = 200
+		}
+	}
+	inOrderAtLast(t, what, got)
 	report, err := hub.Verify(t.Context(), s, nil)
 	if err != nil || !report.OK() {
 		t.Errorf("%s: verify: %v %+v", what, err, report)

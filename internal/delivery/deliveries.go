@@ -21,7 +21,8 @@ type Status struct {
 	InFlight  int
 	OpenLanes int
 	Parked    int
-	// Stalled: a bound was reached; nothing more is read until lanes settle.
+	// Stalled: a bound was reached, and nothing more is read until lanes settle;
+	// or what was sent can't be recorded, and nothing more is sent until it can.
 	Stalled bool
 }
 
@@ -43,7 +44,7 @@ func (ep *endpoint) status() Status {
 	ep.advance()
 	s := Status{
 		Cursor: ep.passed, Lag: max(0, ep.engine.hub.Head()-ep.passed), InFlight: ep.inflight, OpenLanes: ep.open,
-		Stalled: len(ep.window) >= maxUnsettled || ep.open >= maxLanes,
+		Stalled: ep.full() || ep.refused,
 	}
 	for _, it := range ep.window {
 		if !it.settled {
@@ -105,7 +106,7 @@ type view struct {
 	history   []*store.Revision
 	passed    int64
 	lanes     map[int64][]laneView
-	skips     []*store.Skip
+	skips     skipIndex
 }
 
 type laneView struct {
@@ -120,7 +121,7 @@ func (e *Engine) view(ctx context.Context, account, number int64) (*view, error)
 	err := e.ask(ctx, func(reply func(error)) {
 		ep := e.endpoints[number]
 		if ep == nil || ep.row.Account != account {
-			reply(greenlane.Errorf(greenlane.NotFound, "not_found", "there is no such endpoint in this account"))
+			reply(noEndpoint())
 			return
 		}
 		v = ep.snapshot()
@@ -132,7 +133,7 @@ func (e *Engine) view(ctx context.Context, account, number int64) (*view, error)
 func (ep *endpoint) snapshot() *view {
 	v := &view{
 		row: ep.row, settings: *ep.settings(), revisions: ep.revisions, history: slices.Clone(ep.history),
-		passed: ep.passed, lanes: map[int64][]laneView{}, skips: slices.Clone(ep.skips),
+		passed: ep.passed, lanes: map[int64][]laneView{}, skips: ep.skips.clone(),
 	}
 	for _, l := range ep.lanes {
 		if l.head == nil {
@@ -177,8 +178,8 @@ func (v *view) delivery(ev *greenlane.Event, last *store.Attempt) *Delivery {
 		}
 	}
 	if d.State == DeliveryWaiting {
-		for _, skip := range v.skips {
-			if skip.First <= ev.Position && ev.Position <= skip.Last && (skip.Lane == 0 || skip.Lane == ev.Subject.Key() || skip.Lane == -ev.Position) {
+		for _, key := range []int64{ev.Subject.Key(), -ev.Position} {
+			if skip := v.skips.find(ev.Position, key); skip != nil {
 				d.State, d.Reason = DeliverySkipped, skip.Reason
 			}
 		}

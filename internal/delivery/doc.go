@@ -25,6 +25,11 @@
 // the log for all endpoints at once. One that can't keep up reads the log for
 // itself until it has caught up, and delays nobody.
 //
+// What ended and is not recorded yet is in memory alone, and would be sent again
+// by the next process. So an endpoint begins nothing while the store fails to
+// record what it has; where the store refuses it for good the endpoint stands
+// still and says so, and goes on by itself or is deleted.
+//
 // # Formats
 //
 // Each wire format is one file, format_….go, listed in [Formats].

@@ -31,6 +31,9 @@ type endpoint struct {
 	read     int64
 	attached bool
 	reading  bool
+	// epoch counts how often read was set back. What a read brings that began
+	// before lies beyond what must be looked at now.
+	epoch int
 	// window holds the events above passed that matched, by position.
 	window []*item
 	// settled are positions above passed known to be acknowledged or given up
@@ -42,19 +45,29 @@ type endpoint struct {
 	waiting  []*lane
 	inflight int
 	open     int
+	// loading are lanes whose head is settled and not recorded yet, because what
+	// comes behind it is still being looked for.
+	loading int
 
 	buffer   buffer
 	flushing bool
 	// held keeps passed where it is, and attempts from beginning, while a change
 	// of settings is recorded.
-	held  bool
-	pause time.Duration
+	held bool
+	// disabling is why the endpoint is to be disabled once the change that is
+	// being recorded has ended, empty when it is not.
+	disabling string
+	// pause is how long the engine waits before it records again what could not
+	// be recorded, 0 while nothing is amiss; resting while it does. refused: it
+	// is not for storage being away.
+	pause            time.Duration
+	resting, refused bool
 	// ops wait until nothing is being committed; those that need it, until
 	// nothing is in flight.
 	ops  []op
 	gone bool
 	// skips are records of what the endpoint will not get.
-	skips []*store.Skip
+	skips skipIndex
 }
 
 // item is one event on its way to the endpoint.
@@ -69,10 +82,12 @@ type item struct {
 	windowed bool
 }
 
+// op is a change that waits for its turn.
 type op struct {
-	idle bool
-	run  func()
-	fail func(error)
+	// idle waits for attempts in flight to end; last is the endpoint's end.
+	idle, last bool
+	run        func()
+	fail       func(error)
 }
 
 // buffer is what waits to be committed together.
@@ -168,18 +183,26 @@ func (ep *endpoint) detach(position int64) {
 	ep.engine.touch(ep)
 }
 
-// offer takes an event the endpoint wants. A full window detaches: the event
-// stays to be read.
+// full reports whether a bound keeps the endpoint from taking further events.
+// Each that waits in the window may come to need a lane of its own.
+func (ep *endpoint) full() bool { return len(ep.window) >= maxUnsettled || ep.room() <= 0 }
+
+// room is how many lanes may still be opened.
+func (ep *endpoint) room() int { return ep.engine.maxLanes - ep.open - len(ep.window) }
+
+// offer takes an event the endpoint wants. At a bound it detaches: the event
+// stays to be read, and the cursor before it, until lanes are settled.
 func (ep *endpoint) offer(ev *greenlane.Event) bool {
-	if len(ep.window) >= maxUnsettled {
+	if ep.full() {
 		ep.detach(ev.Position - 1)
 		return false
 	}
 	ep.engine.touch(ep)
-	if ev.Position <= ep.passed || ep.settled[ev.Position] {
+	key := ep.keyOf(ev)
+	if ev.Position <= ep.passed || ep.settled[ev.Position] || ep.skipped(ev.Position, key) {
 		return true
 	}
-	l := ep.lane(ep.keyOf(ev), 1)
+	l := ep.lane(key, 1)
 	if l.row != nil && ev.Position <= l.row.Head {
 		// The lane's row speaks for it: it is the head, or was settled before
 		// the row moved on.
@@ -224,17 +247,39 @@ func (ep *endpoint) pump() {
 
 // runOps runs changes that waited for everything before them to be recorded.
 func (ep *endpoint) runOps() {
-	for len(ep.ops) > 0 && !ep.flushing && ep.buffer.empty() && !(ep.ops[0].idle && ep.inflight > 0) {
+	for len(ep.ops) > 0 && ep.free(ep.ops[0]) {
 		next := ep.ops[0]
 		ep.ops = ep.ops[1:]
 		next.run()
 	}
 }
 
+// free reports whether a change may run now. The last one of all does not wait
+// for records that may never succeed: nobody needs them after it.
+func (ep *endpoint) free(o op) bool {
+	if o.last && ep.refused && ep.resting {
+		return !ep.held
+	}
+	return !ep.flushing && ep.buffer.empty() && !(o.idle && ep.inflight > 0)
+}
+
+// refuseOps answers the changes that wait, but for one that need not.
+func (ep *endpoint) refuseOps(err error) {
+	var rest []op
+	for _, o := range ep.ops {
+		if o.last && ep.refused && !ep.gone {
+			rest = append(rest, o)
+			continue
+		}
+		o.fail(err)
+	}
+	ep.ops = rest
+}
+
 // catchUp brings a detached endpoint nearer to the log's end, from memory where
 // that reaches back far enough, else from the store.
 func (ep *endpoint) catchUp() {
-	for !ep.attached && !ep.reading && len(ep.window) < maxUnsettled/2 {
+	for !ep.attached && !ep.reading && len(ep.window) < maxUnsettled/2 && ep.room() > 0 {
 		events, ok := ep.engine.hub.Recent(ep.read, readAtOnce)
 		if !ok {
 			ep.readOn()
@@ -258,12 +303,12 @@ func (ep *endpoint) readOn() {
 	ep.reading = true
 	until := ep.engine.position
 	q := store.EventQuery{
-		Account: ep.row.Account, After: ep.read, Before: until + 1, Types: ep.typesAfter(ep.read), Limit: readAtOnce, Scan: scanAtOnce,
+		Account: ep.row.Account, After: ep.read, Before: until + 1, Types: ep.typesAfter(ep.read), Limit: min(readAtOnce, ep.room()), Scan: scanAtOnce,
 	}
-	e, revision := ep.engine, ep.current
+	e, epoch := ep.engine, ep.epoch
 	e.workers.Go(func() {
 		page, err := e.store.Events(e.sending, q)
-		e.post(func() { ep.caughtUp(page, until, revision, err) })
+		e.post(func() { ep.caughtUp(page, until, epoch, err) })
 	})
 }
 
@@ -278,20 +323,20 @@ func (ep *endpoint) typesAfter(position int64) []greenlane.EventType {
 	return slices.Compact(types)
 }
 
-func (ep *endpoint) caughtUp(page store.EventPage, until int64, revision int, err error) {
-	ep.reading = false
-	ep.engine.touch(ep)
-	if ep.gone || revision != ep.current {
+// caughtUp takes in what was read. A page that was asked for before read was
+// set back is dropped: another read has begun, or will.
+func (ep *endpoint) caughtUp(page store.EventPage, until int64, epoch int, err error) {
+	if ep.gone || epoch != ep.epoch {
 		return
 	}
 	if err != nil {
 		if ep.engine.sending.Err() == nil {
 			ep.engine.log.Error("events could not be read for an endpoint", "endpoint", ep.row.EndpointID(), "error", err)
 		}
-		ep.reading = true
-		ep.engine.later(flushPauseMax, func() { ep.reading = false; ep.engine.touch(ep) })
+		ep.engine.later(flushPauseMax, func() { ep.readAgain(epoch) })
 		return
 	}
+	ep.readAgain(epoch)
 	for _, ev := range page.Events {
 		if ep.wanted(ev) && !ep.offer(ev) {
 			return
@@ -305,12 +350,20 @@ func (ep *endpoint) caughtUp(page store.EventPage, until int64, revision int, er
 	}
 }
 
+// readAgain allows the next read, unless read was set back meanwhile.
+func (ep *endpoint) readAgain(epoch int) {
+	if epoch == ep.epoch {
+		ep.reading = false
+		ep.engine.touch(ep)
+	}
+}
+
 // send starts attempts at the lanes that are ready.
 func (ep *endpoint) send() {
 	most := ep.settings().Concurrency
 	// A waiting change goes first, or busy lanes would put it off for ever; and
 	// nothing begins until it is recorded, because it decided where it holds.
-	for len(ep.waiting) > 0 && ep.inflight < most && len(ep.ops) == 0 && !ep.held {
+	for len(ep.waiting) > 0 && ep.inflight < most && len(ep.ops) == 0 && !ep.held && !ep.behindRecords() {
 		l := ep.waiting[0]
 		ep.waiting = ep.waiting[1:]
 		if l.state == laneReady {
@@ -322,12 +375,18 @@ func (ep *endpoint) send() {
 	}
 }
 
+// behindRecords reports whether more was sent than should be in memory alone:
+// should the process end, all of it is sent again.
+func (ep *endpoint) behindRecords() bool {
+	return ep.pause > 0 || len(ep.buffer.attempts) >= maxUnsettled
+}
+
 // rowForSlow opens a lane row for the oldest event when its attempt takes long,
 // so that the cursor can pass it.
 func (ep *endpoint) rowForSlow() {
 	for {
 		ep.advance()
-		if len(ep.window) == 0 || ep.open >= maxLanes {
+		if len(ep.window) == 0 || ep.open >= ep.engine.maxLanes {
 			return
 		}
 		l := ep.window[0].lane
@@ -365,7 +424,7 @@ func (ep *endpoint) advance() {
 		ep.passed = ep.window[0].position - 1
 	} else {
 		ep.window = nil
-		ep.passed = max(ep.passed, ep.position())
+		ep.passed = max(ep.passed, ep.reached())
 	}
 	for p := range ep.settled {
 		if p <= ep.passed {
@@ -374,8 +433,8 @@ func (ep *endpoint) advance() {
 	}
 }
 
-// position is how far the endpoint has looked at the log.
-func (ep *endpoint) position() int64 {
+// reached is how far the endpoint has looked at the log.
+func (ep *endpoint) reached() int64 {
 	if ep.attached {
 		return ep.engine.position
 	}
@@ -391,7 +450,7 @@ func (ep *endpoint) flush() {
 		return
 	}
 	u := ep.unit()
-	ep.commit(u, func(*hub.Outcome) {})
+	ep.commit(u)
 }
 
 // unit takes the buffer as a unit of work, with the cursor as it then is.
@@ -415,53 +474,74 @@ func (ep *endpoint) unit() hub.Unit {
 	return u
 }
 
-// commit records a unit and tries again for as long as storage is away: what
-// was sent must not be forgotten.
-func (ep *endpoint) commit(u hub.Unit, done func(*hub.Outcome)) {
+// commit records a unit and tries again until that succeeds: what was sent must
+// not be forgotten.
+func (ep *endpoint) commit(u hub.Unit) {
 	ep.flushing = true
-	passed := ep.passed
-	ep.engine.submit(u, func(o *hub.Outcome, err error) {
+	passed := u.Rows.Cursors[0].Position
+	ep.engine.submit(u, func(_ *hub.Outcome, err error) {
 		if err != nil {
-			ep.again(u, done, err)
+			ep.again(u, err)
 			return
 		}
-		ep.flushing, ep.pause = false, 0
+		ep.flushing, ep.pause, ep.refused = false, 0, false
 		ep.recorded = max(ep.recorded, passed)
-		done(o)
 		ep.engine.touch(ep)
 	})
 }
 
-func (ep *endpoint) again(u hub.Unit, done func(*hub.Outcome), err error) {
+// again plans to record a unit once more. Until that succeeds no attempt
+// begins, so that what is in memory alone stays little. Storage that is away
+// comes back; a unit that is refused for another reason may never be recorded.
+// Then the endpoint stands still, visibly, and its owner may delete it: another
+// endpoint's deliveries are not ended for it, as they would be with the process,
+// nor is anything sent whose end is not recorded, as it would be after a start.
+func (ep *endpoint) again(u hub.Unit, err error) {
 	if ep.engine.stopping && greenlane.CodeOf(err) == "stopping" {
 		// Nothing more is recorded; what was sent will be sent again.
 		ep.flushing, ep.buffer = false, buffer{}
 		return
 	}
-	if ep.pause == 0 {
+	refused := greenlane.KindOf(err) != greenlane.Unavailable
+	if ep.pause == 0 || refused && !ep.refused {
 		ep.engine.log.Error("deliveries could not be recorded", "endpoint", ep.row.EndpointID(), "error", err)
 	}
+	ep.refused = refused
 	// Who asked for a change is told rather than kept waiting.
-	for _, o := range ep.ops {
-		o.fail(err)
-	}
-	ep.ops = nil
+	ep.refuseOps(err)
 	ep.pause = min(max(2*ep.pause, flushPause), flushPauseMax)
-	ep.engine.later(ep.pause, func() { ep.commit(u, done) })
+	ep.resting = true
+	ep.engine.later(ep.pause, func() { ep.resume(u) })
+	ep.engine.touch(ep)
+}
+
+// resume records a unit that could not be recorded before. While the endpoint
+// is being deleted it waits for how that ends.
+func (ep *endpoint) resume(u hub.Unit) {
+	switch {
+	case ep.gone:
+	case ep.held:
+		ep.engine.later(flushPause, func() { ep.resume(u) })
+	default:
+		ep.resting = false
+		ep.commit(u)
+	}
 }
 
 // skipped reports whether a record says that the endpoint does not get an event
 // of a lane.
-func (ep *endpoint) skipped(position, key int64) bool {
-	return slices.ContainsFunc(ep.skips, func(s *store.Skip) bool {
-		return s.First <= position && position <= s.Last && (s.Lane == 0 || s.Lane == key)
-	})
-}
+func (ep *endpoint) skipped(position, key int64) bool { return ep.skips.find(position, key) != nil }
 
 // disable stops the endpoint at once and records why. Other attempts may have
-// been in flight: the first that says so is the one recorded.
+// been in flight: the first that says so is the one recorded. While a change is
+// being recorded the endpoint's row is that change's: nothing begins anyway, and
+// the endpoint is disabled as soon as its outcome is known.
 func (ep *endpoint) disable(reason string) {
 	if !ep.enabled() {
+		return
+	}
+	if ep.held {
+		ep.disabling = reason
 		return
 	}
 	row := *ep.row
@@ -494,6 +574,8 @@ func (ep *endpoint) rejudge() {
 		}
 	}
 	ep.attached, ep.read = false, ep.passed
+	ep.reading = false
+	ep.epoch++
 	ep.engine.reroute()
 	ep.engine.touch(ep)
 }

@@ -85,6 +85,9 @@ type Engine struct {
 	sending context.Context
 	workers sync.WaitGroup
 
+	// maxLanes is how many lanes an endpoint may have open.
+	maxLanes int
+
 	metrics Metrics
 }
 
@@ -113,6 +116,7 @@ func New(h *hub.Hub, o Options) *Engine {
 		hub: h, store: h.Store(), sender: o.Sender, clock: o.Clock, chance: o.Chance, log: o.Log,
 		inbox: make(chan func(), 1024), ended: make(chan struct{}),
 		endpoints: map[int64]*endpoint{}, routes: map[route][]*endpoint{}, touched: map[*endpoint]bool{},
+		maxLanes: maxLanes,
 	}
 }
 
@@ -197,7 +201,7 @@ func (e *Engine) shutdown(cancel context.CancelFunc) {
 
 func (e *Engine) unrecorded() bool {
 	for _, ep := range e.endpoints {
-		if ep.flushing || !ep.buffer.empty() {
+		if ep.flushing || ep.loading > 0 || !ep.buffer.empty() {
 			return true
 		}
 	}
@@ -262,8 +266,16 @@ func (e *Engine) load(ctx context.Context, row *store.Endpoint) error {
 	for _, p := range acknowledged {
 		ep.settled[p] = true
 	}
-	if ep.skips, err = e.store.Skips(ctx, row.Number); err != nil {
+	skips, err := e.store.Skips(ctx, row.Number)
+	if err != nil {
 		return err
+	}
+	for _, s := range skips {
+		ep.skips.add(s)
+		// Like what was acknowledged: the cursor may not have passed it yet.
+		if s.Lane != 0 && s.First == s.Last && s.First > ep.passed {
+			ep.settled[s.First] = true
+		}
 	}
 	lanes, err := e.store.Lanes(ctx, row.Number)
 	if err != nil {

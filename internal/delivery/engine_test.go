@@ -1,6 +1,8 @@
 package delivery_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,6 +17,7 @@ import (
 	"greenlane"
 	"greenlane/internal/delivery"
 	"greenlane/internal/hub"
+	"greenlane/internal/store"
 	"greenlane/internal/store/sqlite"
 	"greenlane/internal/store/storetest"
 )
@@ -260,6 +263,269 @@ func TestStorageAway(t *testing.T) {
 	attempts := r.attempts(t, number, rec.arrivals()[0].position, 1)
 	if len(attempts) != 1 || !attempts[0].Done || len(rec.arrivals()) != 1 {
 		t.Errorf("%d attempts recorded, %d arrivals", len(attempts), len(rec.arrivals()))
+	}
+}
+
+// TestEnableAmidARead disables and enables an endpoint while it reads on: what
+// was in memory is read again, and what the read brings late passes over none of
+// it.
+func TestEnableAmidARead(t *testing.T) {
+	t.Parallel()
+	dir, clock := t.TempDir(), newWatch()
+	r, rec := startAt(t, dir, clock.time), newReceiver(t)
+	number := r.endpoint(t, rec.URL, entries)
+	if _, err := r.engine.Disable(t.Context(), by(number), ""); err != nil {
+		t.Fatal(err)
+	}
+	const missed = 700
+	r.bulk(t, missed, 0)
+	quick := r.positions(t, greenlane.EventEntryStatus)[20]
+	r.stop()
+	// The hub has forgotten them: the endpoint reads twice, and the second time
+	// does not end while the first events are on their way.
+	r, s := startHooked(t, dir, clock.time)
+	began, read, answer := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	var reads atomic.Int64
+	s.read.set(func(context.Context) error {
+		if reads.Add(1) == 2 {
+			close(began)
+			<-read
+		}
+		return nil
+	})
+	rec.answer = func(a arrival, _ int) int {
+		if a.position > quick {
+			<-answer
+		}
+		return 200
+	}
+	if _, err := r.engine.Enable(t.Context(), by(number), 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	<-began
+	if _, err := r.engine.Disable(t.Context(), by(number), ""); err != nil {
+		t.Fatal(err)
+	}
+	close(answer)
+	if _, err := r.engine.Enable(t.Context(), by(number), 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	close(read)
+	r.quiet(t, rec, number)
+	if n := len(rec.acknowledged()); n != missed || len(rec.arrivals()) != missed {
+		t.Errorf("%d events arrived, %d times, of %d", n, len(rec.arrivals()), missed)
+	}
+}
+
+// TestStorageAwayWithABacklog holds that no more is sent than may have to be sent
+// again while nothing can be recorded, and all of it, once, when it can.
+func TestStorageAwayWithABacklog(t *testing.T) {
+	t.Parallel()
+	r, s := startHooked(t, t.TempDir(), newWatch().time)
+	rec := newReceiver(t)
+	number := r.endpoint(t, rec.URL, entries)
+	if _, err := r.engine.Disable(t.Context(), by(number), ""); err != nil {
+		t.Fatal(err)
+	}
+	const subjects, bound = 1500, 1024
+	r.bulk(t, subjects, 0)
+	r.bulk(t, subjects, 1)
+	if _, err := r.engine.Enable(t.Context(), by(number), 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	s.commit.set(func(*store.Write) error {
+		return greenlane.Errorf(greenlane.Unavailable, "storage_full", "the disk is full")
+	})
+	rec.until(t, "the endpoint to stand still", func() bool {
+		for range 3 {
+			if r.status(t, number).InFlight > 0 {
+				return false
+			}
+		}
+		return r.hub.Away() != nil && len(rec.arrivals()) > 0
+	})
+	if n := len(rec.arrivals()); n > bound+delivery.DefaultConcurrency {
+		t.Errorf("%d were sent and are in memory alone", n)
+	}
+	s.commit.set(nil)
+	rec.until(t, "all events", func() bool { return len(rec.arrivals()) >= 2*subjects })
+	r.quiet(t, rec, number)
+	if n := len(rec.arrivals()); n != 2*subjects || len(rec.acknowledged()) != n {
+		t.Errorf("%d arrivals", n)
+	}
+	inOrder(t, rec.arrivals())
+}
+
+// TestRefusedRecords holds what becomes of an endpoint whose attempts the store
+// refuses though it is there: it stands still, visibly, and harms no other; it
+// goes on when its attempts can be recorded, and can be deleted when not.
+func TestRefusedRecords(t *testing.T) {
+	t.Parallel()
+	for _, end := range []string{"mended", "deleted"} {
+		t.Run(end, func(t *testing.T) {
+			t.Parallel()
+			r, s := startHooked(t, t.TempDir(), greenlane.SystemClock)
+			rec, other := newReceiver(t), newReceiver(t)
+			number := r.endpoint(t, rec.URL, entries)
+			s.commit.set(func(w *store.Write) error {
+				for _, a := range w.Attempts {
+					if a.Endpoint == number {
+						return errors.New("no such column")
+					}
+				}
+				return nil
+			})
+			r.record(t, "A", 0)
+			rec.until(t, "the endpoint to stand still", func() bool { return r.status(t, number).Stalled })
+			healthy := r.endpoint(t, other.URL, entries)
+			r.record(t, "A", 1)
+			r.done(t, other, healthy)
+			if n := len(rec.arrivals()); n != 1 || len(other.acknowledged()) != 1 {
+				t.Errorf("%d arrivals, %d at the other", n, len(other.acknowledged()))
+			}
+			if _, err := r.engine.Rotate(t.Context(), by(number), "another secret"); greenlane.KindOf(err) != greenlane.Unavailable && greenlane.KindOf(err) != greenlane.Internal {
+				t.Errorf("a change: %v", err)
+			}
+			if end == "deleted" {
+				if _, err := r.engine.Delete(t.Context(), by(number)); err != nil {
+					t.Error(err)
+				}
+				r.endpoint(t, rec.URL, entries)
+				return
+			}
+			s.commit.set(nil)
+			rec.until(t, "all events", func() bool { return len(rec.arrivals()) == 2 })
+			if s := r.quiet(t, rec, number); s.Stalled {
+				t.Errorf("%+v", s)
+			}
+			for _, a := range rec.arrivals() {
+				if got := r.attempts(t, number, a.position, 1); len(got) != 1 || !got[0].Done {
+					t.Errorf("%d is recorded with %d attempts", a.position, len(got))
+				}
+			}
+		})
+	}
+}
+
+// TestOpenLanesBound lets every event fail: the endpoint stops at the bound, and
+// goes on as lanes are settled.
+func TestOpenLanesBound(t *testing.T) {
+	t.Parallel()
+	dir, clock := t.TempDir(), newWatch()
+	r, rec := startAt(t, dir, clock.time), newReceiver(t)
+	rec.answer = func(_ arrival, count int) int {
+		if count == 1 {
+			return 500
+		}
+		return 200
+	}
+	const bound, subjects = 20, 50
+	if err := r.engine.LimitLanes(t.Context(), bound); err != nil {
+		t.Fatal(err)
+	}
+	number := r.endpoint(t, rec.URL, func(s *delivery.Settings) { s.Events = []string{string(greenlane.EventEntryStatus)} })
+	r.bulk(t, subjects, 0)
+	r.bulk(t, 1, 1)
+	last := r.hub.Head()
+	for tried := bound; tried > 0; tried = min(bound, subjects+1-len(rec.acknowledged())) {
+		rec.until(t, "the bound", func() bool {
+			s := r.status(t, number)
+			if s.OpenLanes > bound {
+				t.Fatalf("%+v", s)
+			}
+			return s.OpenLanes == tried && s.InFlight == 0
+		})
+		r.recorded(t, number)
+		if s := r.status(t, number); s.Stalled != (tried == bound) || s.Stalled && s.Cursor >= last {
+			t.Errorf("with %d lanes open: %+v", tried, s)
+		}
+		before := len(rec.acknowledged())
+		clock.move(5 * time.Second)
+		r.status(t, number)
+		rec.until(t, "lanes to be settled", func() bool { return len(rec.acknowledged()) >= before+min(tried, bound) })
+	}
+	r.done(t, rec, number)
+	if n := len(rec.acknowledged()); n != subjects+1 {
+		t.Errorf("%d events arrived", n)
+	}
+	inOrder(t, rec.arrivals())
+}
+
+// TestStopAmidALookBehind stops the engine when an event was acknowledged and
+// what waits behind it is being looked for: it is recorded, and not sent again.
+func TestStopAmidALookBehind(t *testing.T) {
+	t.Parallel()
+	dir, clock := t.TempDir(), newWatch()
+	r, s := startHooked(t, dir, clock.time)
+	rec := newReceiver(t)
+	failFirst(rec, 1)
+	number := r.endpoint(t, rec.URL, func(s *delivery.Settings) { s.Events = []string{string(greenlane.EventEntryStatus)} })
+	r.record(t, "A", 0)
+	r.quiet(t, rec, number)
+	r.record(t, "A", 1)
+	r.quiet(t, rec, number)
+	began := make(chan struct{})
+	s.behind.set(func(ctx context.Context) error {
+		close(began)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+			return nil
+		}
+	})
+	clock.move(5 * time.Second)
+	r.status(t, number)
+	<-began
+	r.stop()
+	r = startAt(t, dir, clock.time)
+	r.status(t, number)
+	rec.until(t, "what waited", func() bool { return len(rec.acknowledged()) == 2 })
+	r.done(t, rec, number)
+	all := r.positions(t, greenlane.EventEntryStatus)
+	if got, want := positions(rec.arrivals()), []int64{all[0], all[0], all[1]}; !slices.Equal(got, want) {
+		t.Errorf("arrived %v, want %v", got, want)
+	}
+}
+
+// TestFarBehind has more events behind a head than are read at once, none of
+// which the endpoint wants but the last: it is found, and the head's end is
+// recorded together with the lane's move to it.
+func TestFarBehind(t *testing.T) {
+	t.Parallel()
+	clock := newWatch()
+	r, s := startHooked(t, t.TempDir(), clock.time)
+	rec := newReceiver(t)
+	rec.answer = func(_ arrival, count int) int { return []int{500, 200}[min(count, 2)-1] }
+	number := r.endpoint(t, rec.URL, func(s *delivery.Settings) { s.Events = []string{string(greenlane.EventClearanceChanged)} })
+	subject := r.activity(t, "A", 0, "1H")
+	r.quiet(t, rec, number)
+	var commands []greenlane.Command
+	for n := range 600 {
+		commands = append(commands, greenlane.RecordActivities{
+			Shipment: greenlane.ShipmentKey{Number: "A"}, Activities: []greenlane.NewActivity{{
+				Date: time.Date(2025, 7, 2, 0, n, 0, 0, time.UTC), Code: "1M", Message: fmt.Sprint("note ", n)}}})
+	}
+	r.do(t, commands...)
+	r.activity(t, "A", 2000, "1I")
+	r.quiet(t, rec, number)
+	s.commit.set(func(w *store.Write) error {
+		for _, a := range w.Attempts {
+			if a.Done && len(w.Lanes)+len(w.Settled) == 0 {
+				t.Errorf("the end of %d is recorded without its lane's", a.Position)
+			}
+		}
+		return nil
+	})
+	rec.until(t, "two attempts at each", func() bool {
+		clock.move(10 * time.Second)
+		r.status(t, number)
+		return len(rec.of(subject)) == 4
+	})
+	r.done(t, rec, number)
+	inOrder(t, rec.arrivals())
+	if got := rec.of(subject); len(got) != 4 || got[3].status != 200 || got[3].position < got[0].position+600 {
+		t.Errorf("arrived %v", said(got))
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -219,6 +220,75 @@ func startOn(t testing.TB, s store.Store, clock greenlane.Clock) *rig {
 	t.Cleanup(r.stop)
 	r.account(t)
 	return r
+}
+
+// hooked is a store that shows calls to a test first, which may hold them up or
+// refuse them.
+type hooked struct {
+	store.Store
+	// commit sees each commit, read each read for an endpoint that catches up,
+	// behind each search for what waits in a lane.
+	commit       hook[*store.Write]
+	read, behind hook[context.Context]
+}
+
+// hook is what a test does with a call. Nothing at first.
+type hook[T any] struct{ f atomic.Pointer[func(T) error] }
+
+func (h *hook[T]) set(f func(T) error) { h.f.Store(&f) }
+
+func (h *hook[T]) run(v T) error {
+	if f := h.f.Load(); f != nil && *f != nil {
+		return (*f)(v)
+	}
+	return nil
+}
+
+// hold makes calls wait until release is closed. began gets one token for each
+// that does.
+func (h *hook[T]) hold() (began <-chan struct{}, release chan struct{}) {
+	begin, release := make(chan struct{}, 100), make(chan struct{})
+	h.set(func(T) error {
+		begin <- struct{}{}
+		<-release
+		return nil
+	})
+	return begin, release
+}
+
+func (s *hooked) Append(ctx context.Context, w *store.Write) error {
+	if err := s.commit.run(w); err != nil {
+		return err
+	}
+	return s.Store.Append(ctx, w)
+}
+
+func (s *hooked) Events(ctx context.Context, q store.EventQuery) (store.EventPage, error) {
+	// Only the engine bounds how many events it looks at.
+	if q.Scan > 0 {
+		if err := s.read.run(ctx); err != nil {
+			return store.EventPage{}, err
+		}
+	}
+	return s.Store.Events(ctx, q)
+}
+
+func (s *hooked) Positions(ctx context.Context, of greenlane.Subject, after int64, limit int) ([]int64, error) {
+	if err := s.behind.run(ctx); err != nil {
+		return nil, err
+	}
+	return s.Store.Positions(ctx, of, after, limit)
+}
+
+// startHooked starts hub and engine on the database in dir, with hooks.
+func startHooked(t testing.TB, dir string, clock greenlane.Clock) (*rig, *hooked) {
+	t.Helper()
+	inner, err := sqlite.Open(t.Context(), filepath.Join(dir, "greenlane.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &hooked{Store: inner}
+	return startOn(t, s, clock), s
 }
 
 // account makes account 1 on a new database.

@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"greenlane"
@@ -66,7 +67,8 @@ func (ep *endpoint) lane(key int64, generation int) *lane {
 // read when the head is settled.
 func (ep *endpoint) reopen(row *store.Lane) {
 	l := ep.lane(row.Key, row.Generation)
-	l.row, l.attempts, l.behind, l.dueAt = row, row.Attempts, true, row.DueAt
+	// A key below zero is a single event's: nothing waits behind it.
+	l.row, l.attempts, l.behind, l.dueAt = row, row.Attempts, row.Key > 0, row.DueAt
 	l.head = &item{position: row.Head, revision: row.Revision, lane: l}
 	ep.open++
 	if row.State == store.LaneParked {
@@ -216,7 +218,7 @@ func (l *lane) ended(a *Answer, record *store.Attempt, err error) {
 	switch {
 	case a.Success():
 		e.metrics.Delivered.Add(1)
-		l.settle(record, nil)
+		l.settle(ending{record: record})
 	case a.Status == 410:
 		e.metrics.Failed.Add(1)
 		ep.disable("the receiver answered 410 Gone")
@@ -272,8 +274,7 @@ func (l *lane) exhausted(s *Settings, a *Answer, record *store.Attempt) {
 			Endpoint: ep.row.Number, First: l.head.position, Last: l.head.position, Lane: l.key,
 			Reason: reason, By: "greenlane", At: e.clock(),
 		}
-		ep.buffer.commands = append(ep.buffer.commands, l.event(greenlane.EventLaneSkipped, record, reason, ""))
-		l.settle(record, skip)
+		l.settle(ending{record, skip, l.event(greenlane.EventLaneSkipped, record, reason, "")})
 		return
 	}
 	e.metrics.Parked.Add(1)
@@ -304,31 +305,39 @@ func laneName(key int64) string {
 	return greenlane.SubjectFromKey(key).String()
 }
 
-// settle ends the head: acknowledged, or given up by a skip. The record and the
-// row's move are committed together; where the next event must be found first,
-// both wait for it.
-func (l *lane) settle(record *store.Attempt, skip *store.Skip) {
+// ending is how a head was settled: acknowledged by its last attempt or, with a
+// skip, given up after it. All of it is committed together.
+type ending struct {
+	record *store.Attempt
+	skip   *store.Skip
+	// event records the skip in the log.
+	event greenlane.Command
+}
+
+// settle ends the head. Its ending and the row's move are committed together;
+// where the next event must be found first, both wait for it.
+func (l *lane) settle(end ending) {
 	ep := l.endpoint
 	if l.behind && l.generation == 1 {
 		l.state = laneLoading
-		l.next(record, skip)
+		ep.loading++
+		l.next(end, l.head.position)
 		return
 	}
-	l.done(record, skip)
+	l.done(end)
 	l.erase()
 	l.advance()
 	ep.engine.touch(ep)
 }
 
 // done buffers how the head ended.
-func (l *lane) done(record *store.Attempt, skip *store.Skip) {
+func (l *lane) done(end ending) {
 	ep := l.endpoint
-	if record != nil {
-		ep.buffer.attempts = append(ep.buffer.attempts, record)
-	}
-	if skip != nil {
-		ep.buffer.skips = append(ep.buffer.skips, skip)
-		ep.skips = append(ep.skips, skip)
+	ep.buffer.attempts = append(ep.buffer.attempts, end.record)
+	if end.skip != nil {
+		ep.buffer.skips = append(ep.buffer.skips, end.skip)
+		ep.buffer.commands = append(ep.buffer.commands, end.event)
+		ep.skips.add(end.skip)
 	}
 	l.head.settled = true
 	if l.head.position > ep.passed && l.generation == 1 && !l.head.windowed {
@@ -349,10 +358,10 @@ func (l *lane) advance() {
 }
 
 // next looks for the event that waits behind the head, among the subject's own
-// positions up to the cursor.
-func (l *lane) next(record *store.Attempt, skip *store.Skip) {
+// positions beyond one and up to the cursor.
+func (l *lane) next(end ending, after int64) {
 	ep := l.endpoint
-	store, after, until := ep.engine.store, l.head.position, ep.passed
+	store, until := ep.engine.store, ep.passed
 	positions := func(ctx context.Context) ([]int64, error) {
 		all, err := store.Positions(ctx, greenlane.SubjectFromKey(l.key), after, readAtOnce)
 		n := 0
@@ -361,38 +370,49 @@ func (l *lane) next(record *store.Attempt, skip *store.Skip) {
 		}
 		return all[:n], err
 	}
-	ep.events(positions, func(events []*greenlane.Event, err error) { l.found(events, err, record, skip) })
+	ep.events(positions, func(events []*greenlane.Event, err error) { l.found(events, err, end, after) })
 }
 
-func (l *lane) found(events []*greenlane.Event, err error, record *store.Attempt, skip *store.Skip) {
+// found goes on with the first of the events read that waits in this lane. Until
+// it is known neither the head's ending nor the row's move is recorded.
+func (l *lane) found(events []*greenlane.Event, err error, end ending, after int64) {
 	ep := l.endpoint
 	if ep.gone {
 		return
 	}
+	if err != nil && ep.engine.stopping {
+		// Nothing waits for storage any more: the head is sent again at the
+		// next start.
+		ep.loading--
+		return
+	}
 	if err != nil {
-		if ep.engine.stopping {
-			return
-		}
 		ep.engine.log.Error("the next event of a lane could not be read", "endpoint", ep.row.EndpointID(), "error", err)
-		ep.engine.later(flushPauseMax, func() { l.next(record, skip) })
+		ep.engine.later(flushPauseMax, func() { l.next(end, after) })
 		return
 	}
-	l.done(record, skip)
-	for _, ev := range events {
-		revision := ep.revisionAt(ev.Position)
-		if !ep.revisions[revision].Matches(ev.Type) || ep.skipped(ev.Position, l.key) {
-			continue
-		}
-		l.begin(&item{position: ev.Position, event: ev, revision: revision, lane: l})
-		l.write(store.LaneRetrying, ep.engine.clock(), "waited for the event before it")
+	next := slices.IndexFunc(events, l.waits)
+	if next < 0 && len(events) == readAtOnce {
+		// None of them waits here; look further.
+		l.next(end, events[len(events)-1].Position)
 		return
 	}
-	if len(events) == readAtOnce {
-		// Only events the endpoint does not want; look further.
-		l.head = &item{position: events[len(events)-1].Position, revision: l.head.revision, lane: l}
-		l.next(nil, nil)
+	ep.loading--
+	l.done(end)
+	if next < 0 {
+		l.erase()
+		l.advance()
 		return
 	}
-	l.erase()
-	l.advance()
+	ev := events[next]
+	l.begin(&item{position: ev.Position, event: ev, revision: ep.revisionAt(ev.Position), lane: l})
+	l.write(store.LaneRetrying, ep.engine.clock(), "waited for the event before it")
+}
+
+// waits reports whether an event of the lane's subject, below the cursor, waits
+// behind the lane's head. Settings made since the head failed may have sent it
+// on a way of its own.
+func (l *lane) waits(ev *greenlane.Event) bool {
+	ep := l.endpoint
+	return ep.wanted(ev) && ep.keyOf(ev) == l.key && !ep.skipped(ev.Position, l.key)
 }

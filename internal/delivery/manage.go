@@ -3,7 +3,6 @@ package delivery
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"strings"
 	"time"
 
@@ -91,6 +90,10 @@ func (e *Engine) urlFree(ctx context.Context, account, except int64, url string)
 	return nil
 }
 
+func noEndpoint() error {
+	return greenlane.Errorf(greenlane.NotFound, "not_found", "there is no such endpoint in this account")
+}
+
 // plan is what a change of an endpoint comes to.
 type plan struct {
 	unit hub.Unit
@@ -99,22 +102,27 @@ type plan struct {
 }
 
 // change runs a change between two commits of the endpoint, so that nothing
-// that is judged by the old settings is recorded after the new ones. idle waits
-// for attempts in flight to end, too.
-func (e *Engine) change(ctx context.Context, r Request, idle bool, decide func(*endpoint) (*plan, error)) (*hub.Outcome, error) {
+// that is judged by the old settings is recorded after the new ones.
+func (e *Engine) change(ctx context.Context, r Request, decide func(*endpoint) (*plan, error)) (*hub.Outcome, error) {
+	return e.changeAs(ctx, r, op{}, decide)
+}
+
+// changeAs runs a change that has its turn under other conditions.
+func (e *Engine) changeAs(ctx context.Context, r Request, o op, decide func(*endpoint) (*plan, error)) (*hub.Outcome, error) {
 	var outcome *hub.Outcome
 	err := e.ask(ctx, func(reply func(error)) {
 		ep := e.endpoints[r.Endpoint]
 		if ep == nil || ep.row.Account != r.Account {
-			reply(greenlane.Errorf(greenlane.NotFound, "not_found", "there is no such endpoint in this account"))
+			reply(noEndpoint())
 			return
 		}
-		if ep.pause > 0 {
+		if ep.pause > 0 && !(o.last && ep.refused) {
 			reply(greenlane.Errorf(greenlane.Unavailable, "storage_unavailable", "deliveries to this endpoint can't be recorded at the moment; nothing was changed"))
 			return
 		}
 		e.touch(ep)
-		ep.ops = append(ep.ops, op{idle: idle, fail: reply, run: func() {
+		o.fail = reply
+		o.run = func() {
 			if err := ctx.Err(); err != nil {
 				reply(err)
 				return
@@ -124,19 +132,12 @@ func (e *Engine) change(ctx context.Context, r Request, idle bool, decide func(*
 				reply(err)
 				return
 			}
-			// Until the change is recorded the cursor stays where the change
-			// was decided.
-			ep.flushing, ep.held = true, true
-			e.submit(p.unit, func(o *hub.Outcome, err error) {
-				ep.flushing, ep.held = false, false
-				e.touch(ep)
-				if err == nil && o.Replay == nil && p.apply != nil {
-					p.apply()
-				}
+			ep.record(p, func(o *hub.Outcome, err error) {
 				outcome = o
 				reply(err)
 			})
-		}})
+		}
+		ep.ops = append(ep.ops, o)
 	})
 	if err != nil {
 		return nil, err
@@ -144,11 +145,37 @@ func (e *Engine) change(ctx context.Context, r Request, idle bool, decide func(*
 	return outcome, nil
 }
 
+// record commits a change and takes it in. Until it is recorded the cursor stays
+// where the change was decided.
+func (ep *endpoint) record(p *plan, done func(*hub.Outcome, error)) {
+	ep.flushing, ep.held = true, true
+	ep.engine.submit(p.unit, func(o *hub.Outcome, err error) {
+		// What rests is still to be recorded if this was not the end.
+		ep.flushing, ep.held = ep.resting, false
+		ep.engine.touch(ep)
+		if err == nil && o.Replay == nil && p.apply != nil {
+			p.apply()
+		}
+		ep.disableLate()
+		done(o, err)
+	})
+}
+
+// disableLate disables the endpoint if a receiver asked for that while a change
+// was being recorded.
+func (ep *endpoint) disableLate() {
+	reason := ep.disabling
+	ep.disabling = ""
+	if reason != "" {
+		ep.disable(reason)
+	}
+}
+
 // Update gives the endpoint new settings. What is above its cursor is sent by
 // them; which events it wants, and in what order, they say beyond all that was
 // sent. Events whose lane is open keep the old ones.
 func (e *Engine) Update(ctx context.Context, r Request, revise func(Settings, *store.Endpoint) (Settings, error)) (*hub.Outcome, error) {
-	return e.change(ctx, r, false, func(ep *endpoint) (*plan, error) {
+	return e.change(ctx, r, func(ep *endpoint) (*plan, error) {
 		row := *ep.row
 		s, err := revise(*ep.settings(), &row)
 		if err != nil {
@@ -183,7 +210,7 @@ func (e *Engine) Update(ctx context.Context, r Request, revise func(Settings, *s
 // Rotate gives the endpoint a new secret; the former one signs too until the
 // overlap ends.
 func (e *Engine) Rotate(ctx context.Context, r Request, secret string) (*hub.Outcome, error) {
-	return e.change(ctx, r, false, func(ep *endpoint) (*plan, error) {
+	return e.change(ctx, r, func(ep *endpoint) (*plan, error) {
 		row, now := *ep.row, e.clock()
 		row.Secrets = []store.Secret{{Text: secret}}
 		for _, s := range ep.row.Secrets {
@@ -209,7 +236,7 @@ func (ep *endpoint) rowChange(r Request, row *store.Endpoint, t greenlane.EventT
 
 // Disable stops deliveries to the endpoint. Nothing is lost: its cursor stays.
 func (e *Engine) Disable(ctx context.Context, r Request, reason string) (*hub.Outcome, error) {
-	return e.change(ctx, r, false, func(ep *endpoint) (*plan, error) {
+	return e.change(ctx, r, func(ep *endpoint) (*plan, error) {
 		row := *ep.row
 		row.State, row.Reason, row.UpdatedAt = store.EndpointDisabled, reason, e.clock()
 		p := ep.rowChange(r, &row, greenlane.EventEndpointDisabled, reason)
@@ -221,7 +248,7 @@ func (e *Engine) Disable(ctx context.Context, r Request, reason string) (*hub.Ou
 // Enable resumes deliveries from the cursor, or from a position beyond it; the
 // events between are recorded as skipped.
 func (e *Engine) Enable(ctx context.Context, r Request, from int64, reason string) (*hub.Outcome, error) {
-	return e.change(ctx, r, true, func(ep *endpoint) (*plan, error) {
+	return e.changeAs(ctx, r, op{idle: true}, func(ep *endpoint) (*plan, error) {
 		row, now := *ep.row, e.clock()
 		row.State, row.Reason, row.UpdatedAt = store.EndpointEnabled, "", now
 		p := ep.rowChange(r, &row, greenlane.EventEndpointEnabled, reason)
@@ -237,7 +264,7 @@ func (e *Engine) Enable(ctx context.Context, r Request, from int64, reason strin
 		p.unit.Rows.Cursors = []store.Cursor{{Owner: ep.owner(), Position: from}}
 		p.apply = func() {
 			ep.row, ep.passed, ep.recorded = &row, from, from
-			ep.skips = append(ep.skips, skip)
+			ep.skips.add(skip)
 			ep.rejudge()
 		}
 		return p, nil
@@ -246,7 +273,7 @@ func (e *Engine) Enable(ctx context.Context, r Request, from int64, reason strin
 
 // Delete ends the endpoint and all its deliveries.
 func (e *Engine) Delete(ctx context.Context, r Request) (*hub.Outcome, error) {
-	return e.change(ctx, r, false, func(ep *endpoint) (*plan, error) {
+	return e.changeAs(ctx, r, op{last: true}, func(ep *endpoint) (*plan, error) {
 		row := *ep.row
 		row.State, row.UpdatedAt = store.EndpointDeleted, e.clock()
 		row.Secrets, row.EazeKey = nil, ""
@@ -260,6 +287,8 @@ func (e *Engine) Delete(ctx context.Context, r Request) (*hub.Outcome, error) {
 			ep.gone = true
 			delete(e.endpoints, row.Number)
 			e.reroute()
+			// Nothing runs any more what was asked for meanwhile.
+			ep.refuseOps(noEndpoint())
 		}
 		return p, nil
 	})
@@ -269,7 +298,7 @@ func (e *Engine) Delete(ctx context.Context, r Request) (*hub.Outcome, error) {
 // attempt, one that was settled as a new generation. The event lane.resumed in
 // the outcome names the generation.
 func (e *Engine) Retry(ctx context.Context, r Request, position int64, reason string) (*hub.Outcome, error) {
-	return e.change(ctx, r, false, func(ep *endpoint) (*plan, error) {
+	return e.change(ctx, r, func(ep *endpoint) (*plan, error) {
 		for _, l := range ep.lanes {
 			if l.head != nil && l.head.position == position {
 				return l.retryNow(r, reason)
@@ -314,8 +343,8 @@ func (ep *endpoint) resend(ctx context.Context, r Request, position int64, forme
 	if err != nil {
 		return nil, err
 	}
-	if len(events) == 0 {
-		return nil, fmt.Errorf("the log has no event %d", position)
+	if len(events) == 0 || !ep.gets(events[0], tried) {
+		return nil, greenlane.Errorf(greenlane.NotFound, "not_found", "there is no such delivery in this account")
 	}
 	ev, generation := events[0], former+1
 	if !tried && !ep.skipped(position, ep.keyOf(ev)) {
@@ -339,6 +368,12 @@ func (ep *endpoint) resend(ctx context.Context, r Request, position int64, forme
 	}}, nil
 }
 
+// gets reports whether an event is one of the endpoint's deliveries: of its
+// account, made since it exists, and wanted or, by former settings, sent.
+func (ep *endpoint) gets(ev *greenlane.Event, tried bool) bool {
+	return ev.Account == ep.row.Account && ev.Position > ep.history[0].From && (tried || ep.wanted(ev))
+}
+
 // Test sends an example of an event type to the endpoint, on the same way as
 // everything else. Nothing is recorded: it is no delivery.
 func (e *Engine) Test(ctx context.Context, r Request, t greenlane.EventType, id greenlane.ID) (*Call, *Answer, error) {
@@ -347,7 +382,7 @@ func (e *Engine) Test(ctx context.Context, r Request, t greenlane.EventType, id 
 	err := e.ask(ctx, func(reply func(error)) {
 		ep := e.endpoints[r.Endpoint]
 		if ep == nil || ep.row.Account != r.Account {
-			reply(greenlane.Errorf(greenlane.NotFound, "not_found", "there is no such endpoint in this account"))
+			reply(noEndpoint())
 			return
 		}
 		row, settings = ep.row, *ep.settings()

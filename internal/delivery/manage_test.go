@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -15,7 +14,6 @@ import (
 	"greenlane"
 	"greenlane/internal/delivery"
 	"greenlane/internal/store"
-	"greenlane/internal/store/sqlite"
 )
 
 // positions returns where an endpoint's deliveries came from, in the order in
@@ -326,33 +324,12 @@ func TestNewSettingsKeepOrder(t *testing.T) {
 	}
 }
 
-// stuck is a store that can be made to take long over a commit.
-type stuck struct {
-	store.Store
-	// began gets one token for each commit that waits for release.
-	began, release chan struct{}
-	armed          atomic.Bool
-}
-
-func (s *stuck) Append(ctx context.Context, w *store.Write) error {
-	if s.armed.Load() {
-		s.began <- struct{}{}
-		<-s.release
-	}
-	return s.Store.Append(ctx, w)
-}
-
 // TestNothingBeginsAmidAChange holds that no attempt begins between the decision
 // from where new settings hold and their record.
 func TestNothingBeginsAmidAChange(t *testing.T) {
 	t.Parallel()
-	inner, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "greenlane.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &stuck{Store: inner, began: make(chan struct{}), release: make(chan struct{})}
-	r, rec := startOn(t, s, newWatch().time), newReceiver(t)
-	release := make(chan struct{})
+	r, s := startHooked(t, t.TempDir(), newWatch().time)
+	rec, release := newReceiver(t), make(chan struct{})
 	rec.answer = func(a arrival, _ int) int {
 		if a.subject == rec.first() {
 			<-release
@@ -365,14 +342,14 @@ func TestNothingBeginsAmidAChange(t *testing.T) {
 	r.activity(t, "B", 1, "1H")
 	r.activity(t, "B", 2, "1I")
 	rec.until(t, "B's events to wait", func() bool { return r.status(t, number).Unsettled == 3 })
-	s.armed.Store(true)
+	began, commit := s.commit.hold()
 	changed := make(chan struct{})
 	go func() {
 		defer close(changed)
 		r.update(t, number, func(s *delivery.Settings) { s.Events = append(s.Events, "clearance.*") })
 	}()
-	<-s.began
-	s.armed.Store(false)
+	<-began
+	s.commit.set(nil)
 	close(release)
 	rec.until(t, "the slow attempt to end", func() bool { return len(rec.arrivals()) > 0 && r.status(t, number).InFlight == 0 })
 	for range 3 {
@@ -380,7 +357,7 @@ func TestNothingBeginsAmidAChange(t *testing.T) {
 			t.Errorf("amid the change: %+v, arrived %v", s, said(rec.arrivals()))
 		}
 	}
-	close(s.release)
+	close(commit)
 	<-changed
 	rec.until(t, "all events", func() bool { return len(rec.acknowledged()) == 5 })
 	inOrder(t, rec.arrivals())
@@ -413,6 +390,32 @@ func TestNewOrderingSendsOnce(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestNewOrderingWithAnOpenLane gives up the order while events wait behind one
+// that failed. What comes from then on is sent at once and not again when the
+// lane goes on.
+func TestNewOrderingWithAnOpenLane(t *testing.T) {
+	t.Parallel()
+	clock := newWatch()
+	r, rec := startAt(t, t.TempDir(), clock.time), newReceiver(t)
+	failFirst(rec, 1)
+	number := r.endpoint(t, rec.URL, func(s *delivery.Settings) { s.Events = []string{string(greenlane.EventEntryStatus)} })
+	r.record(t, "A", 0)
+	r.quiet(t, rec, number)
+	r.record(t, "A", 1)
+	r.quiet(t, rec, number)
+	r.update(t, number, func(s *delivery.Settings) { s.Ordering = delivery.OrderNone })
+	r.record(t, "A", 2)
+	r.quiet(t, rec, number)
+	clock.move(5 * time.Second)
+	r.status(t, number)
+	rec.until(t, "the lane to go on", func() bool { return len(rec.acknowledged()) == 3 })
+	r.done(t, rec, number)
+	all := r.positions(t, greenlane.EventEntryStatus)
+	if got, want := positions(rec.arrivals()), []int64{all[0], all[2], all[0], all[1]}; !slices.Equal(got, want) {
+		t.Errorf("arrived %v, want %v", got, want)
 	}
 }
 
@@ -611,5 +614,42 @@ func TestDelete(t *testing.T) {
 	again := r.endpoint(t, rec.URL, entries)
 	if again == number {
 		t.Errorf("the number %d is used twice", number)
+	}
+}
+
+// TestDeletesAtOnce holds that whoever asks for a change while the endpoint is
+// being deleted is told so.
+func TestDeletesAtOnce(t *testing.T) {
+	t.Parallel()
+	r, s := startHooked(t, t.TempDir(), newWatch().time)
+	rec := newReceiver(t)
+	number := r.endpoint(t, rec.URL, entries)
+	began, commit := s.commit.hold()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	first, others := make(chan error, 1), make(chan error, 2)
+	remove := func(answer chan<- error) {
+		_, err := r.engine.Delete(ctx, by(number))
+		answer <- err
+	}
+	go remove(first)
+	<-began
+	go remove(others)
+	go func() {
+		_, err := r.engine.Rotate(ctx, by(number), "another secret")
+		others <- err
+	}()
+	// The engine answers in turn: once it has, it may have come upon both.
+	for range 10 {
+		r.status(t, number)
+	}
+	close(commit)
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+	for range 2 {
+		if err := <-others; greenlane.KindOf(err) != greenlane.NotFound {
+			t.Errorf("meanwhile: %v", err)
+		}
 	}
 }

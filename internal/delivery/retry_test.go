@@ -297,7 +297,16 @@ func (r *rig) parkedEvents(t testing.TB, number int64, first arrival) {
 func TestUsedUpScheduleSkips(t *testing.T) {
 	t.Parallel()
 	dir, clock := t.TempDir(), newWatch()
-	r, rec := startAt(t, dir, clock.time), newReceiver(t)
+	r, disk := startHooked(t, dir, clock.time)
+	rec := newReceiver(t)
+	disk.commit.set(func(w *store.Write) error {
+		for _, e := range w.Events {
+			if e.Type == greenlane.EventLaneSkipped && len(w.Skips) == 0 {
+				t.Error("the event is recorded without the skip")
+			}
+		}
+		return nil
+	})
 	var bad atomic.Int64
 	rec.answer = func(a arrival, _ int) int {
 		bad.CompareAndSwap(0, a.position)
@@ -425,16 +434,69 @@ func TestGoneDisables(t *testing.T) {
 	inOrder(t, rec.arrivals())
 }
 
+// TestGoneAmidAChange has the receiver answer 410 while another change of the
+// endpoint is being recorded: neither undoes the other, in memory or on disk.
+func TestGoneAmidAChange(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*rig, delivery.Request) error{
+		"rotation": func(r *rig, by delivery.Request) error {
+			_, err := r.engine.Rotate(t.Context(), by, "the new secret")
+			return err
+		},
+		"settings": func(r *rig, by delivery.Request) error {
+			_, err := r.engine.Update(t.Context(), by, func(s delivery.Settings, row *store.Endpoint) (delivery.Settings, error) {
+				row.Secrets = []store.Secret{{Text: "the new secret"}}
+				return s, nil
+			})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, s := startHooked(t, t.TempDir(), newWatch().time)
+			rec, answer := newReceiver(t), make(chan struct{})
+			rec.answer = func(arrival, int) int { <-answer; return 410 }
+			number := r.endpoint(t, rec.URL, func(s *delivery.Settings) { s.Events = []string{"customs.entry.status.updated"} })
+			r.record(t, "A", 0)
+			rec.until(t, "the attempt", func() bool { return rec.first() != "" })
+			began, commit := s.commit.hold()
+			changed := make(chan error)
+			go func() { changed <- change(r, by(number)) }()
+			<-began
+			close(answer)
+			rec.until(t, "the answer to be taken in", func() bool { return r.status(t, number).InFlight == 0 })
+			s.commit.set(nil)
+			close(commit)
+			if err := <-changed; err != nil {
+				t.Fatal(err)
+			}
+			rec.until(t, "the event", func() bool { return len(r.logged(t, greenlane.EventEndpointDisabled)) == 1 })
+			r.record(t, "B", 0)
+			r.recorded(t, number)
+			rows, err := r.store.AllEndpoints(t.Context())
+			if err != nil || rows[0].State != store.EndpointDisabled || rows[0].Secrets[0].Text != "the new secret" {
+				t.Errorf("on disk: %+v, %v", rows[0], err)
+			}
+			if s := r.status(t, number); s.InFlight != 0 || len(rec.arrivals()) != 1 {
+				t.Errorf("%+v, %d arrivals", s, len(rec.arrivals()))
+			}
+		})
+	}
+}
+
 // TestRefusedRetries holds what can't be tried by hand, and why.
 func TestRefusedRetries(t *testing.T) {
 	t.Parallel()
 	r, rec := startAt(t, t.TempDir(), newWatch().time), newReceiver(t)
 	release := make(chan struct{})
 	rec.answer = func(arrival, int) int { <-release; return 200 }
+	r.record(t, "OLD", 0)
 	number := r.endpoint(t, rec.URL, entries)
+	foreign := r.foreign(t)
 	r.record(t, "A", 0)
 	r.record(t, "A", 1)
 	events := r.logged(t, greenlane.EventEntryStatus)
+	older, events := events[0], events[1:]
 	rec.until(t, "the attempt", func() bool { return r.status(t, number).InFlight == 1 })
 	stranger := by(number)
 	stranger.Account = 2
@@ -447,6 +509,10 @@ func TestRefusedRetries(t *testing.T) {
 		{by(number), events[1].Position, "not_tried"},
 		{by(number + 100), events[0].Position, "not_found"},
 		{stranger, events[0].Position, "not_found"},
+		{by(number), r.hub.Head() + 100, "not_found"},
+		{by(number), events[0].Position - 1, "not_found"},
+		{by(number), older.Position, "not_found"},
+		{by(number), foreign.Position, "not_found"},
 	} {
 		if _, err := r.engine.Retry(t.Context(), tt.request, tt.position, ""); greenlane.CodeOf(err) != tt.code {
 			t.Errorf("%+v at %d: %v, want %s", tt.request, tt.position, err, tt.code)
@@ -457,4 +523,31 @@ func TestRefusedRetries(t *testing.T) {
 	if got := said(rec.arrivals()); len(got) != 2 {
 		t.Errorf("arrived %v", got)
 	}
+}
+
+// foreign records an event like those of account 1 in another account.
+func (r *rig) foreign(t testing.TB) *greenlane.Event {
+	t.Helper()
+	number, err := r.store.Reserve(t.Context(), store.SubjectNumbers, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := greenlane.ShipmentKey{Number: "FOREIGN"}
+	o, err := r.hub.Do(t.Context(), hub.Unit{Account: number, Commands: []greenlane.Command{
+		greenlane.RecordAccount{Number: number, Type: greenlane.EventAccountCreated, Body: greenlane.AccountChanged{}},
+		greenlane.TrackShipment{Key: key},
+		greenlane.RecordActivities{Shipment: key, Activities: []greenlane.NewActivity{{
+			Date: time.Date(2025, 7, 1, 0, 0, 0, 0, time.UTC), Code: "1M", Message: "note"}}},
+	}, Rows: hub.Rows{Accounts: []*greenlane.Account{{Number: number, Domain: "other.example"}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	events := o.Decisions[2].Events
+	for _, e := range events {
+		if e.Type == greenlane.EventEntryStatus {
+			return e
+		}
+	}
+	t.Fatalf("%d events, none of an entry", len(events))
+	return nil
 }
