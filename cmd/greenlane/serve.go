@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"syscall"
 	"time"
@@ -58,14 +59,24 @@ A configuration file:
 
 // collectAt lets the heap grow to four times what lives in it before it is
 // swept: memory is cheaper here than the third of a core that twice costs under
-// load. GOGC, when set, counts instead.
+// load.
 const collectAt = 400
 
-// Run serves until the context ends.
-func (c *serveCmd) Run(ctx context.Context, std *stdio) error {
+// tune fits Go's runtime to a hub. GOGC and GOMAXPROCS, when set, count instead.
+// One thread more than there are cores runs Go code: one sits in the kernel
+// while the disk flushes a commit.
+func tune() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(collectAt)
 	}
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
+	}
+}
+
+// Run serves until the context ends.
+func (c *serveCmd) Run(ctx context.Context, std *stdio) error {
+	tune()
 	log, err := newLog(std.err, c.LogLevel, c.LogFormat)
 	if err != nil {
 		return err
