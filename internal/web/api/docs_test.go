@@ -1,9 +1,12 @@
 package api_test
 
 import (
+	"fmt"
 	"html"
+	"net/http/httptest"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"greenlane"
@@ -83,4 +86,25 @@ func checkExampleBody(t *testing.T, d *described, o *operation, article string) 
 	if err != nil {
 		t.Errorf("%s: the example is none: %v: %s", o, err, example)
 	}
+}
+
+// TestDocumentsAtOnce holds, under the race detector, that the documents can be
+// made while requests are held against them.
+func TestDocumentsAtOnce(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	var wg sync.WaitGroup
+	for _, path := range []string{"/openapi.json", "/openapi.json", "/openapi.yaml", "/asyncapi.yaml", "/docs", "/docs"} {
+		wg.Go(func() {
+			w := httptest.NewRecorder()
+			r.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+			if w.Code != 200 || w.Body.Len() < 10_000 {
+				t.Errorf("%s: %d, %d bytes", path, w.Code, w.Body.Len())
+			}
+		})
+	}
+	for i := range 5 {
+		r.must(201, "POST", "/v1/shipments", map[string]any{"shipmentNo": fmt.Sprint(i), "shipmentType": "IMPORT", "totalWeight": 1.5})
+	}
+	wg.Wait()
 }

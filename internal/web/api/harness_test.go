@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"os"
 	"path/filepath"
 	"sync"
 
@@ -34,9 +35,35 @@ type served struct {
 	stops []func()
 }
 
+// emptyDatabase is a database file after its migrations, which every hub begins
+// with: run for each, they would be a quarter of all that the tests do.
+var emptyDatabase = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "greenlane-empty-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "greenlane.db")
+	s, err := sqlite.Open(context.Background(), path)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Close(); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
+
 // serve opens a hub in a folder. allowed are the addresses endpoints may have.
 func serve(ctx context.Context, dir string, log *slog.Logger, allowed []string) (*served, error) {
 	path := filepath.Join(dir, "greenlane.db")
+	empty, err := emptyDatabase()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(path, empty, 0o600); err != nil {
+		return nil, err
+	}
 	s, err := sqlite.Open(ctx, path)
 	if err != nil {
 		return nil, err

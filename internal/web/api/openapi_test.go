@@ -20,6 +20,7 @@ import (
 	"github.com/pb33f/libopenapi"
 	validator "github.com/pb33f/libopenapi-validator"
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"go.yaml.in/yaml/v3"
 
 	"greenlane"
 )
@@ -227,6 +228,26 @@ func (d *described) documented(o *operation, a answer) error {
 func TestOpenAPIGolden(t *testing.T) {
 	t.Parallel()
 	golden(t, "openapi.json", newRig(t).document("/openapi.json"))
+}
+
+// TestYAML holds that the YAML form says what the JSON form says.
+func TestYAML(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	var fromYAML, fromJSON any
+	if err := yaml.Unmarshal(r.document("/openapi.yaml"), &fromYAML); err != nil {
+		t.Fatal(err)
+	}
+	encoded, err := json.Marshal(fromYAML)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(json.Unmarshal(encoded, &fromYAML), json.Unmarshal(r.document("/openapi.json"), &fromJSON)); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(fromJSON, fromYAML); diff != "" {
+		t.Errorf("(-JSON +YAML):\n%s", diff)
+	}
 }
 
 // problemsOf are what an independent validator finds wrong with a document.

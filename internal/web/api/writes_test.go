@@ -1,14 +1,12 @@
 package api_test
 
 import (
-	"crypto/rand"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"greenlane"
-	"greenlane/internal/hub"
 	"greenlane/internal/store"
 )
 
@@ -75,20 +73,6 @@ func (w *write) with(name string, value any) map[string]any {
 		}
 	}
 	return out
-}
-
-// role makes a key of a role for account 1 and returns its token.
-func (r *rig) role(role greenlane.Role) string {
-	r.t.Helper()
-	token, err := greenlane.NewToken(rand.Reader)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	key := &greenlane.Key{ID: greenlane.NewID(r.hub.Now(), 1, 2), Account: 1, Name: "other", Role: role, Digest: greenlane.TokenDigest(token), CreatedAt: r.hub.Now()}
-	if _, err := r.hub.Do(r.t.Context(), hub.Unit{Account: 1, Rows: hub.Rows{Keys: []*greenlane.Key{key}}}); err != nil {
-		r.t.Fatal(err)
-	}
-	return token
 }
 
 func TestWritesHappenOnce(t *testing.T) {
