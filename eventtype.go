@@ -3,7 +3,9 @@ package greenlane
 import "time"
 
 // exampleTime is the moment the examples speak of.
-func exampleTime(hour int) time.Time { return time.Date(2026, 6, 23, hour, 0, 0, 0, time.UTC) }
+func exampleTime(hour int) time.Time {
+	return time.Date(2026, 6, 23, hour, 0, 0, 0, time.UTC)
+}
 
 // eventTypes is every type of event, in the order of the documentation: the
 // seeds' own first, then what the hub adds.
