@@ -31,14 +31,11 @@ const (
 	OutboundPrefix = "out_"
 )
 
-// maxIDNumber is the largest number an ID can carry.
-const maxIDNumber = 1<<48 - 1
-
 // NewID makes an ID from a time (used in milliseconds), a number from 0 to
 // 2^48-1, and 32 bits of chance from the caller. It panics on a number outside
 // that range, which only a programming error produces.
 func NewID(t time.Time, number int64, chance uint32) ID {
-	if number < 0 || number > maxIDNumber {
+	if number < 0 || number > MaxNumber {
 		panic(fmt.Sprintf("greenlane: number %d does not fit an ID", number))
 	}
 	var id ID

@@ -1,6 +1,7 @@
 package greenlane
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -61,8 +62,8 @@ type Subject struct {
 	Number int64
 }
 
-// MaxNumber is the largest number a subject can have: ids have no room for
-// more.
+// MaxNumber is the largest number an [ID] carries, and so the largest a subject
+// can have.
 const MaxNumber = 1<<48 - 1
 
 // kindBits is the room a kind takes in a subject's key.
@@ -76,6 +77,9 @@ func (s Subject) Key() int64 { return s.Number<<kindBits | int64(s.Kind) }
 func SubjectFromKey(key int64) Subject {
 	return Subject{Kind: SubjectKind(key & (1<<kindBits - 1)), Number: key >> kindBits}
 }
+
+// Compare orders subjects as their keys do: by number, then kind.
+func (s Subject) Compare(other Subject) int { return cmp.Compare(s.Key(), other.Key()) }
 
 // IsZero reports whether no subject is named.
 func (s Subject) IsZero() bool { return s == Subject{} }

@@ -149,13 +149,7 @@ func (ep *endpoint) snapshot() *view {
 }
 
 func (v *view) revisionAt(position int64) *Settings {
-	number := v.history[0].Number
-	for _, r := range v.history {
-		if r.From < position {
-			number = r.Number
-		}
-	}
-	return v.revisions[number]
+	return v.revisions[revisionAt(v.history, position)]
 }
 
 // delivery judges one event. It returns nil when the endpoint does not want it.

@@ -136,13 +136,17 @@ func (ep *endpoint) revise(revisions []*store.Revision) error {
 }
 
 // revisionAt returns the number of the settings that hold for a position.
-func (ep *endpoint) revisionAt(position int64) int {
-	for _, r := range slices.Backward(ep.history) {
+func (ep *endpoint) revisionAt(position int64) int { return revisionAt(ep.history, position) }
+
+// revisionAt returns the number of the revision that holds for a position; the
+// oldest comes first.
+func revisionAt(history []*store.Revision, position int64) int {
+	for _, r := range slices.Backward(history) {
 		if r.From < position {
 			return r.Number
 		}
 	}
-	return ep.history[0].Number
+	return history[0].Number
 }
 
 // wanted reports whether the settings that hold for an event want it.

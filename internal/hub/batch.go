@@ -595,14 +595,14 @@ func (b *batch) write(h *Hub) *store.Write {
 		}
 	}
 	slices.SortFunc(changed, func(x, y *record) int {
-		return int(x.row.Subject.Key() - y.row.Subject.Key())
+		return x.row.Subject.Compare(y.row.Subject)
 	})
 	for s, consignment := range b.moves {
 		if r := b.subjects[s]; r == nil || len(r.added) == 0 {
 			w.Moves = append(w.Moves, store.Move{Subject: s, Consignment: consignment})
 		}
 	}
-	slices.SortFunc(w.Moves, func(x, y store.Move) int { return int(x.Subject.Key() - y.Subject.Key()) })
+	slices.SortFunc(w.Moves, func(x, y store.Move) int { return x.Subject.Compare(y.Subject) })
 	chances := make([]uint32, len(w.Events))
 	for i := range chances {
 		chances[i] = h.chance()

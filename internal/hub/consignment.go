@@ -48,7 +48,7 @@ func (b *batch) index(ref greenlane.Reference, s greenlane.Subject, have []green
 	}
 	key := b.key(ref)
 	subjects := append(slices.Clip(have), s)
-	slices.SortFunc(subjects, func(x, y greenlane.Subject) int { return int(x.Key() - y.Key()) })
+	slices.SortFunc(subjects, greenlane.Subject.Compare)
 	b.pending.refs[key] = subjects
 	b.pending.newRefs = append(b.pending.newRefs, store.SubjectReference{AccountReference: key, Subject: s})
 }
@@ -114,7 +114,7 @@ func (b *batch) members(consignment int64) ([]greenlane.Subject, error) {
 			out = append(out, s)
 		}
 	}
-	slices.SortFunc(out, func(x, y greenlane.Subject) int { return int(x.Key() - y.Key()) })
+	slices.SortFunc(out, greenlane.Subject.Compare)
 	return out, nil
 }
 

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -149,7 +148,7 @@ func (db *DB) Find(ctx context.Context, refs []store.AccountReference) ([][]gree
 		return nil, err
 	}
 	for _, subjects := range out {
-		slices.SortFunc(subjects, func(x, y greenlane.Subject) int { return cmp.Compare(x.Key(), y.Key()) })
+		slices.SortFunc(subjects, greenlane.Subject.Compare)
 	}
 	return out, nil
 }

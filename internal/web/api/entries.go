@@ -229,8 +229,8 @@ func (a *API) bulkActivities(ctx context.Context, in *rawInput) (*Answer[BulkAns
 	if err != nil {
 		return nil, err
 	}
-	if n := len(body.Items); n == 0 || n > maxItems {
-		return nil, greenlane.InvalidField("body.items", nil, "must have between 1 and %d items, has %d", maxItems, n)
+	if err := checkCount("body.items", len(body.Items)); err != nil {
+		return nil, err
 	}
 	answer := bulk(len(body.Items), func(i int) pending[ActivitiesAnswer] {
 		return a.beginActivities(c.item(i, body.Items[i]), body.Items[i].value, fmt.Sprintf("body.items[%d]", i))

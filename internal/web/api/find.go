@@ -24,7 +24,7 @@ func (a *API) find(ctx context.Context, kind greenlane.SubjectKind, id string, k
 	account := web.PrincipalOf(ctx).Key.Account
 	s := greenlane.Subject{Kind: kind}
 	n, err := strconv.ParseInt(id, 10, 64)
-	if err == nil && n > 0 && n < 1<<48 {
+	if err == nil && n > 0 && n <= greenlane.MaxNumber {
 		s.Number = n
 	}
 	rows, err := a.store.Load(ctx, []greenlane.Subject{s})

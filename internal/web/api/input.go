@@ -218,7 +218,7 @@ func (p *Page) position() (int64, error) {
 // number reads a numeric id from a path; anything else is nothing that exists.
 func number(kind greenlane.SubjectKind, text string) (int64, error) {
 	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n <= 0 || n > 1<<48 {
+	if err != nil || n <= 0 || n > greenlane.MaxNumber {
 		return 0, greenlane.Errorf(greenlane.NotFound, "not_found", "there is no %s %s in this account", kind, text)
 	}
 	return n, nil
