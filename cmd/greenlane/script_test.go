@@ -89,7 +89,8 @@ func need(ts *testscript.TestScript, neg, right bool, usage string) {
 func scriptHub(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, true, "hub [FLAG…]")
 	startJob(ts, "hub", append([]string{"greenlane", "serve"}, args...))
-	match := await(ts, "hub.out", regexp.MustCompile(`(?m)^API +(http://.*)/v1$`))
+	// The line of the data folder is the last a hub prints at its start.
+	match := await(ts, "hub.out", regexp.MustCompile(`(?ms)^API +(http://[^\n]*)/v1$.*^Data .*\n`))
 	ts.Setenv("GREENLANE_URL", match)
 	ts.Setenv("ADDRESS", hostPort(match))
 	limit := time.Now().Add(patience)
