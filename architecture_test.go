@@ -25,6 +25,7 @@ var rooms = []struct {
 	{"greenlane/internal/store/sqlite", []string{"greenlane", "greenlane/internal/store"},
 		[]string{"modernc.org/sqlite", "github.com/pressly/goose/v3"}, "one backend and its driver"},
 	{"greenlane/internal/hub", []string{"greenlane", "greenlane/internal/store"}, nil, "the one write path"},
+	{"greenlane/internal/edi", nil, nil, "wire syntax only: it knows nothing of what a message means"},
 	{"greenlane/internal/customs", []string{"greenlane", "greenlane/internal/edi"}, nil,
 		"readers are pure: bytes in, commands out"},
 	{"greenlane/internal/delivery", []string{"greenlane", "greenlane/internal/hub", "greenlane/internal/store"},

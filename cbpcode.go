@@ -26,14 +26,17 @@ type Disposition struct {
 	Hold bool
 	// Final: the hold it places is ended by no other code.
 	Final bool
-	// Removes are the codes whose holds it ends.
+	// Removes are the codes whose holds it ends: codes of the same table, of
+	// another in the form table:code, or [AnyCode].
 	Removes []string
 	// Releases: it grants a release, named by its code.
 	Releases bool
-	// Revokes are the codes whose releases it takes back.
-	Revokes []string
-	// Withdraws: the entry is cancelled.
-	Withdraws bool
+	// Revokes are the codes whose releases it takes back. Overrules are those it
+	// takes back if they were granted at an earlier time: said at the same time,
+	// the release stands, in whatever order both came.
+	Revokes, Overrules []string
+	// Withdraws: the entry is cancelled. Restores: it is not, after all.
+	Withdraws, Restores bool
 
 	endedBy []string
 }
@@ -59,10 +62,25 @@ func LookupDisposition(table CodeTable, code string) (Disposition, bool) {
 
 // Dispositions returns the codes of a table in the table's order.
 func Dispositions(table CodeTable) []Disposition {
-	if table == TableAMS {
-		return slices.Clone(amsDispositions)
+	for _, rows := range dispositionTables {
+		if rows[0].Table == table {
+			return slices.Clone(rows)
+		}
 	}
 	return nil
+}
+
+// CodeTables returns the tables there are.
+func CodeTables() []CodeTable {
+	tables := make([]CodeTable, len(dispositionTables))
+	for i, rows := range dispositionTables {
+		tables[i] = rows[0].Table
+	}
+	return tables
+}
+
+var dispositionTables = [][]Disposition{
+	amsDispositions, sxDispositions, so50Dispositions, so60Dispositions, so70Dispositions,
 }
 
 type dispositionKey struct {
@@ -79,7 +97,7 @@ func completeTable(table CodeTable, rows []Disposition) []Disposition {
 			rows[i].By = "CBP"
 		}
 		for _, other := range rows {
-			if rows[i].Hold && slices.Contains(other.Removes, rows[i].Code) {
+			if rows[i].Hold && (slices.Contains(other.Removes, rows[i].Code) || slices.Contains(other.Removes, AnyCode)) {
 				rows[i].endedBy = append(rows[i].endedBy, other.Code)
 			}
 		}
@@ -89,8 +107,10 @@ func completeTable(table CodeTable, rows []Disposition) []Disposition {
 
 var dispositionByCode = func() map[dispositionKey]Disposition {
 	byCode := make(map[dispositionKey]Disposition, len(amsDispositions))
-	for _, d := range amsDispositions {
-		byCode[dispositionKey{d.Table, d.Code}] = d
+	for _, rows := range dispositionTables {
+		for _, d := range rows {
+			byCode[dispositionKey{d.Table, d.Code}] = d
+		}
 	}
 	return byCode
 }()

@@ -167,7 +167,7 @@ func (f *folder) announce(status DeclarationStatus, s *Step) {
 
 // reject applies the refusal of one of the declarant's messages.
 func (f *folder) reject(s *Step) {
-	if f.status().progress() >= StatusAcknowledged.progress() || f.now().ended || s.Effect.Sequence {
+	if f.status().progress() >= StatusAcknowledged.progress() || f.now().ended || s.Effect.Stands {
 		return
 	}
 	switch s.Effect.Status {

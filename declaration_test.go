@@ -477,7 +477,7 @@ func TestDeclarationStories(t *testing.T) {
 			accepted, cleared, response("off", 9, greenlane.Effect{Discharge: true}),
 		}, "completed", "cleared", false},
 		{"out of its turn", nil, []greenlane.Response{
-			registered, response("seq", 2, greenlane.Effect{Rejection: true, Sequence: true}),
+			registered, response("seq", 2, greenlane.Effect{Rejection: true, Stands: true}),
 		}, "registered", "pending", false},
 		{"technical refusal", nil, []greenlane.Response{
 			registered, response("nack", 2, greenlane.Effect{Rejection: true, Status: greenlane.StatusBlocked}),

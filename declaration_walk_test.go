@@ -41,7 +41,7 @@ var effects = []greenlane.Effect{
 	{Discharge: true},
 	{Status: greenlane.StatusCompleted},
 	{Rejection: true},
-	{Rejection: true, Sequence: true},
+	{Rejection: true, Stands: true},
 	{Rejection: true, Status: greenlane.StatusBlocked},
 	{Rejection: true, Status: greenlane.StatusCanceled},
 	{Invalidation: true},

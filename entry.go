@@ -148,6 +148,31 @@ type RecordActivities struct {
 	Shipment    ShipmentKey
 	EntryNumber string
 	Activities  []NewActivity
+	// Told: the activities are from CBP's own message. Equal ones are one
+	// statement, told again, and the bills it names are the entry's.
+	Told bool
+	// Bills are what such a message says the entry covers, beyond those the
+	// activities name. Each is looked up as a shipment of its own.
+	Bills []Bill
+	// InBonds are the numbers of in-bond movements it names.
+	InBonds []string
+	// Create makes an entry that belongs to no shipment the hub knows.
+	Create bool
+	// Reread replaces what was read of the same statements before, where it is
+	// read otherwise now.
+	Reread bool
+}
+
+// Bill is a bill of lading or air waybill, each number in the form that
+// [BillNumber] makes. The zero Bill stands for all bills of an entry.
+type Bill struct {
+	// Master is a simple bill, or the master bill of House.
+	Master string `json:"master,omitzero"`
+	House  string `json:"house,omitzero"`
+	// Quantity is how much of it the entry covers, Manifested how much the
+	// carrier reported, in packages; empty when not told.
+	Quantity   string `json:"quantity,omitzero"`
+	Manifested string `json:"manifested,omitzero"`
 }
 
 // NewActivity is an activity as a caller or a reader states it.
@@ -162,6 +187,17 @@ type NewActivity struct {
 	// IsHold is the caller's own judgement, nil when there is none.
 	IsHold   *bool
 	Sequence int
+	// Bill is the bill it speaks of; the zero Bill for the entry as a whole and
+	// for callers that name a shipment instead. Its quantities are ignored.
+	Bill Bill
+	// Containers are those it speaks of; none means all of the bill.
+	Containers []string
+	// Conveyance: it speaks of the vessel, train or truck, not of one bill.
+	Conveyance bool
+	// Part narrows what it speaks of to one part of a review, from the general
+	// to the particular with slashes between: FDA/DEV for the program DEV of the
+	// FDA, FDA/DEV/1 for its line 1. What is said of FDA/DEV is said of its lines.
+	Part string
 }
 
 // CloseHold ends a hold by an operator's decision.

@@ -8,9 +8,24 @@ import (
 // MessageFormat names how an authority's message is written.
 type MessageFormat string
 
-// FormatWCODMS is the WCO Data Model response in the DMS profile, as HM Revenue
-// & Customs publishes it for the Customs Declaration Service.
-const FormatWCODMS MessageFormat = "wco-dms"
+// The formats of authorities' messages.
+const (
+	// FormatWCODMS is the WCO Data Model response in the DMS profile, as HM
+	// Revenue & Customs publishes it for the Customs Declaration Service.
+	FormatWCODMS MessageFormat = "wco-dms"
+	// FormatNCTS is the EU's New Computerised Transit System, phases 5 and 6.
+	FormatNCTS MessageFormat = "eu-ncts"
+	// FormatAES is the EU's Automated Export System.
+	FormatAES MessageFormat = "eu-aes"
+	// FormatCATAIR is CBP's 80-column records of ACE Cargo Release: the answer
+	// to a filing (SX) and the status notification (SO).
+	FormatCATAIR MessageFormat = "cbp-catair"
+	// FormatX12350 is ANSI X12 350, customs status information, as CBP sends it
+	// to carriers.
+	FormatX12350 MessageFormat = "x12-350"
+	// FormatCUSRES is UN/EDIFACT CUSRES, the customs response message.
+	FormatCUSRES MessageFormat = "edifact-cusres"
+)
 
 // Message is an authority's message as it came: evidence, kept unchanged.
 type Message struct {
@@ -86,6 +101,8 @@ type Response struct {
 	// Version is the declaration's version it speaks of, 0 when not stated.
 	Version int    `json:"version,omitzero"`
 	Effect  Effect `json:"effect"`
+	// References are further identifiers it names: UCR, bills, containers.
+	References []ReferenceData `json:"references,omitzero"`
 	// ErrorType classes Errors: CUSTOMS_XML or CUSTOMS_ERR.
 	ErrorType ErrorType      `json:"errorType,omitzero"`
 	Errors    []CustomsError `json:"errors,omitzero"`
@@ -112,9 +129,9 @@ type Effect struct {
 	// Rejection: a message of the declarant was refused. It changes the status
 	// (to Status, by default invalid) only before acceptance.
 	Rejection bool `json:"rejection,omitzero"`
-	// Sequence: the refused message was out of its turn; the declaration it
-	// speaks of is unharmed.
-	Sequence bool `json:"sequence,omitzero"`
+	// Stands: the declaration is unharmed by the rejection. What was refused is
+	// another message of it, a request to amend say, or one out of its turn.
+	Stands bool `json:"stands,omitzero"`
 	// Invalidation: the declaration is void. Who asked for it decides between
 	// canceled and invalid.
 	Invalidation bool `json:"invalidation,omitzero"`
@@ -124,8 +141,9 @@ type Effect struct {
 	// Hold is placed, Lifts is removed explicitly.
 	Hold  HoldKind `json:"hold,omitzero"`
 	Lifts HoldKind `json:"lifts,omitzero"`
-	// Release: the goods are released.
+	// Release: the goods are released. Partial: only a part of them.
 	Release bool `json:"release,omitzero"`
+	Partial bool `json:"partial,omitzero"`
 	// FinalTax: the debt is final.
 	FinalTax bool `json:"finalTax,omitzero"`
 	// Exit: exported goods left. Discharge: transit was written off.

@@ -36,6 +36,8 @@ const (
 	RefShipmentNumber ReferenceKind = 12
 	// RefShipment is the number of the shipment a subject belongs to.
 	RefShipment ReferenceKind = 13
+	// RefInBond is the number of a US in-bond movement (CBP form 7512).
+	RefInBond ReferenceKind = 14
 )
 
 type referenceRule struct {
@@ -63,6 +65,7 @@ var referenceRules = [...]referenceRule{
 	RefExportID:       {name: "exportId", joins: true},
 	RefShipmentNumber: {name: "shipmentNumber"},
 	RefShipment:       {name: "shipment", joins: true},
+	RefInBond:         {name: "inBond", plural: true},
 }
 
 // ContainerWindow is how long a container number keeps joining subjects after
@@ -123,7 +126,7 @@ const MaxReferenceLength = 100
 func Ref(kind ReferenceKind, value string) Reference {
 	value = strings.TrimSpace(value)
 	switch kind {
-	case RefMRN, RefMasterBill, RefHouseBill, RefBooking, RefContainer, RefITN:
+	case RefMRN, RefMasterBill, RefHouseBill, RefBooking, RefContainer, RefITN, RefInBond:
 		value = strings.ToUpper(strings.ReplaceAll(value, " ", ""))
 	case RefEntryNumber:
 		value = strings.ReplaceAll(strings.ReplaceAll(value, " ", ""), "-", "")

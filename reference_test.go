@@ -94,10 +94,10 @@ func TestReferenceKinds(t *testing.T) {
 		}
 	}
 	want := [][]string{
-		strings.Fields("lrn mrn ucr entryNumber masterBill houseBill booking container purchaseOrder itn exportId shipmentNumber shipment"),
-		{"masterBill", "houseBill", "container", "purchaseOrder"},
+		strings.Fields("lrn mrn ucr entryNumber masterBill houseBill booking container purchaseOrder itn exportId shipmentNumber shipment inBond"),
+		{"masterBill", "houseBill", "container", "purchaseOrder", "inBond"},
 		// Unrelated shipments share them.
-		{"booking", "purchaseOrder", "shipmentNumber"},
+		{"booking", "purchaseOrder", "shipmentNumber", "inBond"},
 	}
 	if diff := cmp.Diff(want, [][]string{names, plural, searchedOnly}); diff != "" {
 		t.Error(diff)

@@ -43,10 +43,10 @@ type Message struct {
 // Response is one thing an authority said, and what its reader noticed.
 type Response struct {
 	greenlane.Response
-	// EntryNumber and BillNumbers identify the subject in formats that speak
-	// of US entries and of bills; the declaration's identifiers are in Response.
-	EntryNumber string
-	BillNumbers []string
+	// Entry is what it says of a US entry or of bills, in formats that do; nil
+	// in those that speak of declarations. Effect is zero then: what a code does
+	// stands in the tables of [greenlane.Dispositions].
+	Entry *EntryReport
 	// Outcome is set where nothing can follow from the response, whatever the
 	// hub knows, and Command has none for it: [greenlane.OutcomeError] when it
 	// names no subject, [greenlane.OutcomeIgnored] when it speaks of something
@@ -57,14 +57,97 @@ type Response struct {
 	Warnings []string
 }
 
-// Command returns what the response asks of the hub. Create lets it make the
-// subject when the hub does not know it. It reports false when Outcome says
-// that nothing can follow.
-func (r *Response) Command(create bool) (greenlane.Command, bool) {
-	if r.Outcome != "" {
-		return nil, false
+// EntryReport is what CBP says of one entry, or of one bill that no entry is
+// told for. It needs an entry number or a bill.
+type EntryReport struct {
+	// EntryNumber is as [greenlane.Ref] makes it: filer code, number and check
+	// digit without hyphens.
+	EntryNumber string
+	// Bills are those it names, at most [maxBills].
+	Bills []greenlane.Bill
+	// Containers and InBonds are further identifiers it names.
+	Containers []string
+	InBonds    []string
+	Activities []greenlane.NewActivity
+}
+
+// maxBills is how many bills one entry report may name.
+const maxBills = 999
+
+// BillNumbers returns the bills it names, master and house bills, each once.
+func (r *EntryReport) BillNumbers() []string {
+	var numbers []string
+	for _, b := range r.Bills {
+		for _, number := range []string{b.Master, b.House} {
+			if number != "" && !slices.Contains(numbers, number) {
+				numbers = append(numbers, number)
+			}
+		}
 	}
-	return greenlane.RecordResponse{Response: r.Response, Create: create}, true
+	return numbers
+}
+
+// Handling is how responses are applied.
+type Handling struct {
+	// Create makes the subjects the hub does not know.
+	Create bool
+	// Reread appends corrections where a response is read otherwise than before.
+	Reread bool
+}
+
+// Commands returns what the response asks of the hub; the last one is for the
+// subject it speaks of. There are none when Outcome says that nothing follows.
+func (r *Response) Commands(h Handling) []greenlane.Command {
+	switch {
+	case r.Outcome != "":
+		return nil
+	case r.Entry == nil:
+		return []greenlane.Command{greenlane.RecordResponse{Response: r.Response, Create: h.Create}}
+	}
+	var commands []greenlane.Command
+	keys := r.Entry.shipments()
+	if h.Create {
+		for _, key := range keys {
+			commands = append(commands, greenlane.TrackShipment{Key: key})
+		}
+	}
+	record := greenlane.RecordActivities{
+		EntryNumber: r.Entry.EntryNumber, Activities: r.Entry.Activities, Told: true, Bills: r.Entry.Bills,
+		InBonds: r.Entry.InBonds, Create: h.Create, Reread: h.Reread,
+	}
+	if len(keys) > 0 {
+		record.Shipment = keys[0]
+	}
+	return append(commands, record)
+}
+
+// Names returns the references that can find the subject the response speaks of.
+func (r *Response) Names() []greenlane.Reference {
+	refs := []greenlane.Reference{
+		greenlane.Ref(greenlane.RefMRN, r.MRN), greenlane.Ref(greenlane.RefLRN, r.LRN),
+	}
+	if r.Entry != nil {
+		refs = append(refs, greenlane.Ref(greenlane.RefEntryNumber, r.Entry.EntryNumber))
+		for _, b := range r.Entry.Bills {
+			refs = append(refs, greenlane.Ref(greenlane.RefMasterBill, b.Master))
+		}
+	}
+	return slices.DeleteFunc(refs, greenlane.Reference.IsZero)
+}
+
+// shipments names the shipments the bills travel in: one for each master bill.
+func (r *EntryReport) shipments() []greenlane.ShipmentKey {
+	var keys []greenlane.ShipmentKey
+	for _, b := range r.Bills {
+		same := func(k greenlane.ShipmentKey) bool { return k.MasterBill == b.Master }
+		if b.Master != "" && !slices.ContainsFunc(keys, same) {
+			keys = append(keys, greenlane.ShipmentKey{MasterBill: b.Master})
+		}
+	}
+	if len(keys) == 1 {
+		keys[0].Containers = r.Containers
+	}
+	return keys
 }
 
 // maxWarnings is how many warnings a response keeps; the last one then says so.
@@ -92,6 +175,11 @@ type reader struct {
 // readers are all there are, asked in this order.
 var readers = [...]reader{
 	{greenlane.FormatWCODMS, isWCO, readWCO},
+	{greenlane.FormatNCTS, isNCTS, readNCTS},
+	{greenlane.FormatAES, isAES, readAES},
+	{greenlane.FormatX12350, isX12, readX12},
+	{greenlane.FormatCUSRES, isCUSRES, readCUSRES},
+	{greenlane.FormatCATAIR, isCATAIR, readCATAIR},
 }
 
 // Formats returns the formats that [Read] knows.
@@ -198,6 +286,10 @@ type document struct {
 	// root is the document element of an XML message, nil for others. In a
 	// broken one it holds what came before the fault.
 	root *element
+	// text is a message that is no XML, without byte order mark and leading
+	// white space. Offset is where it starts in raw.
+	text   []byte
+	offset int
 	// broken is why the syntax can't be read to its end, nil when it can.
 	broken *problem
 }
@@ -212,6 +304,9 @@ func open(raw []byte) *document {
 		if text, doc.broken = decodeXML(raw); doc.broken == nil {
 			doc.root, doc.broken = parseXML(text)
 		}
+	default:
+		doc.text = bytes.TrimLeft(bytes.TrimPrefix(raw, markUTF8), xmlSpace)
+		doc.offset = len(raw) - len(doc.text)
 	}
 	return doc
 }

@@ -49,7 +49,7 @@ func TestReadRefuses(t *testing.T) {
 		kind          greenlane.ErrorKind
 		words         string
 	}{
-		{"unknown format name", good, "edifact", greenlane.Unsupported, `no reader for the format "edifact"; there are wco-dms, and auto`},
+		{"unknown format name", good, "edifact", greenlane.Unsupported, `no reader for the format "edifact"; there are wco-dms, eu-ncts, `},
 		{"long format name", good, greenlane.MessageFormat(strings.Repeat("x", 5000)), greenlane.Unsupported, "no reader for the format"},
 		{"JSON", `{"messageType": "DMSACC"}`, "", greenlane.Unsupported, `starts with "{\"messageType`},
 		{"binary", "\x89PNG\r\n\x1a\n\x00\x00", "", greenlane.Unsupported, `starts with "\x89PNG`},
@@ -101,10 +101,12 @@ func TestReadRefuses(t *testing.T) {
 
 func TestFormats(t *testing.T) {
 	t.Parallel()
-	if diff := cmp.Diff([]greenlane.MessageFormat{greenlane.FormatWCODMS}, customs.Formats()); diff != "" {
+	want := []greenlane.MessageFormat{greenlane.FormatWCODMS, greenlane.FormatNCTS, greenlane.FormatAES,
+		greenlane.FormatX12350, greenlane.FormatCUSRES, greenlane.FormatCATAIR}
+	if diff := cmp.Diff(want, customs.Formats()); diff != "" {
 		t.Error(diff)
 	}
-	for _, format := range append(customs.Formats(), "", customs.Auto) {
+	for _, format := range []greenlane.MessageFormat{greenlane.FormatWCODMS, "", customs.Auto} {
 		if m, err := customs.Read([]byte(response("01", "")), format); err != nil || m.Format != greenlane.FormatWCODMS {
 			t.Errorf("%q: %s, %v", format, m.Format, err)
 		}
@@ -378,8 +380,8 @@ func checkResponse(t testing.TB, format greenlane.MessageFormat, r customs.Respo
 	if r.Effect.Rejection != (r.ErrorType != "") {
 		t.Fatalf("rejection %t with error type %q", r.Effect.Rejection, r.ErrorType)
 	}
-	if _, ok := r.Command(false); ok != (r.LRN != "" || r.MRN != "") {
-		t.Fatalf("command %t for LRN %q, MRN %q", ok, r.LRN, r.MRN)
+	if asks := len(r.Commands(customs.Handling{})) > 0; asks != (len(r.Names()) > 0 && r.Outcome == "") {
+		t.Fatalf("commands %t, outcome %q, for %v", asks, r.Outcome, r.Names())
 	}
 	for _, id := range []string{r.LRN, r.MRN, r.ID} {
 		if len(id) > greenlane.MaxReferenceLength || id != strings.TrimSpace(id) || !utf8.ValidString(id) {

@@ -362,7 +362,7 @@ func rejection(found []greenlane.CustomsError) greenlane.Effect {
 	case len(found) == 0, len(found) == 1 && found[0].Code == wcoNoArrival:
 		effect.Status = greenlane.StatusCanceled
 	default:
-		effect.Sequence = !slices.ContainsFunc(found, func(e greenlane.CustomsError) bool { return !wcoSequenceErrors[e.Code] })
+		effect.Stands = !slices.ContainsFunc(found, func(e greenlane.CustomsError) bool { return !wcoSequenceErrors[e.Code] })
 	}
 	return effect
 }

@@ -204,3 +204,5 @@ var wcoGists = map[string]string{
 	"CDS49999": "unknown error",
 	"CDS50000": "the answer of the licensing authority is not a release",
 }
+
+func wcoMappings() []Mapping { return nil }

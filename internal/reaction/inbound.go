@@ -41,6 +41,8 @@ type Receipt struct {
 type Reading struct {
 	Unit      hub.Unit
 	responses []customs.Response
+	// commands tells how many commands each response came to.
+	commands []int
 }
 
 // Applied is what became of a message.
@@ -90,7 +92,7 @@ func (in *Inbound) Read(ctx context.Context, raw []byte, r Receipt) (*Reading, e
 		Account: r.Account, Source: r.Source, Lenient: true, Message: m, Reread: r.Reread,
 	}}
 	for i := range message.Responses {
-		reading.ask(&message.Responses[i], r.Create)
+		reading.ask(&message.Responses[i], customs.Handling{Create: r.Create, Reread: r.Reread})
 	}
 	reading.Unit.Describe, reading.Unit.Unmatched = reading.describe, reading.unmatched
 	return reading, nil
@@ -131,18 +133,17 @@ func (in *Inbound) keep(ctx context.Context, m *greenlane.Message, r Receipt, re
 	return &UnreadableError{MessageID: known.MessageID(), Reason: reason}
 }
 
-// ask adds the command of one response, and what to wait for if its subject is
+// ask adds the commands of one response, and what to wait for if its subject is
 // unknown.
-func (r *Reading) ask(response *customs.Response, create bool) {
-	command, ok := response.Command(create)
-	if !ok {
+func (r *Reading) ask(response *customs.Response, h customs.Handling) {
+	commands := response.Commands(h)
+	r.commands = append(r.commands, len(commands))
+	if len(commands) == 0 {
 		return
 	}
-	r.Unit.Commands = append(r.Unit.Commands, command)
-	for _, ref := range []greenlane.Reference{
-		greenlane.Ref(greenlane.RefMRN, response.MRN), greenlane.Ref(greenlane.RefLRN, response.LRN),
-	} {
-		if !ref.IsZero() && !slices.Contains(r.Unit.Waits, ref) {
+	r.Unit.Commands = append(r.Unit.Commands, commands...)
+	for _, ref := range response.Names() {
+		if !slices.Contains(r.Unit.Waits, ref) {
 			r.Unit.Waits = append(r.Unit.Waits, ref)
 		}
 	}
@@ -222,7 +223,7 @@ func (r *Reading) results(o *hub.Outcome) []greenlane.MessageResult {
 	for i := range r.responses {
 		response := &r.responses[i]
 		out[i] = stated(response)
-		if response.Outcome == "" {
+		for range r.commands[i] {
 			decided(&out[i], &decisions[0])
 			decisions = decisions[1:]
 		}
@@ -234,8 +235,10 @@ func (r *Reading) results(o *hub.Outcome) []greenlane.MessageResult {
 func stated(r *customs.Response) greenlane.MessageResult {
 	result := greenlane.MessageResult{
 		MessageType: r.MessageType, FunctionCode: r.FunctionCode, LRN: r.LRN, MRN: r.MRN,
-		EntryNumber: r.EntryNumber, BillNumbers: r.BillNumbers, Outcome: r.Outcome,
-		Events: []string{}, Warnings: append([]string{}, r.Warnings...),
+		Outcome: r.Outcome, Events: []string{}, Warnings: append([]string{}, r.Warnings...),
+	}
+	if r.Entry != nil {
+		result.EntryNumber, result.BillNumbers = r.Entry.EntryNumber, r.Entry.BillNumbers()
 	}
 	if !r.IssuedAt.IsZero() {
 		result.IssuedAt = &r.IssuedAt
@@ -243,7 +246,8 @@ func stated(r *customs.Response) greenlane.MessageResult {
 	return result
 }
 
-// decided adds what the hub made of it.
+// decided adds what the hub made of one of its commands. The last one is for
+// the subject it speaks of; what went before made way for it.
 func decided(result *greenlane.MessageResult, d *hub.Decision) {
 	result.Outcome = d.Outcome
 	result.Warnings = append(result.Warnings, d.Warnings...)

@@ -125,7 +125,7 @@ func TestUnreadableMessagesAreKept(t *testing.T) {
 	}{
 		{"junk behind", append(bytes.Clone(good), "\nheaders=none"...), "", "unreadable_message"},
 		{"nothing known", []byte("hello"), "auto", "unsupported_format"},
-		{"no reader", []byte("ISA*00*"), "x12-350", "unsupported_format"},
+		{"no reader", []byte("hello"), "x12-214", "unsupported_format"},
 		{"another format", []byte("hello"), "wco-dms", "unreadable_message"},
 		{"empty", nil, "", "unreadable_message"},
 	}

@@ -161,8 +161,8 @@ func TestUnreadableMessages(t *testing.T) {
 	}{
 		{"trailing junk", wco(said{"01", "r1", 1, "LRN-1", ""}) + "\nheaders=List(x)", "", 422, "unreadable_message",
 			"line 4, column 1: text after the root element", "application/xml", "xml"},
-		{"no format", "UNB+UNOA:1", "?format=auto", 415, "unsupported_format", "something that starts with", "application/octet-stream", "bin"},
-		{"no reader", "UNB+UNOA:2", "?format=edifact-cusres", 415, "unsupported_format", "edifact-cusres", "application/octet-stream", "bin"},
+		{"no format", "{\"a\": 1}", "?format=auto", 415, "unsupported_format", "something that starts with", "application/octet-stream", "bin"},
+		{"no reader", "UNB+UNOA:2", "?format=edifact-cusdec", 415, "unsupported_format", "edifact-cusdec", "application/octet-stream", "bin"},
 		{"half", "\xEF\xBB\xBF <MetaData>", "", 422, "unreadable_message", "line 1", "application/xml", "xml"},
 		{"empty", "", "", 422, "unreadable_message", "it is empty", "application/octet-stream", "bin"},
 	}
