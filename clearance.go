@@ -88,17 +88,18 @@ const (
 	HoldDecision HoldKind = "decision"
 	// HoldManual: handled by hand outside the customs system.
 	HoldManual HoldKind = "manual"
+	// HoldAmendment: customs asks for a correction of the declaration.
+	HoldAmendment HoldKind = "amendment"
 	// HoldDetention: the goods are detained. A release of the declaration does
 	// not end it.
 	HoldDetention HoldKind = "detention"
 )
 
-// holdRule says what ends a kind of hold. Exactly one of release, removal and
-// final is set.
+// holdRule says what ends a kind of hold: release, removal or both, or else final.
 type holdRule struct {
 	// release: a later release of the same declaration ends it.
 	release bool
-	// removal: only the authority's explicit removal ends it.
+	// removal: the authority's explicit removal ends it.
 	removal bool
 	// final: nothing the authority sends ends it.
 	final bool
@@ -116,6 +117,7 @@ var holdRules = map[HoldKind]holdRule{
 	HoldQuery:     {release: true},
 	HoldDecision:  {release: true},
 	HoldManual:    {release: true},
+	HoldAmendment: {release: true, removal: true},
 	HoldDetention: {removal: true},
 }
 

@@ -37,7 +37,7 @@ type cli struct {
 
 	Serve     serveCmd     `cmd:"" help:"Run the hub."`
 	Demo      demoCmd      `cmd:"" help:"See a hub at work, with invented trade and a receiver."`
-	Send      sendCmd      `cmd:"" help:"Post customs messages from files or standard input, and print what each did."`
+	Send      sendCmd      `cmd:"" help:"Post customs messages from files, folders, archives or standard input, and print what each did."`
 	Events    eventsCmd    `cmd:"" help:"Read or follow the log."`
 	Timeline  timelineCmd  `cmd:"" help:"Show one consignment's history by any reference."`
 	Endpoints endpointsCmd `cmd:"" help:"Manage webhook endpoints."`

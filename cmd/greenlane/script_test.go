@@ -42,6 +42,7 @@ const patience = 20 * time.Second
 //	capture NAME PATTERN     sets a variable to the first group's match in stdout
 //	mode FILE PERMISSIONS    holds a file's mode
 //	sql FILE STATEMENT       changes a database behind the program's back
+//	zip ARCHIVE FILE…        packs files, under their names
 //	receiver                 sets RECEIVER to a URL under which /ok acknowledges
 //	                         webhooks and anything else does not
 //
@@ -64,7 +65,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"hub": scriptHub, "run": scriptRun, "await": scriptAwait, "ends": scriptEnds, "exits": scriptExits,
-			"capture": scriptCapture, "mode": scriptMode, "sql": scriptSQL, "receiver": scriptReceiver,
+			"capture": scriptCapture, "mode": scriptMode, "sql": scriptSQL, "receiver": scriptReceiver, "zip": scriptZip,
 		},
 	})
 }

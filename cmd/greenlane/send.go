@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -19,7 +17,7 @@ import (
 // sendCmd posts customs messages.
 type sendCmd struct {
 	hubFlags
-	Files  []string `arg:"" help:"Files with one message each, at most 1 MiB; - reads one from standard input." name:"file"`
+	Files  []string `arg:"" help:"Files with one message each, at most 1 MiB, folders of such files, and archives of them (zip, tar, gzip); - reads standard input." name:"file"`
 	Format string   `help:"How the messages are written, such as wco-dms; auto finds it by content." default:"auto" field:"query.format"`
 	Create bool     `help:"Create declarations the hub does not know; with --no-create their messages are kept until they appear." default:"true" negatable:""`
 	JSON   bool     `help:"Print the hub's answer to each file, one a line."`
@@ -35,77 +33,100 @@ A message may hold several responses; each makes a line. What became of it:
     duplicate  all it says was known
     unmatched  its subject is unknown; it is kept until that appears
     ignored    it speaks of nothing the hub follows
-    error      it could not be read or applied; the hub keeps its bytes
+    error      it could not be read or applied; the hub keeps what came to it
+    not sent   it was left out, or its turn never came; the notes say why
 
-Sending a file again is safe. The exit code is 1 if there was an error.
+A folder is searched with all folders below it, in the order of names; hidden
+files are left out, and links that lead out of it are not followed. Archives are
+known by their content, not by their name. A file in one is shown as
+archive.zip!path/in/it; an archive in one is not opened.
+
+Sending again what was sent is safe. The exit code is 0 if all was read and
+applied, 1 if something was not, and 2 if the command was called wrongly.
 
 Examples:
 
     greenlane send response.xml
     greenlane send --json inbox/*.xml
+    greenlane send inbox 2026-07.zip
     fetch-from-customs | greenlane send -`
 }
 
 // maxMessage is the largest message the hub takes.
 const maxMessage = 1 << 20
 
-// Run posts each file and prints what it did.
+// Run posts each message and prints what it did.
 func (c *sendCmd) Run(ctx context.Context, std *stdio) error {
 	hub, err := c.client()
 	if err != nil {
 		return err
 	}
-	p := sendPrinter{asJSON: c.JSON, out: std.out}
-	if !c.JSON {
-		p.table = table(std.out, "file", "message", "reference", "outcome", "status", "notes")
-	}
-	defer p.flush()
 	bar := newProgress(std.err, "sending")
-	defer bar.done()
-	for i, file := range c.Files {
-		answer, err := c.send(ctx, hub, std, file)
-		if err != nil && !aboutMessage(err) {
-			p.notSent(c.Files[i:])
-			return err
+	p := newSendPrinter(std.out, c.JSON, bar)
+	// stop is why no more is sent.
+	var stop error
+	f := finder{stdin: std.in, most: maxMembers}
+	f.visit = func(m message) bool {
+		if stop != nil {
+			p.notSent(m)
+			return false
 		}
-		p.print(file, answer, err)
-		bar.set(int64(i+1), int64(len(c.Files)))
+		var answer *client.MessageAnswer
+		err := ctx.Err()
+		if err == nil {
+			answer, err = c.send(ctx, hub, m)
+		}
+		if err != nil && !aboutMessage(err) {
+			stop = err
+			p.notSent(m)
+			return false
+		}
+		p.print(m.name, answer, err)
+		bar.set(p.told, f.found)
+		return true
 	}
-	if p.failed > 0 {
-		return fmt.Errorf("%d of %d could not be read or applied", p.failed, len(c.Files))
+	f.find(c.Files)
+	p.flush()
+	switch {
+	case stop != nil:
+		return stop
+	case p.failed > 0:
+		return fmt.Errorf("%d of %d could not be sent, read or applied", p.failed, p.told)
 	}
 	return nil
 }
 
-func (c *sendCmd) send(ctx context.Context, hub *client.Client, std *stdio, file string) (*client.MessageAnswer, error) {
-	raw, err := readMessage(std.in, file)
+func (c *sendCmd) send(ctx context.Context, hub *client.Client, m message) (*client.MessageAnswer, error) {
+	if m.err != nil {
+		return nil, &fileError{m.err}
+	}
+	raw, err := m.read()
 	if err != nil {
-		return nil, err
+		return nil, &fileError{err}
 	}
 	return hub.SendMessage(ctx, raw, c.Format, c.Create)
 }
 
 // readMessage reads a message, and one byte more than the hub takes, so that
 // the hub and not this command judges its size.
-func readMessage(in io.Reader, file string) ([]byte, error) {
-	if file != "-" {
-		f, err := os.Open(file)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		in = f
-	}
+func readMessage(in io.Reader) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(in, maxMessage+1))
 }
 
-// aboutMessage reports whether an error, if any, is one file's own. Another would
-// meet the next file as well.
+// fileError is why a file could not be sent. It is that file's own.
+type fileError struct{ cause error }
+
+func (e *fileError) Error() string { return e.cause.Error() }
+
+func (e *fileError) Unwrap() error { return e.cause }
+
+// aboutMessage reports whether an error is one message's own. Another would meet
+// the next message as well.
 func aboutMessage(err error) bool {
 	var problem *client.Error
-	var file *fs.PathError
+	var file *fileError
 	switch {
-	case err == nil, errors.As(err, &file):
+	case errors.As(err, &file):
 		return true
 	case !errors.As(err, &problem):
 		return false
@@ -114,46 +135,84 @@ func aboutMessage(err error) bool {
 		http.StatusUnprocessableEntity}, problem.Status)
 }
 
-// sendPrinter prints what became of files.
+// rowsAtOnce is after how many rows a table is printed: its columns line up
+// within them, and memory holds no more.
+const rowsAtOnce = 1000
+
+// sendPrinter prints what became of messages.
 type sendPrinter struct {
 	asJSON bool
 	out    io.Writer
+	bar    *progress
 	table  *tabwriter.Writer
-	failed int
+	rows   int
+	// told counts the messages printed, failed those that were not applied.
+	told, failed int64
 }
 
+func newSendPrinter(out io.Writer, asJSON bool, bar *progress) *sendPrinter {
+	p := &sendPrinter{asJSON: asJSON, out: out, bar: bar}
+	if !asJSON {
+		p.table = table(out, "file", "message", "reference", "outcome", "status", "notes")
+	}
+	return p
+}
+
+// flush prints what is not printed yet, in place of the bar.
 func (p *sendPrinter) flush() {
+	p.bar.done()
 	if p.table != nil {
 		p.table.Flush()
 	}
 }
 
+func (p *sendPrinter) row(columns ...string) {
+	fmt.Fprintln(p.table, strings.Join(columns, "\t"))
+	if p.rows++; p.rows%rowsAtOnce == 0 {
+		p.flush()
+	}
+}
+
+func (p *sendPrinter) line(v any) {
+	p.bar.done()
+	printLine(p.out, v)
+}
+
 func (p *sendPrinter) print(file string, answer *client.MessageAnswer, err error) {
+	p.told++
 	if err != nil || slices.ContainsFunc(answer.Results, func(r client.MessageResult) bool { return r.Outcome == "error" }) {
 		p.failed++
 	}
 	switch {
 	case p.asJSON:
-		printLine(p.out, sentLine(file, answer, err))
+		p.line(sentLine(file, answer, err))
 	case err != nil:
-		fmt.Fprintf(p.table, "%s\t–\t–\terror\t–\t%s\n", file, sendNote(err))
+		outcome := "error"
+		if left := notSent(""); errors.As(err, &left) {
+			outcome = "not sent"
+		}
+		p.row(printable(file), "–", "–", outcome, "–", sendNote(err))
 	default:
 		for _, r := range answer.Results {
-			fmt.Fprintf(p.table, "%s\t%s\t%s\t%s\t%s\t%s\n", file, r.MessageType, orDash(cmp.Or(r.MRN, r.LRN, r.EntryNumber)),
-				r.Outcome, orDash(r.Status), clip(strings.Join(r.Warnings, "; "), 80))
+			p.row(printable(file), r.MessageType, orDash(cmp.Or(r.MRN, r.LRN, r.EntryNumber)), r.Outcome, orDash(r.Status),
+				clip(strings.Join(r.Warnings, "; "), 80))
 		}
 	}
 }
 
-// notSent prints which files are left.
-func (p *sendPrinter) notSent(files []string) {
-	for _, file := range files {
-		if p.asJSON {
-			printLine(p.out, map[string]any{"file": file, "error": map[string]string{"detail": "not sent"}})
-			continue
-		}
-		fmt.Fprintf(p.table, "%s\t–\t–\tnot sent\t–\t\n", file)
+// notSent prints that the turn of a message, or of what is left of a folder or an
+// archive, never came.
+func (p *sendPrinter) notSent(m message) {
+	detail, note := "not sent", ""
+	if left := notSent(""); errors.As(m.err, &left) {
+		note = string(left)
+		detail += ": " + note
 	}
+	if p.asJSON {
+		p.line(map[string]any{"file": m.name, "error": map[string]string{"detail": detail}})
+		return
+	}
+	p.row(printable(m.name), "–", "–", "not sent", "–", note)
 }
 
 // sentLine is what became of a file, for programs.

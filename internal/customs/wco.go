@@ -1,7 +1,7 @@
 package customs
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -12,29 +12,23 @@ import (
 	"greenlane"
 )
 
-// Limits of what a response carries into the log and the declaration's state.
-// The raw message keeps everything.
+// Limits of what only these responses have.
 const (
-	// maxResponses is how many responses one message may have: they are recorded
-	// in one transaction.
-	maxResponses = 500
-
-	maxErrors = 200
 	// A declaration has up to 999 items.
 	maxTaxes    = 10_000
 	maxPayments = 1000
 	maxChanged  = 1000
-	maxSubCodes = 20
 	maxPointers = 20
-	// The lengths the schema allows are 17 for a code, 512 for a text.
-	codeLength = 17
-	textLength = 1000
 )
 
 // isWCO recognises a WCO response, alone, in its envelope or in someone else's.
+// Another's envelope may have the name of ours.
 func isWCO(doc *document) bool {
-	return doc.root != nil &&
-		(doc.root.name == "MetaData" || doc.root.name == "Response" || len(responseHolders(doc.root, nil)) > 0)
+	if doc.root == nil {
+		return false
+	}
+	ours := doc.root.name == "MetaData" || doc.root.name == "Response"
+	return len(responseHolders(doc.root, nil)) > 0 || ours && len(euMessages(doc.root, nil)) == 0
 }
 
 func readWCO(doc *document) ([]Response, *problem) {
@@ -116,7 +110,7 @@ func readWCOResponse(e *element, country string) Response {
 			w.Changed = append(w.Changed, path)
 		}
 	}
-	w.Changed = cut(w, "amendments", w.Changed, maxChanged)
+	w.Changed = cut(&w.Response, "amendments", w.Changed, maxChanged)
 	w.taxes()
 	return w.Response
 }
@@ -129,24 +123,12 @@ func (w *wcoReading) identify(country string) {
 		d = w.declarationNamed("FunctionalReferenceID")
 	}
 	w.declaration = d
-	w.LRN = w.identifier("LRN", d.value("FunctionalReferenceID"))
-	w.MRN = w.identifier("MRN", greenlane.Ref(greenlane.RefMRN, d.value("ID")).Value)
+	w.speaksOf(d.value("FunctionalReferenceID"), d.value("ID"))
 	if w.ID = w.identifier("response's own reference", w.from.value("FunctionalReferenceID")); w.ID == "" {
 		w.ID = w.from.digest()
 	}
-	if w.MRN != "" {
-		switch err := greenlane.CheckMRN(w.MRN); {
-		case errors.Is(err, greenlane.ErrCheckDigit):
-			w.warn("mrn_check_digit", "%v", err)
-		case err != nil:
-			w.warn("mrn_form", "%v", err)
-		}
-	}
-	if w.MRN == "" && w.LRN == "" {
-		w.Outcome = greenlane.OutcomeError
-		w.warn("no_subject", "the response names neither an MRN nor an LRN")
-	}
-	w.Authority = wcoAuthority(w.MRN, country)
+	// HMRC is whose profile this is.
+	w.Authority = cmp.Or(authorityOf(cmp.Or(w.country(), country)), "HMRC")
 	w.Version = w.version(d.value("VersionID"))
 	w.AcceptedAt = w.date(d, "AcceptanceDateTime")
 	w.EffectiveAt = firstTime(w.date(d, "CancellationDateTime"), w.date(d, "RejectionDateTime"))
@@ -163,15 +145,6 @@ func (w *wcoReading) declarationNamed(identifier string) *element {
 	return nil
 }
 
-// identifier leaves out an identifier that is too long to be one.
-func (w *wcoReading) identifier(name, value string) string {
-	if len(value) > greenlane.MaxReferenceLength {
-		w.warn("identifier_too_long", "the %s has %d bytes and is left out", name, len(value))
-		return ""
-	}
-	return value
-}
-
 func (w *wcoReading) version(value string) int {
 	if value == "" {
 		return 0
@@ -185,51 +158,16 @@ func (w *wcoReading) version(value string) int {
 	return n
 }
 
-// wcoAuthority names the customs authority: by the country in the MRN, else by
-// the envelope's, else HMRC, whose profile this is.
-func wcoAuthority(mrn, country string) greenlane.Authority {
-	if m := mrnCountry.FindStringSubmatch(mrn); m != nil {
-		country = m[1]
-	}
-	if country == "GB" || country == "XI" || !countryCode.MatchString(country) {
-		return "HMRC"
-	}
-	return greenlane.Authority(country + " customs")
-}
-
-var (
-	mrnCountry  = regexp.MustCompile(`^[0-9]{2}([A-Z]{2})`)
-	countryCode = regexp.MustCompile(`^[A-Z]{2}$`)
-)
-
-// date reads a date below an element: in DateTimeString or as its own text. One
-// that can't be read is left out with a warning.
+// date reads a date below an element: in DateTimeString or as its own text.
 func (w *wcoReading) date(e *element, name string) time.Time {
 	stamp := e.child(name)
 	if inner := stamp.child("DateTimeString"); inner != nil {
 		stamp = inner
 	}
-	if stamp == nil || stamp.text == "" {
+	if stamp == nil {
 		return time.Time{}
 	}
-	at, doubt, ok := readStamp(stamp.text)
-	if !ok {
-		w.warn("unreadable_date", "%s %q at %s is not a date in a known form", name, clip(stamp.text, 60), stamp.place())
-		return time.Time{}
-	}
-	if doubt != "" {
-		w.warn("assumed_utc", "%s %q at %s: %s", name, clip(stamp.text, 60), stamp.place(), doubt)
-	}
-	return at
-}
-
-func firstTime(times ...time.Time) time.Time {
-	for _, t := range times {
-		if !t.IsZero() {
-			return t
-		}
-	}
-	return time.Time{}
+	return w.moment(name, stamp.text, stamp.place)
 }
 
 // statuses reads the status names and when the status takes effect.
@@ -263,13 +201,6 @@ func (w *wcoReading) statements() {
 			w.Office = w.from.at(office, "ID").shortened()
 		}
 	}
-}
-
-func addCode(codes []string, code string) []string {
-	if code == "" || len(codes) == maxSubCodes || slices.Contains(codes, code) {
-		return codes
-	}
-	return append(codes, code)
 }
 
 // code returns the text of a child as a code: never longer than one can be.
@@ -413,17 +344,8 @@ func (w *wcoReading) taxes() {
 			w.Payment = append(w.Payment, w.payment(payment))
 		}
 	}
-	w.Taxes = cut(w, "tax lines", w.Taxes, maxTaxes)
-	w.Payment = cut(w, "payments", w.Payment, maxPayments)
-}
-
-// cut keeps the first entries of a list that is longer than any real one.
-func cut[T any](w *wcoReading, what string, list []T, most int) []T {
-	if len(list) <= most {
-		return list
-	}
-	w.warn("lines_cut", "of %d %s the first %d are kept", len(list), what, most)
-	return slices.Clone(list[:most])
+	w.Taxes = cut(&w.Response, "tax lines", w.Taxes, maxTaxes)
+	w.Payment = cut(&w.Response, "payments", w.Payment, maxPayments)
 }
 
 func wcoTax(item int, fee *element) greenlane.TaxLine {

@@ -1,12 +1,7 @@
 package customs_test
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -19,75 +14,6 @@ import (
 	"greenlane/internal/customs"
 )
 
-// said is what a test expects of a response, its times and errors in words.
-type said struct {
-	Type, Code string
-	Subs       []string
-	Issued     string
-	LRN, MRN   string
-	Version    int
-	By         greenlane.Authority
-	Effect     greenlane.Effect
-	ErrorType  greenlane.ErrorType
-	Errors     []string
-	Text       string
-	Accepted   string
-	Effective  string
-	Limit      string
-	Office     string
-	Changed    []string
-	Taxes      []greenlane.TaxLine
-	Payment    []greenlane.PaymentDemand
-	Outcome    greenlane.Outcome
-	Warnings   []string
-}
-
-func inWords(r customs.Response) said {
-	s := said{
-		Type: r.MessageType, Code: r.FunctionCode, Subs: r.SubCodes, Issued: stamp(r.IssuedAt), LRN: r.LRN, MRN: r.MRN,
-		Version: r.Version, By: r.Authority, Effect: r.Effect, ErrorType: r.ErrorType, Text: r.Text,
-		Accepted: stamp(r.AcceptedAt), Effective: stamp(r.EffectiveAt), Limit: stamp(r.LimitAt), Office: r.Office,
-		Changed: r.Changed, Taxes: r.Taxes, Payment: r.Payment, Outcome: r.Outcome, Warnings: r.Warnings,
-	}
-	for _, e := range r.Errors {
-		s.Errors = append(s.Errors, e.String())
-	}
-	return s
-}
-
-// fingerprint stands for a reference number in what is committed.
-func fingerprint(number string) string {
-	if number == "" {
-		return ""
-	}
-	sum := sha256.Sum256([]byte(number))
-	return hex.EncodeToString(sum[:4])
-}
-
-func stamp(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return greenlane.FormatMicros(t)
-}
-
-func allInWords(m customs.Message) []said {
-	var all []said
-	for _, r := range m.Responses {
-		all = append(all, inWords(r))
-	}
-	return all
-}
-
-var (
-	toControl = func(kind greenlane.HoldKind) greenlane.Effect {
-		return greenlane.Effect{Status: greenlane.StatusControl, Hold: kind}
-	}
-	releases = greenlane.Effect{Status: greenlane.StatusReleased, Release: true}
-	accepts  = greenlane.Effect{Status: greenlane.StatusAcknowledged}
-	register = greenlane.Effect{Status: greenlane.StatusRegistered}
-)
-
 func tax(item int, kind, base, rate, amount, currency string) greenlane.TaxLine {
 	return greenlane.TaxLine{
 		Item: item, Type: kind, Base: base, Rate: rate, Assessed: amount, Payable: amount, Currency: currency,
@@ -96,10 +22,10 @@ func tax(item int, kind, base, rate, amount, currency string) greenlane.TaxLine 
 
 const location = "Declaration/GoodsShipment/Consignment/GoodsLocation/"
 
-// samples are what HM Revenue & Customs' published messages say. The files stay
+// wcoSamples are what HM Revenue & Customs' published messages say. The files stay
 // outside the repository, and their reference numbers with them: LRN and MRN
 // are fingerprints.
-var samples = map[string][]said{
+var wcoSamples = map[string][]said{
 	"01_DMSACC.xml": {{
 		Type: "DMSACC", Code: "01", Issued: "2019-11-13T17:22:16Z", LRN: "767ca3a9", MRN: "cf8b3aa1",
 		Version: 2, By: "HMRC", Effect: accepts, Accepted: "2019-11-13T08:00:00Z",
@@ -240,84 +166,13 @@ var samples = map[string][]said{
 	}},
 }
 
-// brokenSamples can't be read; the value is where and why.
-var brokenSamples = map[string]string{
+// wcoBrokenSamples can't be read; the value is where and why.
+var wcoBrokenSamples = map[string]string{
 	"trailing-junk-03_DMSREJ-obligation.xml": "line 27, column 1: text after the root element",
 }
 
-func TestReadWCOSamples(t *testing.T) {
-	t.Parallel()
-	seen := 0
-	for name, raw := range sampleFiles(t) {
-		seen++
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			m, err := customs.Read(raw, customs.Auto)
-			if words, broken := brokenSamples[name]; broken {
-				wantUnreadable(t, err, words)
-				return
-			}
-			want, known := samples[name]
-			if !known {
-				t.Fatal("nobody has written down what this sample says")
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			if m.Format != greenlane.FormatWCODMS {
-				t.Errorf("format %s", m.Format)
-			}
-			got := allInWords(m)
-			for i := range got {
-				got[i].LRN, got[i].MRN = fingerprint(got[i].LRN), fingerprint(got[i].MRN)
-			}
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("(-want +got)\n%s", diff)
-			}
-			for _, r := range m.Responses {
-				if !strings.Contains(string(raw), ">"+r.ID+"<") {
-					t.Errorf("the id %s is not the message's own", r.ID)
-				}
-			}
-		})
-	}
-	if want := len(samples) + len(brokenSamples); seen != want {
-		t.Errorf("%d samples found, %d expected", seen, want)
-	}
-}
-
-// sampleFiles reads the WCO messages below GREENLANE_SAMPLES, by relative name.
-func sampleFiles(t *testing.T) map[string][]byte {
-	t.Helper()
-	root := os.Getenv("GREENLANE_SAMPLES")
-	if root == "" {
-		t.Skip("GREENLANE_SAMPLES is not set: the authorities' own samples are not tested")
-	}
-	return files(t, filepath.Join(root, "wco-dms"))
-}
-
-func files(t testing.TB, root string) map[string][]byte {
-	t.Helper()
-	found := map[string][]byte{}
-	dir := os.DirFS(root)
-	err := fs.WalkDir(dir, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || filepath.Ext(name) != ".xml" {
-			return err
-		}
-		found[name], err = fs.ReadFile(dir, name)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(found) == 0 {
-		t.Fatalf("no files in %s", root)
-	}
-	return found
-}
-
-// fixtures are our own messages of the kinds of which no sample is published.
-var fixtures = map[string][]said{
+// wcoFixtures are our own messages of the kinds of which no sample is published.
+var wcoFixtures = map[string][]said{
 	"synthetic-dmsext.xml": {{
 		Type: "DMSEXT", Code: "17", Issued: "2026-03-02T09:15:00Z", LRN: "SYN-EXT-1", MRN: "26GBSYN000000001R6",
 		Version: 1, By: "HMRC", Effect: toControl(greenlane.HoldManual),
@@ -406,36 +261,12 @@ var fixtures = map[string][]said{
 	}},
 }
 
-// brokenFixtures can't be read; the value is where and why.
-var brokenFixtures = map[string]string{
+// wcoBrokenFixtures can't be read; the value is where and why.
+var wcoBrokenFixtures = map[string]string{
 	"synthetic-dmsext-broken.xml": "line 8, column 1: not well-formed XML: unexpected EOF",
 	"synthetic-dmsalv-broken.xml": "line 7, column 3: expected a FunctionCode in the Response",
 	"synthetic-dmsqry-broken.xml": "line 6, column 45: not well-formed XML: element <StatementCode> closed by </StatementTypeCode>",
 	"synthetic-dmsdet-broken.xml": "line 2, column 1: document type and entity declarations are refused",
-}
-
-func TestReadWCOFixtures(t *testing.T) {
-	t.Parallel()
-	found := files(t, "testdata")
-	for name, raw := range found {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			m, err := customs.Read(raw, "")
-			if words, broken := brokenFixtures[name]; broken {
-				wantUnreadable(t, err, words)
-				return
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(fixtures[name], allInWords(m)); diff != "" {
-				t.Errorf("(-want +got)\n%s", diff)
-			}
-		})
-	}
-	if want := len(fixtures) + len(brokenFixtures); len(found) != want {
-		t.Errorf("%d fixtures found, %d expected", len(found), want)
-	}
 }
 
 // response writes a response of the given function, for a declaration with LRN

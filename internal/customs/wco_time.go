@@ -19,8 +19,11 @@ var digitStamp = regexp.MustCompile(`^([0-9]{8}(?:[0-9]{4}(?:[0-9]{2})?)?) ?(Z|[
 var digitLayouts = map[int]string{8: "20060102", 12: "200601021504", 14: "20060102150405"}
 
 // isoLayouts are the forms of ISO 8601 that occur. Parsing accepts a fraction
-// of a second in each.
-var isoLayouts = []string{"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05Z07"}
+// of a second in each. A date alone may have an offset too (XML Schema 1.0 part 2,
+// date): the day begins then.
+var isoLayouts = []string{
+	"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05Z07", "2006-01-02Z07:00",
+}
 
 // zoneNames are the names of time zones a date in words may have. BST is
 // British Summer Time: the sender is British.
@@ -34,7 +37,7 @@ func readStamp(value string) (at time.Time, doubt string, ok bool) {
 		return zoned(digitLayouts[len(m[1])], m[1], m[2], len(m[1]) == 8)
 	}
 	if words := strings.Fields(value); len(words) == 6 {
-		return javaStamp(words)
+		return wordStamp(words)
 	}
 	value = strings.Replace(value, " ", "T", 1)
 	for _, layout := range isoLayouts {
@@ -48,14 +51,21 @@ func readStamp(value string) (at time.Time, doubt string, ok bool) {
 	return zoned(time.DateOnly, value, "", true)
 }
 
-// javaStamp reads the six words that Java prints for a date, such as
-// Wed Nov 13 00:00:00 UTC 2019.
-func javaStamp(words []string) (at time.Time, doubt string, ok bool) {
-	rest := strings.Join([]string{words[1], words[2], words[3], words[5]}, " ")
-	zone, known := zoneNames[strings.ToUpper(words[4])]
-	at, _, ok = zoned("Jan 2 15:04:05 2006", rest, zone, true)
+// wordStamp reads six words: those that Java prints for a date, such as
+// Wed Nov 13 00:00:00 UTC 2019, or those of a date in electronic mail and HTTP
+// (RFC 1123), such as Wed, 13 Nov 2019 00:00:00 GMT.
+func wordStamp(words []string) (at time.Time, doubt string, ok bool) {
+	layout, rest, name := "Jan 2 15:04:05 2006", strings.Join([]string{words[1], words[2], words[3], words[5]}, " "), words[4]
+	if strings.HasSuffix(words[0], ",") {
+		layout, rest, name = "2 Jan 2006 15:04:05", strings.Join(words[1:5], " "), words[5]
+	}
+	zone, known := zoneNames[strings.ToUpper(name)]
+	if !known && offsetForm.MatchString(name) {
+		zone, known = name, true
+	}
+	at, _, ok = zoned(layout, rest, zone, true)
 	if ok && !known {
-		doubt = fmt.Sprintf("the time zone %s is not known; taken as UTC", clip(words[4], 10))
+		doubt = fmt.Sprintf("the time zone %s is not known; taken as UTC", clip(name, 10))
 	}
 	return at, doubt, ok
 }
@@ -80,7 +90,9 @@ func zoned(layout, value, offset string, dateOnly bool) (at time.Time, doubt str
 	return greenlane.Micro(at), doubt, true
 }
 
-// parseOffset reads +01, +0100 or +01:00; digitStamp has checked the form.
+var offsetForm = regexp.MustCompile(`^[+-][0-9]{2}(?::?[0-9]{2})?$`)
+
+// parseOffset reads +01, +0100 or +01:00; the form has been checked.
 func parseOffset(offset string) (east time.Duration, ok bool) {
 	digits := strings.ReplaceAll(offset[1:], ":", "")
 	hours, _ := strconv.Atoi(digits[:2])

@@ -28,7 +28,10 @@ const (
 // name spaces differ between senders of the same message and mean nothing here.
 // The methods that look for something may be called on nil, which has nothing.
 type element struct {
-	name       string
+	name string
+	// space is its name space, for the few messages that have one name in two
+	// systems; not a part of what the element says.
+	space      string
 	attributes []xml.Attr
 	// text is the element's own text without white space around it.
 	text     string
@@ -197,7 +200,7 @@ func (p *xmlParser) start(t xml.StartElement) *problem {
 	case len(t.Attr) > maxAttributes:
 		return p.wrong("an element with more than %d attributes", maxAttributes)
 	}
-	e := &element{name: t.Name.Local, attributes: t.Attr, line: p.line, column: p.column}
+	e := &element{name: t.Name.Local, space: t.Name.Space, attributes: t.Attr, line: p.line, column: p.column}
 	if depth == 0 {
 		p.root = e
 	} else {

@@ -3,9 +3,11 @@ package api
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -128,11 +130,37 @@ func (b *ActivitiesBody) commands() []greenlane.Command {
 	return []greenlane.Command{greenlane.TrackShipment{Key: key}, record}
 }
 
-func activitiesAnswer(o *hub.Outcome) ActivitiesAnswer {
+// warnings are about the numbers it names: they may be mistyped, and are
+// recorded as they are.
+func (b *ActivitiesBody) warnings() []string {
+	var odd []string
+	if number := greenlane.Ref(greenlane.RefEntryNumber, b.EntryNumber).Value; number != "" {
+		switch err := greenlane.CheckEntryNumber(number); {
+		case errors.Is(err, greenlane.ErrCheckDigit):
+			odd = append(odd, "entry_check_digit: "+err.Error())
+		case err != nil:
+			odd = append(odd, "entry_form: "+err.Error())
+		}
+	}
+	// Other bills have other forms, and some no form at all.
+	bill := greenlane.Ref(greenlane.RefMasterBill, b.Shipment.MasterBillNumber).Value
+	if err := greenlane.CheckAirWaybill(bill); errors.Is(err, greenlane.ErrCheckDigit) {
+		odd = append(odd, "air_waybill_check_digit: "+err.Error())
+	}
+	return odd
+}
+
+// answer makes the request's answer from its outcome.
+func (b *ActivitiesBody) answer() func(*hub.Outcome) ActivitiesAnswer {
+	odd := b.warnings()
+	return func(o *hub.Outcome) ActivitiesAnswer { return activitiesAnswer(o, odd) }
+}
+
+func activitiesAnswer(o *hub.Outcome, odd []string) ActivitiesAnswer {
 	d := o.Decisions[1]
 	out := ActivitiesAnswer{
 		EntryID: d.Subject.Number, ShipmentID: o.Decisions[0].Subject.Number, Outcome: d.Outcome,
-		Events: eventIDs(o.Events), Warnings: texts(d.Warnings),
+		Events: eventIDs(o.Events), Warnings: texts(slices.Concat(odd, d.Warnings)),
 	}
 	if d.State != nil {
 		out.Clearance = d.State.Clearance()
@@ -163,7 +191,7 @@ func (a *API) activities(ctx context.Context, in *rawInput) (*Answer[ActivitiesA
 	if err := body.check("body"); err != nil {
 		return nil, err
 	}
-	return do(a, c, c.unit(body.commands()...), statusOK, activitiesAnswer)
+	return do(a, c, c.unit(body.commands()...), statusOK, body.answer())
 }
 
 // BulkActivitiesBody tells activities of many shipments at once.
@@ -250,7 +278,7 @@ func (a *API) beginActivities(c *call, raw []byte, at string) pending[Activities
 	if err := item.check(at); err != nil {
 		return refused[ActivitiesAnswer](err)
 	}
-	return begin(a, c, c.unit(item.commands()...), as(statusOK, activitiesAnswer))
+	return begin(a, c, c.unit(item.commands()...), as(statusOK, item.answer()))
 }
 
 // EntryView is an entry as the API shows it.
