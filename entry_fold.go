@@ -210,9 +210,6 @@ func (f *entryFold) apply(a *Activity) {
 	case r.Restores && f.withdrawn:
 		f.withdrawn, f.releases = false, f.before
 	}
-	if !f.withdrawn {
-		f.before = slices.Clone(f.releases)
-	}
 	if r.Releases {
 		f.withdrawn = false
 		f.releases = append(f.releases, Release{
@@ -222,6 +219,9 @@ func (f *entryFold) apply(a *Activity) {
 	}
 	if a.IsHold {
 		f.hold(a)
+	}
+	if !f.withdrawn {
+		f.before = slices.Clone(f.releases)
 	}
 }
 

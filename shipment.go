@@ -407,7 +407,7 @@ func (s *Shipment) derive(env *Env, at time.Time) []Draft {
 	switch {
 	case m.phases[phaseDone] > 0 && m.phases[phaseBefore]+m.phases[phaseUnderway] == 0:
 		next.Status = ShipmentCompleted
-	case m.phases[phaseDone]+m.phases[phaseUnderway] > 0:
+	case m.phases[phaseDone]+m.phases[phaseUnderway] > 0 || m.begun:
 		next.Status = ShipmentInProgress
 	}
 	var drafts []Draft

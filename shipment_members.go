@@ -13,6 +13,8 @@ type membership struct {
 	// counted are the members that were not withdrawn; cleared are those of them
 	// that are released, short those of which a part is.
 	counted, cleared, short int
+	// begun: customs has said something of a member.
+	begun bool
 	shortages               []shortage
 }
 
@@ -80,6 +82,7 @@ func (s *Shipment) members(env *Env) *membership {
 
 func (m *membership) declaration(d *Declaration) {
 	m.phases[d.phase()]++
+	m.begun = m.begun || d.phase() > phaseBefore && slices.ContainsFunc(d.Steps, func(s Step) bool { return !s.reported() })
 	if d.Clears == ClearanceWithdrawn {
 		return
 	}
@@ -88,6 +91,7 @@ func (m *membership) declaration(d *Declaration) {
 
 func (m *membership) entry(c Clearance, holds []Hold) {
 	m.phases[entryPhase(c)]++
+	m.begun = true
 	m.add(c, holds)
 }
 
