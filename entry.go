@@ -270,7 +270,7 @@ func (e *Entry) References() []Reference {
 	if e.EntryNumber != "" {
 		refs = append(refs, Ref(RefEntryNumber, e.EntryNumber))
 	}
-	for _, number := range e.shipments() {
+	for _, number := range e.Shipments() {
 		refs = append(refs, Ref(RefShipment, strconv.FormatInt(number, 10)))
 	}
 	for _, b := range slices.Concat(e.Covers, e.Bills) {
@@ -285,10 +285,11 @@ func (e *Entry) References() []Reference {
 	return refs
 }
 
-// shipments returns the numbers of the shipments the entry covers.
-func (e *Entry) shipments() []int64 {
+// Shipments returns the numbers of the shipments the entry covers; it is never
+// nil.
+func (e *Entry) Shipments() []int64 {
 	if e.Shipment == 0 {
-		return nil
+		return []int64{}
 	}
 	return append([]int64{e.Shipment}, e.Others...)
 }
@@ -391,6 +392,10 @@ func (e *Entry) bill(b Bill) int {
 	e.Bills = append(slices.Clip(e.Bills), b)
 	return len(e.Bills)
 }
+
+// BillOf returns the bill an activity of the entry speaks of; the zero Bill for
+// all of them.
+func (e *Entry) BillOf(a *Activity) Bill { return e.billAt(a.Bill) }
 
 // billAt is the reverse of bill.
 func (e *Entry) billAt(place int) Bill {

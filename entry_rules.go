@@ -192,7 +192,7 @@ func (e *Entry) record(env *Env, c RecordActivities) ([]Draft, error) {
 		env.Outcome = OutcomeDuplicate
 		return nil, nil
 	}
-	if e.EntryNumber != known.EntryNumber || len(e.shipments()) != len(known.shipments()) {
+	if e.EntryNumber != known.EntryNumber || len(e.Shipments()) != len(known.Shipments()) {
 		drafts = append(drafts, known.learn(env)...)
 	}
 	return e.withClearance(env, drafts)
@@ -237,7 +237,7 @@ func (e *Entry) identity(env *Env, c RecordActivities) (EntryIdentity, *Shipment
 		}
 	case len(found) > 0 && identity.Shipment == 0:
 		identity.Shipment = found[0]
-	case len(found) > 0 && !slices.Contains(e.shipments(), found[0]):
+	case len(found) > 0 && !slices.Contains(e.Shipments(), found[0]):
 		// A caller may have mistyped a number. Only CBP's own message says that
 		// an entry covers another shipment too.
 		env.Warn("shipment_differs", "the entry belongs to shipment %d, not to %d", e.Shipment, found[0])
@@ -502,7 +502,7 @@ func (e *Entry) identifiedDraft(env *Env, identity EntryIdentity) Draft {
 	}
 	return Draft{Type: EventEntryIdentified, OccurredAt: at, Body: EntryIdentified{
 		Data: EntryIdentifiedData{
-			EntryID: env.Self.Number, EntryNumber: Text(e.EntryNumber), ShipmentIDs: append([]int64{}, e.shipments()...),
+			EntryID: env.Self.Number, EntryNumber: Text(e.EntryNumber), ShipmentIDs: e.Shipments(),
 			Bills: append([]Bill{}, e.Covers...), InBonds: append([]string{}, e.InBonds...),
 		},
 		Detail: identity,

@@ -38,7 +38,7 @@ func (e *Entry) follow(env *Env, ev *Event) []Command {
 	default:
 		return nil
 	}
-	for _, number := range e.shipments() {
+	for _, number := range e.Shipments() {
 		commands = append(commands, DeriveShipment{Number: number, At: ev.OccurredAt})
 	}
 	return commands
@@ -47,7 +47,7 @@ func (e *Entry) follow(env *Env, ev *Event) []Command {
 // siblings returns the other entries of the entry's shipments.
 func (e *Entry) siblings(env *Env) []Subject {
 	var siblings []Subject
-	for _, number := range e.shipments() {
+	for _, number := range e.Shipments() {
 		for _, s := range entriesOf(env, number) {
 			if s != env.Self && env.State(s).(*Entry).ContinuedBy == 0 && !slices.Contains(siblings, s) {
 				siblings = append(siblings, s)
@@ -92,8 +92,8 @@ func (e *Entry) learn(env *Env) []Draft {
 // number, that concern a shipment both have, and that e does not have.
 func (e *Entry) lacks(env *Env, other *Entry) []freshActivity {
 	var bills []string
-	for _, number := range e.shipments() {
-		if !slices.Contains(other.shipments(), number) {
+	for _, number := range e.Shipments() {
+		if !slices.Contains(other.Shipments(), number) {
 			continue
 		}
 		if s, ok := env.State(Subject{KindShipment, number}).(*Shipment); ok {

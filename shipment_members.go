@@ -14,8 +14,8 @@ type membership struct {
 	// that are released, short those of which a part is.
 	counted, cleared, short int
 	// begun: customs has said something of a member.
-	begun bool
-	shortages               []shortage
+	begun     bool
+	shortages []shortage
 }
 
 // phase is how far a declaration or an entry of a shipment has come.
