@@ -3,56 +3,70 @@ package greenlane_test
 import (
 	"slices"
 	"testing"
-	"time"
 
 	"greenlane"
 )
 
-// TestDispositions holds that the table agrees with itself: every hold has an
+// TestDispositions holds that each table agrees with itself: every hold has an
 // end or is final, and whatever a code undoes is there to be undone.
 func TestDispositions(t *testing.T) {
 	t.Parallel()
-	all := greenlane.Dispositions(greenlane.TableAMS)
-	seen := map[string]bool{}
-	for _, d := range all {
-		if seen[d.Code] {
-			t.Errorf("%s is there twice", d.Code)
-		}
-		seen[d.Code] = true
-		if len(d.Code) != 2 || d.Name == "" || d.By == "" || d.Table != greenlane.TableAMS {
-			t.Errorf("%+v is incomplete", d)
-		}
-		if found, ok := greenlane.LookupDisposition(greenlane.TableAMS, d.Code); !ok || found.Name != d.Name {
-			t.Errorf("%s is found as %+v", d.Code, found)
-		}
-		if ends := len(d.EndedBy()) > 0; d.Hold && ends == d.Final || !d.Hold && (ends || d.Final) {
-			t.Errorf("%s: hold %t, final %t, ended by %v", d.Code, d.Hold, d.Final, d.EndedBy())
-		}
-		for _, code := range d.Removes {
-			if removed, ok := greenlane.LookupDisposition(greenlane.TableAMS, code); !ok || !removed.Hold || removed.Final {
-				t.Errorf("%s removes %s, which places no hold that can be removed", d.Code, code)
-			} else if !slices.Contains(removed.EndedBy(), d.Code) {
-				t.Errorf("%s does not know that %s ends it", code, d.Code)
-			} else if removed.By != d.By {
-				t.Errorf("%s of %s is removed by %s of %s", code, removed.By, d.Code, d.By)
+	sizes := map[greenlane.CodeTable]int{
+		greenlane.TableAMS: 190, greenlane.TableSX: 6, greenlane.TableSO50: 18, greenlane.TableSO60: 36, greenlane.TableSO70: 3,
+	}
+	if tables := greenlane.CodeTables(); len(tables) != len(sizes) {
+		t.Errorf("tables %v", tables)
+	}
+	for _, table := range greenlane.CodeTables() {
+		all := greenlane.Dispositions(table)
+		seen := map[string]bool{}
+		for _, d := range all {
+			if seen[d.Code] {
+				t.Errorf("%s %s is there twice", table, d.Code)
 			}
+			seen[d.Code] = true
+			checkDisposition(t, table, d)
 		}
-		for _, code := range d.EndedBy() {
-			if end, _ := greenlane.LookupDisposition(greenlane.TableAMS, code); !slices.Contains(end.Removes, d.Code) {
-				t.Errorf("%s is said to end %s and does not", code, d.Code)
-			}
-		}
-		for _, code := range d.Revokes {
-			if revoked, ok := greenlane.LookupDisposition(greenlane.TableAMS, code); !ok || !revoked.Releases {
-				t.Errorf("%s revokes %s, which releases nothing", d.Code, code)
-			}
-		}
-		if d.Hold && d.Releases || d.Withdraws && (d.Hold || d.Releases) {
-			t.Errorf("%s both keeps and lets go", d.Code)
+		if len(all) < sizes[table] {
+			t.Errorf("%s has %d codes", table, len(all))
 		}
 	}
-	if len(all) < 190 {
-		t.Errorf("%d codes", len(all))
+}
+
+func checkDisposition(t *testing.T, table greenlane.CodeTable, d greenlane.Disposition) {
+	if len(d.Code) != 2 || d.Name == "" || d.By == "" || d.Table != table {
+		t.Errorf("%+v is incomplete", d)
+	}
+	if found, ok := greenlane.LookupDisposition(table, d.Code); !ok || found.Name != d.Name {
+		t.Errorf("%s is found as %+v", d.Code, found)
+	}
+	if ends := len(d.EndedBy()) > 0; d.Hold && ends == d.Final || !d.Hold && (ends || d.Final) {
+		t.Errorf("%s %s: hold %t, final %t, ended by %v", table, d.Code, d.Hold, d.Final, d.EndedBy())
+	}
+	for _, code := range d.Removes {
+		if code == greenlane.AnyCode {
+			continue
+		}
+		if removed, ok := greenlane.LookupDisposition(table, code); !ok || !removed.Hold || removed.Final {
+			t.Errorf("%s removes %s, which places no hold that can be removed", d.Code, code)
+		} else if !slices.Contains(removed.EndedBy(), d.Code) {
+			t.Errorf("%s does not know that %s ends it", code, d.Code)
+		} else if removed.By != d.By {
+			t.Errorf("%s of %s is removed by %s of %s", code, removed.By, d.Code, d.By)
+		}
+	}
+	for _, code := range d.EndedBy() {
+		if end, _ := greenlane.LookupDisposition(table, code); !slices.Contains(end.Removes, d.Code) && !slices.Contains(end.Removes, greenlane.AnyCode) {
+			t.Errorf("%s is said to end %s and does not", code, d.Code)
+		}
+	}
+	for _, code := range slices.Concat(d.Revokes, d.Overrules) {
+		if revoked, ok := greenlane.LookupDisposition(table, code); !ok || !revoked.Releases {
+			t.Errorf("%s revokes %s, which releases nothing", d.Code, code)
+		}
+	}
+	if d.Hold && d.Releases || d.Withdraws && (d.Hold || d.Releases) {
+		t.Errorf("%s both keeps and lets go", d.Code)
 	}
 }
 
@@ -104,30 +118,31 @@ func TestDispositionsOfNote(t *testing.T) {
 	}
 }
 
-// TestDispositionsEndTheirHolds places every hold of the table and ends it by
+// TestDispositionsEndTheirHolds places every hold of every table and ends it by
 // each code that is said to.
 func TestDispositionsEndTheirHolds(t *testing.T) {
 	t.Parallel()
-	for _, d := range greenlane.Dispositions(greenlane.TableAMS) {
-		if !d.Hold {
-			continue
-		}
-		w := newWorld(t)
-		record(w, act(0, d.Code))
-		e := entryOf(w)
-		if len(e.Holds) != 1 || e.Holds[0].By != d.By || e.Holds[0].Final != d.Final || !e.Holds[0].PlacedAt.Equal(july) {
-			t.Errorf("%s placed %+v", d.Code, e.Holds)
-			continue
-		}
-		for i, end := range d.EndedBy() {
-			day := time.Duration(2*i+1) * 24 * time.Hour
-			record(w, greenlane.NewActivity{Date: july.Add(day), Code: end})
-			if e := entryOf(w); len(e.Holds) != 0 {
-				t.Errorf("%s is open after %s: %+v", d.Code, end, e.Holds)
+	for _, table := range greenlane.CodeTables() {
+		for _, d := range greenlane.Dispositions(table) {
+			if !d.Hold {
+				continue
 			}
-			record(w, greenlane.NewActivity{Date: july.Add(day + 24*time.Hour), Code: d.Code})
-			if e := entryOf(w); e.Clears != greenlane.ClearanceHeld {
-				t.Errorf("%s placed anew: %s", d.Code, e.Clears)
+			w := newWorld(t)
+			record(w, stated(0, table, d.Code, greenlane.Bill{}))
+			e := entryOf(w)
+			if len(e.Holds) != 1 || e.Holds[0].By != d.By && table != greenlane.TableSO70 || e.Holds[0].Final != d.Final || !e.Holds[0].PlacedAt.Equal(july) {
+				t.Errorf("%s %s placed %+v", table, d.Code, e.Holds)
+				continue
+			}
+			for i, end := range d.EndedBy() {
+				record(w, stated(2*i+1, table, end, greenlane.Bill{}))
+				if e := entryOf(w); len(e.Holds) != 0 {
+					t.Errorf("%s %s is open after %s: %+v", table, d.Code, end, e.Holds)
+				}
+				record(w, stated(2*i+2, table, d.Code, greenlane.Bill{}))
+				if e := entryOf(w); e.Clears != greenlane.ClearanceHeld {
+					t.Errorf("%s %s placed anew: %s", table, d.Code, e.Clears)
+				}
 			}
 		}
 	}

@@ -38,6 +38,8 @@ const (
 	ScopeEntry       HoldScope = "entry"
 	ScopeBill        HoldScope = "bill"
 	ScopeContainer   HoldScope = "container"
+	// ScopeConveyance is all that a vessel, train or truck carries.
+	ScopeConveyance HoldScope = "conveyance"
 )
 
 // Hold is one order of an authority that goods must not move, from its placing
@@ -60,6 +62,18 @@ type Hold struct {
 	Final bool `json:"final,omitzero"`
 	// Fact is the number of the fact that placed it.
 	Fact int `json:"fact"`
+	// Bill and Containers are what it is on, empty for all of the subject. Part is
+	// the part of a review it is about, see [NewActivity].
+	Bill       string   `json:"bill,omitzero"`
+	Containers []string `json:"containers,omitzero"`
+	Part       string   `json:"part,omitzero"`
+	// Message is the public id of the message that placed it.
+	Message string `json:"message,omitzero"`
+	// RemovedAt, RemovedBy and RemovedIn tell when it ended, by what, in words,
+	// and in which message. They are zero while it is open.
+	RemovedAt time.Time `json:"removedAt,omitzero"`
+	RemovedBy string    `json:"removedBy,omitzero"`
+	RemovedIn string    `json:"removedIn,omitzero"`
 }
 
 // Authority is who placed a hold or granted a release, by its usual short
@@ -142,6 +156,9 @@ type HoldSummary struct {
 	Reason    string    `json:"reason"`
 	PlacedAt  Millis    `json:"placedAt"`
 	EndedBy   string    `json:"endedBy"`
+	// Bill and Containers are what it is on; absent for all of the subject.
+	Bill       string   `json:"bill,omitzero"`
+	Containers []string `json:"containers,omitzero"`
 }
 
 func summarize(holds []Hold) []HoldSummary {
@@ -149,7 +166,7 @@ func summarize(holds []Hold) []HoldSummary {
 	for i, h := range holds {
 		out[i] = HoldSummary{
 			HoldID: h.ID, Kind: h.Kind, Code: h.Code, Authority: h.By, Scope: h.Scope,
-			Reason: h.Reason, PlacedAt: Millis{h.PlacedAt}, EndedBy: h.EndedBy,
+			Reason: h.Reason, PlacedAt: Millis{h.PlacedAt}, EndedBy: h.EndedBy, Bill: h.Bill, Containers: h.Containers,
 		}
 	}
 	return out

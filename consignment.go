@@ -35,6 +35,17 @@ type ReferenceData struct {
 // Wire returns the reference's form on the wire.
 func (r Reference) Wire() ReferenceData { return ReferenceData{Kind: r.Kind.String(), Value: r.Value} }
 
+// Reference is the reverse of [Reference.Wire]; it reports false for a kind
+// that this version does not know, or an empty value.
+func (r ReferenceData) Reference() (Reference, bool) {
+	kind, ok := ParseReferenceKind(r.Kind)
+	if !ok {
+		return Reference{}, false
+	}
+	ref := Ref(kind, r.Value)
+	return ref, !ref.IsZero()
+}
+
 // ConsignmentMerged is the body of consignment.merged and of
 // consignment.merge_refused.
 type ConsignmentMerged = Content[ConsignmentMergedData, Nothing]

@@ -225,6 +225,12 @@ type Declaration struct {
 	InvalidatedAt time.Time `json:"invalidatedAt,omitzero"`
 	Reason        string    `json:"reason,omitzero"`
 
+	// ContinuedBy is the declaration that took over what customs said of this
+	// one: both turned out to be one. 0 otherwise.
+	ContinuedBy int64 `json:"continuedBy,omitzero"`
+	// Named are further identifiers that customs' messages named.
+	Named []ReferenceData `json:"named,omitzero"`
+
 	// Steps are the facts the status is folded from, in the order that decides.
 	Steps []Step `json:"steps,omitzero"`
 	// Received counts the steps ever recorded; it numbers them.
@@ -287,6 +293,11 @@ func (d *Declaration) References() []Reference {
 	add(RefLRN, d.LRN)
 	add(RefMRN, d.MRN)
 	add(RefUCR, d.Content.CommercialReference)
+	for _, r := range d.Named {
+		if ref, ok := r.Reference(); ok && !slices.Contains(refs, ref) {
+			refs = append(refs, ref)
+		}
+	}
 	if d.Shipment != 0 {
 		add(RefShipment, strconv.FormatInt(d.Shipment, 10))
 	}
@@ -359,6 +370,22 @@ type (
 		IssuedAt      Millis        `json:"issuedAt"`
 		MessageID     Text          `json:"messageId"`
 	}
+	// DeclarationMergedData is what declaration.merged publishes: customs' messages
+	// that were recorded at another declaration belong to this one.
+	DeclarationMergedData struct {
+		DeclarationID int64      `json:"declarationId"`
+		LRN           Text       `json:"lrn"`
+		MRN           Text       `json:"mrn"`
+		From          SubjectRef `json:"from"`
+		Responses     []string   `json:"responses"`
+	}
+	// DeclarationContinuedData is what declaration.continued publishes.
+	DeclarationContinuedData struct {
+		DeclarationID int64      `json:"declarationId"`
+		LRN           Text       `json:"lrn"`
+		MRN           Text       `json:"mrn"`
+		ContinuedBy   SubjectRef `json:"continuedBy"`
+	}
 	// OutboundData is what declaration.outbound_message publishes.
 	OutboundData struct {
 		DeclarationID int64           `json:"declarationId"`
@@ -403,8 +430,19 @@ type (
 		Response Response `json:"response"`
 		// On is the time its consequences are dated to.
 		On time.Time `json:"on"`
+		// Supersedes is the id of the response that it reads anew, empty for one
+		// that is recorded for the first time.
+		Supersedes string `json:"supersedes,omitzero"`
 		// Message is the public id of the message it came in.
 		Message string `json:"message,omitzero"`
+	}
+	// DeclarationMergedDetail is the detail of declaration.merged.
+	DeclarationMergedDetail struct {
+		Steps    []Step          `json:"steps"`
+		LRN      string          `json:"lrn,omitzero"`
+		MRN      string          `json:"mrn,omitzero"`
+		Shipment int64           `json:"shipment,omitzero"`
+		Named    []ReferenceData `json:"named,omitzero"`
 	}
 	// DeclarationErrorDetail is the detail of declaration.error.
 	DeclarationErrorDetail struct {
@@ -429,6 +467,8 @@ type (
 	DeclarationInvalidated   = Content[DeclarationInvalidatedData, Nothing]
 	DeclarationFailed        = Content[DeclarationErrorData, DeclarationErrorDetail]
 	CustomsResponse          = Content[CustomsResponseData, CustomsResponseDetail]
+	DeclarationMerged        = Content[DeclarationMergedData, DeclarationMergedDetail]
+	DeclarationContinued     = Content[DeclarationContinuedData, Nothing]
 	OutboundMessage          = Content[OutboundData, OutboundDetail]
 	OutboundAcknowledged     = Content[OutboundAcknowledgedData, Nothing]
 )
@@ -442,6 +482,8 @@ const (
 	EventDeclarationInvalidated EventType = "declaration.invalidated"
 	EventDeclarationError       EventType = "declaration.error"
 	EventCustomsResponse        EventType = "declaration.customs_response"
+	EventDeclarationMerged      EventType = "declaration.merged"
+	EventDeclarationContinued   EventType = "declaration.continued"
 	EventOutboundMessage        EventType = "declaration.outbound_message"
 	EventOutboundAcknowledged   EventType = "declaration.outbound_acknowledged"
 	EventClearanceChanged       EventType = "clearance.status_changed"

@@ -28,7 +28,10 @@ type folder struct {
 	// before is the passage a detention interrupted, to return to when lifted.
 	before   passage
 	holds    []Hold
+	ended    []Hold
 	released bool
+	// partial: only a part of the goods is released.
+	partial  bool
 	finalTax bool
 	// granted: the last decision on a request was a yes.
 	granted bool
@@ -83,7 +86,7 @@ func (f *folder) set(status DeclarationStatus, s *Step) {
 		// It takes an earlier release back, and decides what was held for a
 		// decision.
 		f.released = false
-		f.endHolds(func(h Hold) bool { return holdRules[h.Kind].release })
+		f.endHolds(s, func(h Hold) bool { return holdRules[h.Kind].release })
 	case StatusInvalid, StatusBlocked, StatusCanceled:
 		f.released = false
 	}
@@ -107,7 +110,7 @@ func (f *folder) report(s *Step) {
 	case StatusControl:
 		f.place(s, HoldControl)
 	case StatusAcknowledged:
-		f.endHolds(func(h Hold) bool { return h.Kind == HoldControl && h.By == "" })
+		f.endHolds(s, func(h Hold) bool { return h.Kind == HoldControl && h.By == "" })
 	case StatusFinalTaxNotice:
 		f.finalTax = true
 	case StatusInvalid:
@@ -137,6 +140,10 @@ func (f *folder) respond(s *Step) {
 		f.reject(s)
 	case e.Invalidation || e.Status == StatusCanceled:
 		f.invalidate(s)
+	case e.Partial:
+		// The rest still waits for a release, and is what holds are on.
+		f.partial = true
+		f.set(StatusReleased, s)
 	case e.Release || e.Status == StatusReleased:
 		f.release(s)
 	case e.FinalTax || e.Status == StatusFinalTaxNotice:
@@ -209,9 +216,9 @@ func (f *folder) end(status DeclarationStatus, s *Step) {
 
 // release lets the goods go and ends every hold that a release ends.
 func (f *folder) release(s *Step) {
-	f.endHolds(func(h Hold) bool { return holdRules[h.Kind].release })
+	f.endHolds(s, func(h Hold) bool { return holdRules[h.Kind].release })
 	again := f.released
-	f.released = true
+	f.released, f.partial = true, false
 	if f.clearedAt.IsZero() {
 		f.clearedAt = s.On
 	}
@@ -262,7 +269,7 @@ func (f *folder) place(s *Step, kind HoldKind) {
 	f.holds = append(f.holds, Hold{
 		ID: fmt.Sprintf("%s-%d", kind, s.Seq), Kind: kind, Code: s.Type, By: s.By, Scope: ScopeDeclaration,
 		Reason: s.Text, PlacedAt: s.On, EndedBy: rule.endWords(), Final: !rule.release && !rule.removal,
-		Fact: s.Seq,
+		Fact: s.Seq, Message: s.Message,
 	})
 }
 
@@ -270,7 +277,7 @@ func (f *folder) place(s *Step, kind HoldKind) {
 // interrupted.
 func (f *folder) lift(kind HoldKind, s *Step) {
 	n := len(f.holds)
-	f.endHolds(func(h Hold) bool { return h.Kind == kind && h.By == s.By })
+	f.endHolds(s, func(h Hold) bool { return h.Kind == kind && h.By == s.By })
 	if len(f.holds) == n || slices.ContainsFunc(f.holds, func(h Hold) bool { return holdRules[h.Kind].removal }) {
 		return
 	}
@@ -284,8 +291,17 @@ func (f *folder) lift(kind HoldKind, s *Step) {
 	f.settle(s)
 }
 
-func (f *folder) endHolds(ends func(Hold) bool) {
-	f.holds = slices.DeleteFunc(slices.Clone(f.holds), ends)
+func (f *folder) endHolds(s *Step, ends func(Hold) bool) {
+	var open []Hold
+	for _, h := range f.holds {
+		if !ends(h) {
+			open = append(open, h)
+			continue
+		}
+		h.RemovedAt, h.RemovedBy, h.RemovedIn = s.On, orElse(s.Type, string(s.Reported)), s.Message
+		f.ended = append(f.ended, h)
+	}
+	f.holds = open
 }
 
 // standing is the folder's view on whether the goods may move.
@@ -302,8 +318,19 @@ func (f *folder) standing() standing {
 		if st.withdrawn {
 			st.note = "customs invalidated the declaration"
 		}
+	case StatusReleased:
+		if f.partial {
+			st.note = "partial_release: only a part of the goods is released"
+		}
 	}
 	return st
+}
+
+// HoldHistory returns every hold the declaration had: those that ended, in the
+// order in which they did, then those that are open.
+func (d *Declaration) HoldHistory() []Hold {
+	f := d.fold()
+	return append(f.ended, f.holds...)
 }
 
 // refold returns d with everything that follows from its steps.
@@ -315,6 +342,9 @@ func (d *Declaration) refold() *Declaration {
 	d.Holds = f.holds
 	d.Clears, d.ClearsSince, d.ClearsWhy = f.clears, f.clearsSince, f.standing().words()
 	d.ClearedAt, d.CompletedAt, d.InvalidatedAt, d.Reason = f.clearedAt, f.completedAt, f.invalidatedAt, f.reason
+	if d.ContinuedBy != 0 {
+		d.Holds, d.Clears, d.ClearsWhy = nil, "", fmt.Sprintf("continued by declaration %d", d.ContinuedBy)
+	}
 	return d
 }
 

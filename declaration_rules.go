@@ -56,14 +56,6 @@ type ReportStatus struct {
 	Error *Problem
 }
 
-// RecordResponse tells what an authority said.
-type RecordResponse struct {
-	Response Response
-	// Create makes the declaration when the hub does not know it: it may be
-	// watching what another system filed.
-	Create bool
-}
-
 // Target implements [Command].
 func (c CreateDeclaration) Target(Neighbours) (Target, error) {
 	t := Target{Kind: KindDeclaration, Create: true}
@@ -92,55 +84,19 @@ func declarationTarget(number int64) (Target, error) {
 	return Target{Kind: KindDeclaration, Number: number}, nil
 }
 
-// Target implements [Command]. The MRN decides; an LRN alone may have been used
-// again, so a declaration that already has another MRN is not meant.
-func (c RecordResponse) Target(n Neighbours) (Target, error) {
-	t := Target{Kind: KindDeclaration, Create: c.Create}
-	r := c.Response
-	r.MRN = Ref(RefMRN, r.MRN).Value
-	if r.MRN != "" {
-		if s, ok := newest(n, Ref(RefMRN, r.MRN), nil); ok {
-			t.Number = s.Number
-			return t, nil
-		}
-		t.By = append(t.By, Ref(RefMRN, r.MRN))
-	}
-	if r.LRN != "" {
-		fits := func(d *Declaration) bool { return d.MRN == "" || r.MRN == "" || d.MRN == r.MRN }
-		if s, ok := newest(n, Ref(RefLRN, r.LRN), fits); ok {
-			t.Number = s.Number
-			return t, nil
-		}
-		if r.MRN == "" {
-			t.By = append(t.By, Ref(RefLRN, r.LRN))
-		}
-	}
-	return t, nil
-}
-
-// newest finds the youngest declaration with the reference that fits.
-func newest(n Neighbours, ref Reference, fits func(*Declaration) bool) (Subject, bool) {
-	for _, s := range slices.Backward(n.Find(ref)) {
-		if s.Kind != KindDeclaration {
-			continue
-		}
-		if d, ok := n.State(s).(*Declaration); ok && (fits == nil || fits(d)) {
-			return s, true
-		}
-	}
-	return Subject{}, false
-}
-
 // Decide implements [State].
 func (d *Declaration) Decide(env *Env, c Command) ([]Draft, error) {
 	switch c := c.(type) {
 	case CreateDeclaration:
 		return d.create(env, c)
 	case RecordResponse:
-		return d.record(env, c.Response)
+		return d.record(env, c)
 	}
-	if d.Status == "" {
+	switch {
+	case d.Status == "":
 		return nil, notFound(KindDeclaration, strconv.FormatInt(env.Self.Number, 10))
+	case d.ContinuedBy != 0:
+		return nil, Errorf(Conflict, "declaration_continued", "declaration %d turned out to be declaration %d", env.Self.Number, d.ContinuedBy)
 	}
 	switch c := c.(type) {
 	case UpdateDeclaration:
@@ -153,6 +109,8 @@ func (d *Declaration) Decide(env *Env, c Command) ([]Draft, error) {
 		return d.acknowledge(env, c)
 	case ReportStatus:
 		return d.reported(env, c)
+	case ContinueDeclaration:
+		return d.continueAs(env, c), nil
 	}
 	return nil, refuse(env, c)
 }
@@ -444,129 +402,6 @@ func mrnFree(env *Env, mrn string) error {
 	return nil
 }
 
-// record takes in an authority's response. It is never refused: what the
-// authority said is a fact.
-func (d *Declaration) record(env *Env, r Response) ([]Draft, error) {
-	r.LRN, r.MRN = Ref(RefLRN, r.LRN).Value, Ref(RefMRN, r.MRN).Value
-	if r.IssuedAt = Micro(r.IssuedAt); !plausible(r.IssuedAt) {
-		if r.IssuedAt = env.ReceivedAt; r.IssuedAt.IsZero() {
-			r.IssuedAt = env.Now
-		}
-		env.Warn("no_issue_time", "the response does not say when it was issued; taken as issued on receipt")
-	}
-	if slices.ContainsFunc(d.Steps, func(s Step) bool { return !s.reported() && s.Response == r.ID }) {
-		env.Outcome = OutcomeDuplicate
-		return nil, nil
-	}
-	var drafts []Draft
-	base := d
-	if d.Status == "" {
-		body := d.created(env, r.LRN, r.IssuedAt)
-		body.Detail = DeclarationCreatedDetail{MRN: r.MRN}
-		drafts = append(drafts, Draft{Type: EventDeclarationCreated, OccurredAt: r.IssuedAt, Body: body})
-		base = &Declaration{LRN: r.LRN, MRN: r.MRN, CreatedAt: r.IssuedAt, Status: StatusNew, Clears: ClearancePending}
-	}
-	if base.MRN != "" && r.MRN != "" && base.MRN != r.MRN {
-		env.Warn("mrn_differs", "the response names the MRN %s, the declaration has %s", r.MRN, base.MRN)
-	}
-	late := base.isLate(r.IssuedAt)
-	if late {
-		env.Outcome = OutcomeLate
-	}
-	told := base.learn(r)
-	next := told.withStep(responseStep(told, env.MessageID, r, r.IssuedAt))
-	drafts = append(drafts, base.responseDraft(env, r, late))
-	if r.Effect.Rejection {
-		drafts = append(drafts, told.failure(env, r.ErrorType, rejectionErrors(r), r.IssuedAt, late))
-	}
-	passed := told.passed(next, late)
-	told.warnUnexpected(env, passed, late)
-	drafts = append(drafts, told.moved(env, next, passed, late)...)
-	drafts = append(drafts, base.clearanceDraft(env, next, r.IssuedAt, late)...)
-	return append(drafts, base.revisions(env, next, passed, r)...), nil
-}
-
-// learn returns d with the identifiers the response brings, and the type that
-// follows from an exit or a write-off.
-func (d *Declaration) learn(r Response) *Declaration {
-	next := *d
-	if next.LRN == "" {
-		next.LRN = r.LRN
-	}
-	if next.MRN == "" {
-		next.MRN = r.MRN
-	}
-	return &next
-}
-
-func responseStep(d *Declaration, message string, r Response, on time.Time) Step {
-	return Step{
-		At: on, Seq: d.Received + 1, On: on, Response: r.ID, Message: message, Type: r.MessageType,
-		By: r.Authority, Effect: r.Effect, Text: r.Text,
-	}
-}
-
-func (d *Declaration) responseDraft(env *Env, r Response, late bool) Draft {
-	told := d.learn(r)
-	return Draft{Type: EventCustomsResponse, OccurredAt: r.IssuedAt, Late: late, Body: CustomsResponse{
-		Data: CustomsResponseData{
-			DeclarationID: env.Self.Number, LRN: Text(told.LRN), MRN: Text(told.MRN), Format: r.Format,
-			MessageType: r.MessageType, FunctionCode: Text(r.FunctionCode), Authority: r.Authority,
-			IsHold: r.Effect.Hold != "", IsRelease: r.Effect.Release, IssuedAt: Millis{r.IssuedAt},
-			MessageID: Text(env.MessageID),
-		},
-		Detail: CustomsResponseDetail{Response: r, On: r.IssuedAt, Message: env.MessageID},
-	}}
-}
-
-func rejectionErrors(r Response) []CustomsError {
-	if len(r.Errors) > 0 {
-		return r.Errors
-	}
-	return []CustomsError{{Text: orElse(r.Text, r.MessageType+" without a reason")}}
-}
-
-// warnUnexpected flags what the table of transitions would not have let a
-// caller do. A declaration we only watch starts anywhere.
-func (d *Declaration) warnUnexpected(env *Env, passed []passage, late bool) {
-	from := d.Status
-	for _, p := range passed {
-		watched := !d.Ours && from == StatusNew
-		if !late && !watched && !slices.Contains(declarationTransitions[from], p.status) {
-			env.Warn("unexpected_transition", "from %s to %s", from, p.status)
-		}
-		from = p.status
-	}
-}
-
-// revisions drafts an event for each value that was published when the
-// declaration ended and that a late response changed.
-func (d *Declaration) revisions(env *Env, next *Declaration, passed []passage, r Response) []Draft {
-	republished := func(status DeclarationStatus) bool {
-		return slices.ContainsFunc(passed, func(p passage) bool { return p.status == status })
-	}
-	var drafts []Draft
-	add := func(field, from, to string) {
-		if from == to {
-			return
-		}
-		cause := strings.TrimSpace(r.MessageType + " " + r.ID)
-		drafts = append(drafts, Draft{
-			Type: EventHistoryRevised, OccurredAt: r.IssuedAt, Late: true,
-			Body: revised(env.Self, field, from, to, cause),
-		})
-	}
-	if d.Status == StatusCompleted && !republished(StatusCompleted) {
-		add("customsClearedAt", formatOrEmpty(d.ClearedAt), formatOrEmpty(next.ClearedAt))
-		add("completedAt", formatOrEmpty(d.CompletedAt), formatOrEmpty(next.CompletedAt))
-	}
-	if d.Status == StatusInvalid && d.Ended && !republished(StatusInvalid) {
-		add("invalidatedAt", formatOrEmpty(d.InvalidatedAt), formatOrEmpty(next.InvalidatedAt))
-		add("reason", d.Reason, next.Reason)
-	}
-	return drafts
-}
-
 func formatOrEmpty(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -586,6 +421,11 @@ func (d *Declaration) follow(env *Env, e *Event) []Command {
 	}
 	if body, ok := e.Body.(DeclarationUpdated); ok && body.Detail.Left != 0 {
 		commands = append(commands, DeriveShipment{Number: body.Detail.Left, At: e.OccurredAt})
+	}
+	if body, ok := e.Body.(DeclarationMerged); ok {
+		if number, err := strconv.ParseInt(body.Data.From.ID, 10, 64); err == nil {
+			commands = append(commands, ContinueDeclaration{Number: number, By: env.Self.Number})
+		}
 	}
 	return commands
 }
@@ -619,7 +459,15 @@ func (d *Declaration) Apply(e *Event) (State, error) {
 	case CustomsResponse:
 		r := body.Detail.Response
 		told := next.learn(r)
-		return next.settled(told.withStep(responseStep(told, body.Detail.Message, r, body.Detail.On))), nil
+		var corrects *Step
+		if i := slices.IndexFunc(d.Steps, func(s Step) bool { return body.Detail.Supersedes != "" && s.Response == body.Detail.Supersedes }); i >= 0 {
+			corrects = &d.Steps[i]
+		}
+		return next.settled(told.responded(responseStep(told, body.Detail.Message, r, body.Detail.On), corrects)), nil
+	case DeclarationMerged:
+		return next.merged(body.Detail), nil
+	case DeclarationContinued:
+		return next.continued(e, body.Data)
 	case DeclarationFailed:
 		next.Problems = append(slices.Clip(next.Problems), Problem{
 			At: e.OccurredAt, Type: body.Data.ErrorType, Message: body.Data.ErrorMessage,

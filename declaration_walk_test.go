@@ -285,6 +285,9 @@ func checkDeclarationEvents(t *rapid.T, was, is *greenlane.Declaration, fresh []
 			checkPublishedHolds(t, body.Data.OpenHolds, is.Holds)
 		}
 	}
+	if is.ContinuedBy != 0 {
+		clearance = is.Clears
+	}
 	if status != is.Status || clearance != is.Clears {
 		t.Fatalf("published status %s and clearance %s; the state is %s, %s", status, clearance, is.Status, is.Clears)
 	}
@@ -312,6 +315,12 @@ func checkPublishedHolds(t *rapid.T, published []greenlane.HoldSummary, open []g
 func checkDeclaration(t *rapid.T, d *greenlane.Declaration) {
 	fail := func(format string, args ...any) {
 		t.Fatalf("%s: %+v", fmt.Sprintf(format, args...), d)
+	}
+	if d.ContinuedBy != 0 {
+		if d.Clears != "" || len(d.Holds) > 0 {
+			fail("goes on elsewhere and still has a clearance")
+		}
+		return
 	}
 	withdrawn := d.Status == greenlane.StatusCanceled || d.Status == greenlane.StatusInvalid && d.Ended
 	want := func(c greenlane.Clearance, should bool) {

@@ -2,6 +2,7 @@ package greenlane_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -209,7 +210,7 @@ func TestEntryPayload(t *testing.T) {
 	if got := string(events[0].Data); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	if string(events[0].Detail) != `{"shipment":1}` {
+	if string(events[0].Detail) != `{"shipment":1,"notes":[{"loose":true,"ruling":{"endedBy":["1I"]}}]}` {
 		t.Errorf("detail %s", events[0].Detail)
 	}
 	region := payload(t, greenlane.EntryStatusUpdated{})
@@ -391,8 +392,8 @@ func TestEntryReplacedHold(t *testing.T) {
 	w.refold()
 }
 
-// TestEntryOfSeveral: a number finds its entry; without one the entry without a
-// number is meant, else the only one.
+// TestEntryOfSeveral: a number finds its entry. What is said without one concerns
+// every entry of the shipment.
 func TestEntryOfSeveral(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -411,9 +412,19 @@ func TestEntryOfSeveral(t *testing.T) {
 	if second == first || tell("xyz 0000001-2", act(1, "1I")) != second {
 		t.Error("the number does not find its entry")
 	}
-	third := tell("", act(2, "2H"))
-	if third == first || third == second {
-		t.Errorf("with two numbered entries, an activity without a number went to one of them")
+	tell("", act(2, "2H"))
+	for number, e := range entries(w) {
+		codes := make([]string, len(e.Activities))
+		for i, a := range e.Activities {
+			codes[i] = a.Code
+		}
+		if !slices.Contains(codes, "1M") || !slices.Contains(codes, "19") || !slices.Contains(codes, "2H") || e.Clears != greenlane.ClearanceHeld {
+			t.Errorf("entry %d has %v and is %s", number, codes, e.Clears)
+		}
+	}
+	tell("", act(3, "2I"))
+	if a, b := entries(w)[first], entries(w)[second]; len(entries(w)) != 2 || a.Clears != greenlane.ClearanceCleared || b.Clears != greenlane.ClearancePending {
+		t.Errorf("%d entries, %s and %s", len(entries(w)), a.Clears, b.Clears)
 	}
 	// The shipment named must be the entry's own.
 	w.must(greenlane.TrackShipment{Key: greenlane.ShipmentKey{Number: "OTHER"}})

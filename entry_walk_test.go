@@ -157,6 +157,8 @@ func checkEntries(t *rapid.T, w *world, before map[int64]*greenlane.Entry, fresh
 					t.Fatal("an event without activities was published")
 				}
 				told += len(body.Data.Activities)
+			case greenlane.EntryShared:
+				told += len(body.Data.Activities)
 			case greenlane.ClearanceChanged:
 				if body.Data.From != clearance || body.Data.To == clearance {
 					t.Fatalf("clearance %s was published to go from %s to %s", clearance, body.Data.From, body.Data.To)
@@ -180,7 +182,7 @@ func checkEntry(t *rapid.T, e *greenlane.Entry) {
 	}
 	distinctBy(t, "activity", e.Activities, func(a greenlane.Activity) int { return a.Seq })
 	distinctBy(t, "hold", e.Holds, func(h greenlane.Hold) string { return h.ID })
-	distinctBy(t, "hold of code", e.Holds, func(h greenlane.Hold) string { return h.Code })
+	distinctBy(t, "hold of code", e.Holds, func(h greenlane.Hold) string { return h.Code + h.Bill })
 	if len(e.Closures) == 0 {
 		want := expectedHolds(e.Activities)
 		if diff := cmp.Diff(want, e.Holds, cmp.Comparer(func(a, b greenlane.Hold) bool { return a.Code == b.Code }), cmpopts.EquateEmpty()); diff != "" {
@@ -208,7 +210,7 @@ func expectedHolds(activities []greenlane.Activity) []greenlane.Hold {
 	for i, a := range activities {
 		ends := func(later greenlane.Activity) bool {
 			d, _ := greenlane.LookupDisposition(greenlane.TableAMS, later.Code)
-			return slices.Contains(d.Removes, a.Code) || later.Lifts && later.Code == a.Code
+			return slices.Contains(d.Removes, a.Code) || later.Ruling.Lifts && later.Code == a.Code
 		}
 		known := func(h greenlane.Hold) bool { return h.Code == a.Code }
 		if a.IsHold && !slices.ContainsFunc(activities[i+1:], ends) && !slices.ContainsFunc(open, known) {

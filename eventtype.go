@@ -117,6 +117,31 @@ var eventTypes = []EventTypeInfo{
 			}},
 			Since: Millis{exampleTime(9)}, Reason: "held by 1H CBP hold, port of discharge",
 		}}),
+	describe(EventEntryIdentified, KindEntry, SeedNone,
+		"CBP named the entry, its shipments or its bills, without anything new of its clearance.",
+		EntryIdentified{Data: EntryIdentifiedData{
+			EntryID: 16, EntryNumber: "ABC12345676", ShipmentIDs: []int64{15},
+			Bills: []Bill{{Master: "MEDU1234567", Quantity: "60", Manifested: "100", At: exampleTime(9)}}, InBonds: []string{},
+		}}),
+	describe(EventEntryShared, KindEntry, SeedNone,
+		"What CBP said of a bill without naming an entry was recorded at another entry of that bill.",
+		EntryShared{Data: EntrySharedData{
+			EntryID: 17, From: Subject{KindEntry, 16}.Wire(), Activities: []EntryActivity{{
+				Date: Millis{exampleTime(0)}, Message: "CBP hold, port of discharge", IsHold: true, Code: "1H",
+			}},
+		}}),
+	describe(EventEntryContinued, KindEntry, SeedNone,
+		"What was recorded of a bill before its entry was known goes on at that entry.",
+		EntryContinued{Data: EntryContinuedData{
+			EntryID: 16, ContinuedBy: Subject{KindEntry, 17}.Wire(), EntryNumber: "ABC12345676",
+		}}),
+	describe(EventEntryRetracted, KindEntry, SeedNone,
+		"A message that was read again turned out not to say what was recorded from it.",
+		EntryRetracted{Data: EntryRetractedData{
+			EntryID: 16, MessageID: "msg_01K7XJ0000000000000000000A", Activities: []EntryActivity{{
+				Date: Millis{exampleTime(0)}, Message: "CBP hold, port of discharge", IsHold: true, Code: "1H",
+			}},
+		}}),
 	describe(EventEntryHoldClosed, KindEntry, SeedNone,
 		"An operator closed a hold of an entry with a reason.",
 		EntryHoldClosed{Data: HoldClosedData{
@@ -139,6 +164,17 @@ var eventTypes = []EventTypeInfo{
 			DeclarationID: 1024, LRN: "LRN-IMPORT-9988A", MRN: "26NL00085012345678", Format: FormatWCODMS,
 			MessageType: "DMSACC", FunctionCode: "01", Authority: "HMRC", IssuedAt: Millis{exampleTime(13)},
 			MessageID: "msg_01K7XJ0000000000000000000A",
+		}}),
+	describe(EventDeclarationMerged, KindDeclaration, SeedNone,
+		"Customs' messages that were recorded at another declaration turned out to belong to this one.",
+		DeclarationMerged{Data: DeclarationMergedData{
+			DeclarationID: 1024, LRN: "LRN-IMPORT-9988A", MRN: "26NL00085012345678", From: Subject{KindDeclaration, 1025}.Wire(),
+			Responses: []string{"5f0d1c2b3a49"},
+		}}),
+	describe(EventDeclarationContinued, KindDeclaration, SeedNone,
+		"A declaration turned out to be another one, which goes on for both.",
+		DeclarationContinued{Data: DeclarationContinuedData{
+			DeclarationID: 1025, LRN: "LRN-IMPORT-9988A", MRN: "26NL00085012345678", ContinuedBy: Subject{KindDeclaration, 1024}.Wire(),
 		}}),
 	describe(EventOutboundMessage, KindDeclaration, SeedNone,
 		"A message for customs was handed to the account's gateway.",

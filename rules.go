@@ -117,6 +117,19 @@ func NewState(kind SubjectKind) State {
 	return nil
 }
 
+// Continuation returns the subject that goes on in place of one, because both
+// turned out to be the same thing; it reports false for one that goes on itself.
+func Continuation(kind SubjectKind, s State) (Subject, bool) {
+	var by int64
+	switch s := s.(type) {
+	case *Declaration:
+		by = s.ContinuedBy
+	case *Entry:
+		by = s.ContinuedBy
+	}
+	return Subject{Kind: kind, Number: by}, by != 0
+}
+
 // EncodeState returns the stored form of a state: JSON with a fixed field
 // order, so that equal states have equal bytes.
 func EncodeState(s State) ([]byte, error) { return json.Marshal(s) }

@@ -400,91 +400,25 @@ func (s *Shipment) updatedDraft(env *Env, at time.Time) Draft {
 	}}
 }
 
-// phase is how far a declaration or an entry of a shipment has come.
-type phase int
-
-const (
-	phaseBefore phase = iota
-	phaseUnderway
-	phaseDone
-	phaseVoid
-)
-
-func (d *Declaration) phase() phase {
-	switch {
-	case d.Clears == ClearanceWithdrawn:
-		return phaseVoid
-	case d.Status == StatusCompleted:
-		return phaseDone
-	case d.Status.progress() > StatusReadyToDeclare.progress():
-		return phaseUnderway
-	}
-	return phaseBefore
-}
-
-func (e *Entry) phase() phase {
-	switch e.Clears {
-	case ClearanceWithdrawn:
-		return phaseVoid
-	case ClearanceCleared:
-		return phaseDone
-	}
-	return phaseUnderway
-}
-
 // derive drafts what changes at the shipment because its members changed.
 func (s *Shipment) derive(env *Env, at time.Time) []Draft {
-	var phases [4]int
-	var st standing
-	member := Ref(RefShipment, strconv.FormatInt(env.Self.Number, 10))
-	var cleared, counted int
-	for _, subject := range env.Find(member) {
-		var clearance Clearance
-		var holds []Hold
-		switch m := env.State(subject).(type) {
-		case *Declaration:
-			if m.Shipment != env.Self.Number {
-				// It was moved to another shipment; references are never forgotten.
-				continue
-			}
-			phases[m.phase()]++
-			if clearance = m.Clears; clearance != ClearanceWithdrawn {
-				holds = m.Holds
-			}
-		case *Entry:
-			phases[m.phase()]++
-			clearance, holds = m.Clears, m.Holds
-		default:
-			continue
-		}
-		st.holds = append(st.holds, holds...)
-		if clearance != ClearanceWithdrawn {
-			counted++
-		}
-		if clearance == ClearanceCleared {
-			cleared++
-		}
-		st.refused = st.refused || clearance == ClearanceRefused
-	}
-	st.released = counted > 0 && cleared == counted
-	st.withdrawn = counted == 0 && phases[phaseVoid] > 0
-
+	m := s.members(env)
 	next := *s
 	switch {
-	case phases[phaseDone] > 0 && phases[phaseBefore]+phases[phaseUnderway] == 0:
+	case m.phases[phaseDone] > 0 && m.phases[phaseBefore]+m.phases[phaseUnderway] == 0:
 		next.Status = ShipmentCompleted
-	case phases[phaseDone]+phases[phaseUnderway] > 0:
+	case m.phases[phaseDone]+m.phases[phaseUnderway] > 0 || m.begun:
 		next.Status = ShipmentInProgress
 	}
 	var drafts []Draft
 	if next.Status != s.Status {
 		drafts = append(drafts, next.updatedDraft(env, at))
 	}
-	if to := st.clearance(); to != s.Clears {
+	if to := m.clearance(); to != s.Clears {
 		drafts = append(drafts, Draft{Type: EventShipmentClearance, OccurredAt: at, Body: ClearanceChanged{
 			Data: ClearanceChangedData{
-				Subject: env.Self.Wire(), From: s.Clears, To: to, OpenHolds: summarize(st.holds),
-				Since: Millis{at}, Reason: st.words(),
+				Subject: env.Self.Wire(), From: s.Clears, To: to, OpenHolds: summarize(m.holds),
+				Since: Millis{at}, Reason: m.words(),
 			}}})
 	}
 	return drafts
@@ -493,7 +427,7 @@ func (s *Shipment) derive(env *Env, at time.Time) []Draft {
 // shipmentMatters reports whether an event of a member can change its shipment.
 func shipmentMatters(t EventType) bool {
 	switch t {
-	case EventDeclarationCreated, EventDeclarationUpdated, EventDeclarationStatus, EventEntryStatus,
+	case EventDeclarationCreated, EventDeclarationUpdated, EventDeclarationStatus, EventDeclarationContinued,
 		EventClearanceChanged:
 		return true
 	}

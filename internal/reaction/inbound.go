@@ -259,8 +259,11 @@ func decided(result *greenlane.MessageResult, d *hub.Decision) {
 	}
 	subject := d.Subject.Wire()
 	result.Subject = &subject
-	if declaration, ok := d.State.(*greenlane.Declaration); ok {
-		result.Status = string(declaration.Status)
+	switch state := d.State.(type) {
+	case *greenlane.Declaration:
+		result.Status = string(state.Status)
+	case *greenlane.Entry:
+		result.Status = string(state.Clears)
 	}
 }
 

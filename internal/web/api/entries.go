@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-json-experiment/json"
@@ -281,94 +280,6 @@ func (a *API) beginActivities(c *call, raw []byte, at string) pending[Activities
 	return begin(a, c, c.unit(item.commands()...), as(statusOK, item.answer()))
 }
 
-// EntryView is an entry as the API shows it.
-type EntryView struct {
-	EntryID     int64               `json:"entryId"`
-	EntryNumber *string             `json:"entryNumber"`
-	ShipmentID  int64               `json:"shipmentId"`
-	Clearance   greenlane.Clearance `json:"clearance" enum:"pending,held,cleared,refused,withdrawn"`
-	Since       time.Time           `json:"since" doc:"When the present clearance began in the world."`
-	Reason      string              `json:"reason" doc:"Why, in words."`
-	OpenHolds   []HoldView          `json:"openHolds"`
-	Releases    []ReleaseView       `json:"releases"`
-	Activities  []EntryActivityView `json:"activities" doc:"All activities, in the order that decides."`
-	Closed      []greenlane.Closure `json:"closedHolds" doc:"Holds an operator closed."`
-}
-
-// HoldView is an open hold with what ends it.
-type HoldView struct {
-	HoldID    string              `json:"holdId"`
-	Kind      greenlane.HoldKind  `json:"kind"`
-	Code      string              `json:"code"`
-	Authority greenlane.Authority `json:"authority"`
-	Scope     greenlane.HoldScope `json:"scope"`
-	Reason    string              `json:"reason"`
-	PlacedAt  time.Time           `json:"placedAt"`
-	EndedBy   string              `json:"endedBy" doc:"What will end it, in words."`
-	Final     bool                `json:"final" doc:"Nothing the authority sends ends it; an operator may close it."`
-}
-
-// ReleaseView is a release that stands.
-type ReleaseView struct {
-	Code      string              `json:"code"`
-	Name      string              `json:"name"`
-	Authority greenlane.Authority `json:"authority"`
-	At        time.Time           `json:"at"`
-}
-
-// EntryActivityView is an activity of an entry.
-type EntryActivityView struct {
-	Date          time.Time `json:"date"`
-	Message       string    `json:"message"`
-	ReleaseDate   time.Time `json:"releaseDate,omitzero"`
-	ReleaseOrigin string    `json:"releaseOrigin,omitempty"`
-	Quantity      string    `json:"quantity,omitempty"`
-	IsHold        bool      `json:"isHold"`
-	Code          string    `json:"code"`
-}
-
-func holdViews(holds []greenlane.Hold) []HoldView {
-	out := make([]HoldView, len(holds))
-	for i, h := range holds {
-		out[i] = HoldView{HoldID: h.ID, Kind: h.Kind, Code: h.Code, Authority: h.By, Scope: h.Scope, Reason: h.Reason,
-			PlacedAt: h.PlacedAt, EndedBy: h.EndedBy, Final: h.Final}
-	}
-	return out
-}
-
-func entryView(number int64, e *greenlane.Entry) EntryView {
-	v := EntryView{
-		EntryID: number, EntryNumber: orNull(e.EntryNumber), ShipmentID: e.Shipment, Clearance: e.Clears,
-		Since: e.ClearsSince, Reason: e.ClearsWhy, OpenHolds: holdViews(e.Holds),
-		Releases: make([]ReleaseView, len(e.Releases)), Activities: make([]EntryActivityView, len(e.Activities)),
-		Closed: e.Closures,
-	}
-	for i, r := range e.Releases {
-		v.Releases[i] = ReleaseView{r.Code, r.Name, r.By, r.At}
-	}
-	for i, x := range e.Activities {
-		v.Activities[i] = EntryActivityView{x.Date, x.Message, x.ReleaseDate, x.ReleaseOrigin, x.Quantity, x.IsHold, x.Code}
-	}
-	return v
-}
-
-func (EntryView) columns() []string {
-	return []string{"entryId", "entryNumber", "shipmentId", "clearance", "since", "reason", "openHolds", "activities"}
-}
-
-func (v EntryView) values() []string {
-	holds := make([]string, len(v.OpenHolds))
-	for i, h := range v.OpenHolds {
-		holds[i] = h.Code
-	}
-	entry := ""
-	if v.EntryNumber != nil {
-		entry = *v.EntryNumber
-	}
-	return []string{strconv.FormatInt(v.EntryID, 10), entry, strconv.FormatInt(v.ShipmentID, 10), string(v.Clearance),
-		stamp(v.Since), v.Reason, strings.Join(holds, " "), strconv.Itoa(len(v.Activities))}
-}
-
 // orNull is null on the wire for the empty text.
 func orNull(s string) *string {
 	if s == "" {
@@ -406,14 +317,14 @@ type entryInput struct {
 	ID string `path:"id" doc:"The entry's number, or its entry number with CBP."`
 }
 
-type entryOutput struct{ Body EntryView }
+type entryOutput struct{ Body EntryDetail }
 
 func (a *API) getEntry(ctx context.Context, in *entryInput) (*entryOutput, error) {
 	s, state, err := a.find(ctx, greenlane.KindEntry, in.ID, in.Known, greenlane.RefEntryNumber)
 	if err != nil {
 		return nil, err
 	}
-	return &entryOutput{Body: entryView(s.Number, state.(*greenlane.Entry))}, nil
+	return &entryOutput{Body: entryDetail(s.Number, state.(*greenlane.Entry))}, nil
 }
 
 type closeHoldInput struct {
@@ -458,6 +369,7 @@ func (a *API) entryRoutes() {
 	register(a, operation{method: "GET", path: "/v1/entries", id: "list-entries", tag: tag, summary: "List entries",
 		more: "Newest first. As `text/csv` by `Accept`.", role: greenlane.RoleRead}, a.listEntries)
 	register(a, operation{method: "GET", path: "/v1/entries/{id}", id: "get-entry", tag: tag, summary: "Get an entry",
+		more: "With the history of its holds, and what happened in words.",
 		role: greenlane.RoleRead, errors: []int{404}}, a.getEntry)
 	register(a, operation{method: "POST", path: "/v1/entries/{id}/holds/{holdId}/close", id: "close-hold", tag: tag,
 		summary: "Close a hold by hand", role: greenlane.RoleOperator, raw: true, errors: []int{404}}, a.closeHold)

@@ -18,7 +18,8 @@ type found struct {
 }
 
 // find returns a subject of the key's account by its number or, where a kind
-// of reference is given, by that; as it was known at a time if asked for.
+// of reference is given, by that; as it was known at a time if asked for. For
+// one that turned out to be another, that other one is found.
 func (a *API) find(ctx context.Context, kind greenlane.SubjectKind, id string, known Known, by greenlane.ReferenceKind) (greenlane.Subject, greenlane.State, error) {
 	missing := greenlane.Errorf(greenlane.NotFound, "not_found", "there is no %s %s in this account", kind, id)
 	account := web.PrincipalOf(ctx).Key.Account
@@ -43,7 +44,13 @@ func (a *API) find(ctx context.Context, kind greenlane.SubjectKind, id string, k
 	if err == nil && state == nil {
 		err = missing
 	}
-	return rows[0].Subject, state, err
+	if err != nil {
+		return rows[0].Subject, nil, err
+	}
+	if goesOn, ok := greenlane.Continuation(kind, state); ok {
+		return a.find(ctx, kind, strconv.FormatInt(goesOn.Number, 10), known, 0)
+	}
+	return rows[0].Subject, state, nil
 }
 
 func (a *API) byReference(ctx context.Context, kind greenlane.SubjectKind, ref greenlane.Reference) (*store.SubjectRow, error) {
@@ -144,6 +151,9 @@ func (a *API) keepRow(ctx context.Context, q listQuery, row *store.SubjectRow, o
 	state, err := a.stateOf(ctx, row, q.known)
 	if err != nil || state == nil {
 		return err
+	}
+	if _, elsewhere := greenlane.Continuation(q.kind, state); elsewhere {
+		return nil
 	}
 	if q.clearance != "" && state.Clearance() != q.clearance || q.keep != nil && !q.keep(state) {
 		return nil

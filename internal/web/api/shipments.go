@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -236,7 +237,7 @@ func (a *API) addMembers(ctx context.Context, shipment greenlane.Subject, known 
 	ref := greenlane.Ref(greenlane.RefShipment, strconv.FormatInt(shipment.Number, 10))
 	for _, kind := range []greenlane.SubjectKind{greenlane.KindDeclaration, greenlane.KindEntry} {
 		page, err := a.page(ctx, listQuery{kind: kind, page: Page{Limit: maxMembers}, known: known,
-			by: ref, keep: func(s greenlane.State) bool { return shipmentOf(s) == shipment.Number }})
+			by: ref, keep: func(s greenlane.State) bool { return slices.Contains(shipmentsOf(s), shipment.Number) }})
 		if err != nil {
 			return err
 		}
@@ -253,15 +254,15 @@ func (a *API) addMembers(ctx context.Context, shipment greenlane.Subject, known 
 	return nil
 }
 
-// shipmentOf returns the number of the shipment a subject belongs to now.
-func shipmentOf(s greenlane.State) int64 {
+// shipmentsOf returns the numbers of the shipments a subject belongs to now.
+func shipmentsOf(s greenlane.State) []int64 {
 	switch s := s.(type) {
 	case *greenlane.Declaration:
-		return s.Shipment
+		return []int64{s.Shipment}
 	case *greenlane.Entry:
-		return s.Shipment
+		return s.Shipments()
 	}
-	return 0
+	return nil
 }
 
 type shipmentListInput struct {

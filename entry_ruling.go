@@ -1,0 +1,191 @@
+package greenlane
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// DispositionKind names a hold or a release among all tables: the code itself
+// in the AMS table, else the table and the code, as in so60:98.
+func DispositionKind(table CodeTable, code string) HoldKind {
+	if table == "" || table == TableAMS {
+		return HoldKind(code)
+	}
+	return HoldKind(string(table) + ":" + code)
+}
+
+func dispositionKinds(table CodeTable, codes []string) []HoldKind {
+	if len(codes) == 0 {
+		return nil
+	}
+	kinds := make([]HoldKind, len(codes))
+	for i, code := range codes {
+		kinds[i] = DispositionKind(table, code)
+	}
+	return kinds
+}
+
+// ruling is what a code of the tables does, beyond placing a hold.
+func (d Disposition) ruling() Ruling {
+	r := Ruling{
+		Final: d.Final, Releases: d.Releases, Withdraws: d.Withdraws, Restores: d.Restores,
+		EndedBy: dispositionKinds(d.Table, d.endedBy), Removes: dispositionKinds(d.Table, d.Removes),
+		Revokes: dispositionKinds(d.Table, d.Revokes), Overrules: dispositionKinds(d.Table, d.Overrules),
+	}
+	if d.By != "CBP" {
+		r.By = d.By
+	}
+	return r
+}
+
+// disposition looks up what the tables say of an activity's code. Told: its text
+// is CBP's own.
+func (a *Activity) disposition(told bool) (Disposition, bool) {
+	table := a.Table
+	if table == "" {
+		table = TableAMS
+	}
+	if table == TableSO60 && a.Code == so60DateRemoved.Code && a.ReleaseOrigin == ReleaseDateRemoved {
+		return so60DateRemoved, true
+	}
+	if d, ok := LookupDisposition(table, a.Code); ok {
+		return d, true
+	}
+	if table == TableAMS && told && agencyCode.MatchString(a.Code) {
+		return agencyDisposition(a.Code, a.Message)
+	}
+	return Disposition{Table: table, Code: a.Code}, false
+}
+
+// agencyCode is the form of the partner agencies' codes, of which CBP adds more
+// as agencies join: two characters behind the last one in the table.
+var agencyCode = regexp.MustCompile(`^(G[H-Z]|[H-Z][0-9A-Z])$`)
+
+// agencyDisposition judges a partner agency's code by its text: CBP names every
+// such hold "… HOLD" and its removal "REMOVE … HOLD" or "… HOLD REMOVED". A hold
+// is named by that text, because which codes pair is not known.
+//
+// Inference, from the names of the codes in CAMIR Appendix D.
+func agencyDisposition(code, text string) (Disposition, bool) {
+	words := strings.Fields(strings.ToUpper(text))
+	isRemoval := func(w string) bool {
+		w = strings.Trim(w, ".,;:")
+		return w == "REMOVE" || w == "REMOVED" || w == "REMOVAL"
+	}
+	name := strings.Join(slices.DeleteFunc(slices.Clone(words), isRemoval), " ")
+	d := Disposition{Table: TableAMS, Code: code, Name: text, By: "PGA"}
+	switch {
+	case slices.ContainsFunc(words, isRemoval):
+		d.Removes = []string{name}
+	case slices.ContainsFunc(words, func(w string) bool { return strings.Trim(w, ".,;:") == "HOLD" }):
+		d.Hold, d.endedBy = true, []string{"REMOVE " + name}
+	default:
+		return d, false
+	}
+	return d, true
+}
+
+// judge gives a statement its meaning. A hold is placed if the code or the
+// caller says so.
+func (c RecordActivities) judge(env *Env, n NewActivity) freshActivity {
+	a := freshActivity{bill: n.Bill, Activity: Activity{
+		Date: publishedDate(n.Date), Message: n.Message, Code: strings.TrimSpace(n.Code), Quantity: n.Quantity,
+		ReleaseDate: publishedDate(n.ReleaseDate), ReleaseOrigin: n.ReleaseOrigin, At: publishedDate(n.Date),
+		ActivityFacts: ActivityFacts{
+			Table: n.Table, Sequence: n.Sequence, Containers: n.Containers, Conveyance: n.Conveyance, Part: n.Part,
+			Loose: Ref(RefEntryNumber, c.EntryNumber).IsZero(),
+		},
+	}}
+	if c.Told {
+		a.From = env.MessageID
+	}
+	if a.Table == TableAMS {
+		a.Table = ""
+	}
+	d, known := a.disposition(c.Told)
+	if a.unknown = !known; !known {
+		env.Warn("unknown_code", "code %s is passed on and changes nothing by itself", a.Code)
+	}
+	a.IsHold = d.Hold || n.IsHold != nil && *n.IsHold
+	a.Ruling = d.ruling()
+	a.Ruling.Lifts = !a.IsHold && n.IsHold != nil
+	if agency, _, ok := strings.Cut(a.Part, "/"); ok || agency != "" {
+		a.Ruling.By = Authority(agency)
+	}
+	if d.Hold && c.Told && d.Table == TableAMS && agencyCode.MatchString(a.Code) {
+		a.Ruling.Hold = HoldKind(strings.TrimPrefix(d.endedBy[0], "REMOVE "))
+	}
+	if n.ReleaseOrigin == ReleaseDateRemoved && a.Table == "" && len(a.Ruling.Revokes) == 0 {
+		a.Ruling.Revokes = dispositionKinds(TableAMS, entryReleases)
+	}
+	if n.IsHold != nil && known && *n.IsHold != d.Hold {
+		env.Warn("hold_differs", "code %s (%s) has isHold %t, the request says %t; taken as a hold",
+			a.Code, d.Name, d.Hold, *n.IsHold)
+	}
+	if a.Message == "" {
+		a.Message = d.Name
+	}
+	return a
+}
+
+// publishedDate is a date as the seed publishes it, in milliseconds: keeping no
+// more lets the log rebuild the state exactly.
+func publishedDate(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
+
+// kind is what a hold or release of the activity is called.
+func (a *Activity) kind() HoldKind {
+	if a.Ruling.Hold != "" {
+		return a.Ruling.Hold
+	}
+	return DispositionKind(a.Table, a.Code)
+}
+
+// removes reports whether the activity ends holds of a kind.
+func (a *Activity) removes(kind HoldKind) bool {
+	if a.Ruling.Lifts && kind == a.kind() {
+		return true
+	}
+	for _, r := range a.Ruling.Removes {
+		if table, any := strings.CutSuffix(string(r), AnyCode); r == kind || any && table != "" && strings.HasPrefix(string(kind), table) {
+			return true
+		}
+	}
+	return false
+}
+
+// scope says what a hold of the activity keeps from moving.
+func (a *Activity) scope() HoldScope {
+	switch {
+	case a.Conveyance || a.Table == "" && a.Code == conveyanceHold:
+		return ScopeConveyance
+	case len(a.Containers) > 0:
+		return ScopeContainer
+	case a.Table == "" || a.Table == TableSO50:
+		return ScopeBill
+	}
+	return ScopeEntry
+}
+
+// conveyanceHold is the AMS code that holds all that a conveyance carries.
+const conveyanceHold = "97"
+
+// endWords says in words what ends the hold the activity places.
+func (a *Activity) endWords() string {
+	if len(a.Ruling.EndedBy) > 0 {
+		words := make([]string, len(a.Ruling.EndedBy))
+		for i, k := range a.Ruling.EndedBy {
+			words[i] = string(k)
+			if table, code, ok := strings.Cut(words[i], ":"); ok {
+				words[i] = strings.ToUpper(table) + " " + code
+			}
+		}
+		return "code " + strings.Join(words, " or ")
+	}
+	if a.Ruling.Final {
+		return "nothing but an operator who closes it with a reason"
+	}
+	// The tables know no end for a hold that only the caller sees.
+	return "code " + a.Code + " with isHold false, or an operator who closes it with a reason"
+}
