@@ -160,6 +160,8 @@ type (
 		MessageType string        `json:"messageType"`
 		LRN         Text          `json:"lrn"`
 		MRN         Text          `json:"mrn"`
+		EntryNumber Text          `json:"entryNumber"`
+		BillNumbers []string      `json:"billNumbers"`
 	}
 	// ReactionFailedData is what reaction.failed publishes: one of the hub's own
 	// reactions gave an event up and went on with the next.

@@ -126,7 +126,9 @@ const MaxReferenceLength = 100
 func Ref(kind ReferenceKind, value string) Reference {
 	value = strings.TrimSpace(value)
 	switch kind {
-	case RefMRN, RefMasterBill, RefHouseBill, RefBooking, RefContainer, RefITN, RefInBond:
+	case RefMasterBill, RefHouseBill:
+		value = joinedBill(value)
+	case RefMRN, RefBooking, RefContainer, RefITN, RefInBond:
 		value = strings.ToUpper(strings.ReplaceAll(value, " ", ""))
 	case RefEntryNumber:
 		value = strings.ReplaceAll(strings.ReplaceAll(value, " ", ""), "-", "")
@@ -147,10 +149,24 @@ func (r Reference) String() string { return r.Kind.String() + ":" + r.Value }
 // Two carriers can issue the same digits; without the SCAC their shipments
 // would be taken for one.
 func BillNumber(scac, number string) string {
-	number = strings.ToUpper(strings.ReplaceAll(strings.TrimSpace(number), " ", ""))
+	number = joinedBill(number)
 	scac = strings.ToUpper(strings.TrimSpace(scac))
 	if strings.HasPrefix(number, scac) {
 		return number
 	}
 	return scac + number
+}
+
+// joinedBill writes a bill's number without spaces and in upper case, and an air
+// waybill, 020-12345675, without its hyphen: half of all messages leave it out.
+func joinedBill(number string) string {
+	number = strings.ToUpper(strings.ReplaceAll(strings.TrimSpace(number), " ", ""))
+	if len(number) == 12 && number[3] == '-' && allDigits(number[:3]+number[4:]) {
+		return number[:3] + number[4:]
+	}
+	return number
+}
+
+func allDigits(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r < '0' || r > '9' }) < 0
 }

@@ -25,6 +25,8 @@ func TestRef(t *testing.T) {
 		{greenlane.RefMRN, " 25gb 5lan ", "25GB5LAN"},
 		{greenlane.RefMasterBill, "medu 123-4", "MEDU123-4"},
 		{greenlane.RefHouseBill, "h 1", "H1"},
+		{greenlane.RefMasterBill, "020-1234 5675", "02012345675"},
+		{greenlane.RefMasterBill, "02A-12345675", "02A-12345675"},
 		{greenlane.RefBooking, "bk 12345", "BK12345"},
 		{greenlane.RefContainer, "csqu 305438 3", "CSQU3054383"},
 		{greenlane.RefITN, "x20260101000001", "X20260101000001"},
@@ -69,6 +71,7 @@ func TestBillNumber(t *testing.T) {
 		{"medu", " medu 1234567 ", "MEDU1234567"},
 		{"", "MEDU1234567", "MEDU1234567"},
 		{"", "", ""},
+		{"", "020-12345675", "02012345675"},
 		{"OOLU", "MEDU1234567", "OOLUMEDU1234567"},
 	}
 	for _, tt := range tests {

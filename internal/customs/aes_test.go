@@ -1,6 +1,7 @@
 package customs_test
 
 import (
+	"strings"
 	"testing"
 
 	"greenlane"
@@ -139,4 +140,133 @@ var aesBrokenFixtures = map[string]string{
 	"synthetic-cc556c-broken.xml": "line 15, column 1: not well-formed XML: unexpected EOF in CDATA section",
 	"synthetic-cc560c-broken.xml": "line 11, column 37: not well-formed XML: element <LRN> closed by </ExportOperation>",
 	"synthetic-cc599c-broken.xml": "line 10, column 24: not well-formed XML: unquoted or missing attribute value in element",
+}
+
+// Every message of the export system, and each code that refines one.
+func TestAESEffects(t *testing.T) {
+	t.Parallel()
+	result := func(inside string) string { return "<ExitControlResult>" + inside + "</ExitControlResult>" }
+	const left, stopped = "<exitDate>2026-01-02</exitDate>", "<exitStoppedDate>2026-01-03</exitStoppedDate>"
+	exit := greenlane.Effect{Exit: true}
+	tests := []euCase{
+		{"amendment accepted", "CC504C", "", "", greenlane.Effect{Lifts: greenlane.HoldAmendment}, "", ""},
+		{"exit refused", "CC522C", "<exitRejectionMotivationCode>1</exitRejectionMotivationCode><exitRejectionMotivation>No</exitRejectionMotivation>", "", noRelease, "No", ""},
+		{"exit released", "CC525C", "<releaseDate>2026-01-02</releaseDate>", "", releases, "", ""},
+		{"MRN allocated", "CC528C", "", "", accepts, "", ""},
+		{"released", "CC529C", "", "", releases, "", ""},
+		{"supplementary declaration due", "CC531C", "", "<TimerExpiryForSupplementaryDeclaration><timerExpiryInformation>Late</timerExpiryInformation></TimerExpiryForSupplementaryDeclaration>", greenlane.Effect{}, "Late", "supplementary_due: CC531C"},
+		{"not released", "CC551C", "", "<ControlResult><code>B1</code><text>Not satisfactory</text></ControlResult>", noRelease, "Not satisfactory", ""},
+		{"arrival at exit refused", "CC557C", "<businessRejectionType>507</businessRejectionType>", functional("90", "", ""), standsRejected, "", ""},
+		{"exit notification refused", "CC557C", "<businessRejectionType>590</businessRejectionType>", "", standsRejected, "", ""},
+		{"control", "CC560C", "<notificationType>0</notificationType>", "", toControl(greenlane.HoldControl), "", ""},
+		{"documents", "CC560C", "<notificationType>1</notificationType>", "", toControl(greenlane.HoldDocuments), "", ""},
+		{"control intended", "CC560C", "<notificationType>2</notificationType><text>At bay 4</text>", "", toControl(greenlane.HoldControl), "At bay 4; a control is intended", ""},
+		{"exit not confirmed", "CC582C", "<limitForResponseDate>2026-02-01</limitForResponseDate>", "", greenlane.Effect{}, "", "exit_not_confirmed: CC582C"},
+		{"left", "CC599C", "", result("<code>A1</code>" + left), exit, "", ""},
+		{"left, and nothing said", "CC599C", "", "", exit, "", ""},
+		{"left in spite of a stop", "CC599C", "", result("<code>A4</code>" + left + stopped), exit, "", ""},
+		{"stopped", "CC599C", "", result(stopped), noRelease, "the exit was stopped", ""},
+		{"not satisfactory", "CC599C", "", result("<code>B1</code>" + left), noRelease, "the exit was stopped", ""},
+		{"registered", "CC928C", "", "", register, "", ""},
+		{"outbound declaration", "CC515C", "", "", greenlane.Effect{}, "", "outbound_message: CC515C (export declaration)"},
+		{"outbound arrival", "CC507C", "", "", greenlane.Effect{}, "", "outbound_message: CC507C (arrival at exit)"},
+		{"unknown", "CC501C", "", "", greenlane.Effect{}, "", "unknown_message_type: CC501C is passed on and changes nothing"},
+		{"unknown exit summary", "CC628C", "", "", greenlane.Effect{}, "", "unknown_message_type: CC628C"},
+	}
+	national := []euCase{
+		{"received", "NLRCV", "", "", greenlane.Effect{}, "", ""},
+		{"Dutch registration", "NLREG", "", "", register, "", ""},
+		{"reminder", "NLRRD", "", "", toControl(greenlane.HoldDocuments), "", ""},
+		{"information wanted", "NLRFI", "", "", toControl(greenlane.HoldQuery), "", ""},
+		{"changes included", "NLAMD", "", "", greenlane.Effect{}, "", ""},
+		{"by hand", "NLEXT", "", "", toControl(greenlane.HoldManual), "", ""},
+		{"technical error", "XMLCNT", "", functional("12", "", ""), blocks, "", ""},
+	}
+	rejections := rejectionCases("CC556C", "515", "513")
+	nacks := nackCases("515", "513")
+	invalidations := invalidationCases("CC509C", func(decision, byCustoms string) (string, string) {
+		return "<invalidationDecision>" + decision + "</invalidationDecision><invalidationInitiatedByCustoms>" + byCustoms +
+			"</invalidationInitiatedByCustoms><invalidationJustification>Why</invalidationJustification>", ""
+	})
+	exports.check(t, tests)
+	t.Run("national", func(t *testing.T) { t.Parallel(); exports.check(t, national) })
+	t.Run("rejection", func(t *testing.T) { t.Parallel(); exports.check(t, rejections) })
+	t.Run("acknowledgement", func(t *testing.T) { t.Parallel(); exports.check(t, nacks) })
+	t.Run("invalidation", func(t *testing.T) { t.Parallel(); exports.check(t, invalidations) })
+	checkKinds(t, "Messages of AES", tests, rejections, nacks, invalidations)
+	checkKinds(t, "Messages of the Netherlands", national)
+}
+
+func TestAESDetails(t *testing.T) {
+	t.Parallel()
+	r := exports.read(t, exports.message("CC531C", "", "<TimerExpiryForSupplementaryDeclaration>"+
+		"<lodgementOfSupplementaryDeclarationExpiryDate>2026-02-01</lodgementOfSupplementaryDeclarationExpiryDate></TimerExpiryForSupplementaryDeclaration>"))
+	if stamp(r.LimitAt) != "2026-02-01T00:00:00Z" {
+		t.Errorf("due at %s", r.LimitAt)
+	}
+	r = exports.read(t, exports.message("CC509C", "<invalidationRequestDateAndTime>2026-01-01T00:00:00Z</invalidationRequestDateAndTime>"+
+		"<invalidationDecisionDateAndTime>2026-01-02T00:00:00Z</invalidationDecisionDateAndTime>", ""))
+	if stamp(r.EffectiveAt) != "2026-01-02T00:00:00Z" {
+		t.Errorf("decided at %s", r.EffectiveAt)
+	}
+	r = exports.read(t, exports.message("CC599C", "", "<ExitControlResult><exitDate>2026-01-02</exitDate></ExitControlResult>"+
+		"<CustomsOfficeOfExport><referenceNumber>IE000SYN</referenceNumber></CustomsOfficeOfExport>"+
+		"<CustomsOfficeOfExitActual><referenceNumber>BE000SYN</referenceNumber></CustomsOfficeOfExitActual>"))
+	if stamp(r.EffectiveAt) != "2026-01-02T00:00:00Z" || r.Office != "BE000SYN" {
+		t.Errorf("at %s from %s", r.EffectiveAt, r.Office)
+	}
+}
+
+// HMRC wraps the answers of its export service into a notification.
+func TestAESDigitalNotification(t *testing.T) {
+	t.Parallel()
+	notify := func(kind, body string) string {
+		return `<AESDigitalNotification xmlns="http://www.hmrc.gsi.gov.uk/eis"><Header><messageSender>NECA.XI</messageSender>` +
+			"<messageIdentification>syn-1</messageIdentification><messageType>" + kind + "</messageType></Header><Body>" + body +
+			"<MRN>26XISYN000000001A0</MRN></Body></AESDigitalNotification>"
+	}
+	code := func(code string) string { return "<messageCode>" + code + "</messageCode>" }
+	action := func(action string) string { return code("CC507C") + "<actionCode>" + action + "</actionCode>" }
+	tests := []struct {
+		name, message, kind, function string
+		effect                        greenlane.Effect
+		class                         greenlane.ErrorType
+		text, warning                 string
+	}{
+		{"accepted", notify("ACK", action("1")), "AESDigitalNotification", "1", greenlane.Effect{}, "", "the message was accepted", ""},
+		{"diverted", notify("ACK", action("2")), "AESDigitalNotification", "2", greenlane.Effect{}, "", "the goods were declared for another office of exit", "diversion"},
+		{"rejected", notify("ACK", action("3")), "AESDigitalNotification", "3", standsRejected, greenlane.ErrorCustomsErr, "the message was rejected", ""},
+		{"another action", notify("ACK", action("9")), "AESDigitalNotification", "9", greenlane.Effect{}, "", "", `unknown_message_type: AESDigitalNotification with the action code "9"`},
+		{"no action", notify("", ""), "AESDigitalNotification", "", greenlane.Effect{}, "", "", "unknown_message_type"},
+		{"functional error by message type", notify("CD906C", code("CC507C")+functional("90", "Body.ExportOperation.MRN", "ERR02")), "CC906C", "", standsRejected, greenlane.ErrorCustomsErr, "", ""},
+		{"functional error by message code", notify("", code("CC906C")+functional("90", "", "")), "CC906C", "", standsRejected, greenlane.ErrorCustomsErr, "", ""},
+		{"functional error in a declaration", notify("CD906C", code("CC515C")+functional("12", "", "")), "CC906C", "", blocks, greenlane.ErrorCustomsErr, "", ""},
+		{"XML error by message type", notify("CD917C", code("CC507C")+"<XmlError><errorCode>12</errorCode></XmlError>"), "CC917C", "", standsRejected, greenlane.ErrorCustomsXML, "", ""},
+		{"XML error by message code", notify("", code("CD917C")+"<XMLError><errorCode>12</errorCode></XMLError>"), "CC917C", "", standsRejected, greenlane.ErrorCustomsXML, "", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r := exports.read(t, tt.message)
+			if r.MessageType != tt.kind || r.FunctionCode != tt.function || r.Effect != tt.effect || r.ErrorType != tt.class || r.Text != tt.text {
+				t.Errorf("%+v", inWords(r))
+			}
+			if warned := strings.Join(r.Warnings, "\n"); (warned == "") != (tt.warning == "") || !strings.HasPrefix(warned, tt.warning) {
+				t.Errorf("warnings %q, want %q", warned, tt.warning)
+			}
+			if r.MRN != "26XISYN000000001A0" || r.Authority != "HMRC" || !strings.HasPrefix(r.ID, "syn-1-") {
+				t.Errorf("MRN %s, authority %s, id %s", r.MRN, r.Authority, r.ID)
+			}
+		})
+	}
+}
+
+// FuzzReadAES seeds the search with messages of the export system.
+func FuzzReadAES(f *testing.F) {
+	for _, tests := range [][]euCase{rejectionCases("CC556C", "515", "513"), nackCases("515", "513")} {
+		for _, tt := range tests {
+			f.Add([]byte(exports.message(tt.kind, tt.operation, tt.inside)))
+		}
+	}
+	fuzzRead(f, aesFixtures, aesBrokenFixtures)
 }

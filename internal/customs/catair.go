@@ -1,6 +1,7 @@
 package customs
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -115,10 +116,11 @@ type catairGroup struct {
 	Response
 	kind   string
 	digest hash.Hash
-	// subject is where the entry number stands or should stand, and headed tells
-	// whether there is a header at all.
-	subject string
-	headed  bool
+	// first is its first record, and headed tells that this is a header, with the
+	// entry number in the columns from and to.
+	first    edi.Record
+	headed   bool
+	from, to int
 	// undated are the places of activities that have no time of their own: their
 	// dates are zero, or days.
 	undated []int
@@ -132,9 +134,13 @@ type catairGroup struct {
 	// that bill while no house bill has followed.
 	master  string
 	waiting *greenlane.Bill
-	// bill is the one that a disposition speaks of, portion how much of it.
+	// bill is the one that a disposition speaks of, portion its quantity.
 	bill    greenlane.Bill
 	portion string
+	// parts are the quantities of the parts of split shipments, boarded their
+	// sums.
+	parts   map[catairTrip]int
+	boarded map[greenlane.Bill]int
 	// reviewed is the place of the review that SO71 and SO72 add to, from 1; 0
 	// for none, -1 for one that was left out.
 	reviewed int
@@ -211,7 +217,7 @@ func (m *catairMessage) responses() ([]Response, *problem) {
 		responses[i] = g.Response
 	}
 	if !told {
-		return nil, &problem{m.groups[0].subject, "expected filer code and entry number; nothing else is told either"}
+		return nil, &problem{m.groups[0].subject(), "expected filer code and entry number; nothing else is told either"}
 	}
 	for _, w := range m.loose.Warnings {
 		code, words, _ := strings.Cut(w, ": ")
@@ -221,11 +227,14 @@ func (m *catairMessage) responses() ([]Response, *problem) {
 }
 
 func newCatairGroup(kind string, headed bool, r edi.Record) *catairGroup {
-	g := &catairGroup{kind: kind, digest: sha256.New(), headed: headed, subject: r.At(1, 4)}
+	g := &catairGroup{kind: kind, digest: sha256.New(), first: r, headed: headed, from: 1, to: 4}
 	g.Format, g.MessageType, g.FunctionCode, g.Authority = greenlane.FormatCATAIR, kind, kind, "CBP"
 	g.Entry = &EntryReport{}
 	return g
 }
+
+// subject is where the entry number stands or should stand.
+func (g *catairGroup) subject() string { return g.first.At(g.from, g.to) }
 
 // note counts a record in the digest and says what is lost of it.
 func (g *catairGroup) note(r edi.Record) {
@@ -238,7 +247,7 @@ func (g *catairGroup) note(r edi.Record) {
 
 // number reads the entry number, which stands in two fields.
 func (g *catairGroup) number(r edi.Record, filer, filerEnd, number, numberEnd int) {
-	g.subject = r.At(filer, numberEnd)
+	g.from, g.to = filer, numberEnd
 	first, rest := r.Field(filer, filerEnd), r.Field(number, numberEnd)
 	if strings.TrimSpace(first) == "" || strings.TrimSpace(rest) == "" {
 		return
@@ -248,7 +257,7 @@ func (g *catairGroup) number(r edi.Record, filer, filerEnd, number, numberEnd in
 	case errors.Is(err, greenlane.ErrCheckDigit):
 		g.warn("entry_check_digit", "%v", err)
 	case err != nil:
-		g.warn("entry_form", "%s: %v", g.subject, err)
+		g.warn("entry_form", "%s: %v", g.subject(), err)
 	}
 }
 
@@ -304,8 +313,11 @@ const (
 
 func (g *catairGroup) verdict(r edi.Record) {
 	g.judged = true
-	e := greenlane.CustomsError{Code: strings.TrimSpace(r.Field(7, 9)), Text: strings.TrimSpace(r.Field(10, 49))}
 	kind := r.Field(5, 6)
+	name, _ := greenlane.LookupDisposition(greenlane.TableSX, kind)
+	e := greenlane.CustomsError{
+		Code: strings.TrimSpace(r.Field(7, 9)), Text: cmp.Or(strings.TrimSpace(r.Field(10, 49)), name.Name),
+	}
 	if kind == catairRecordRejected || kind == catairRecordWarning {
 		e.Path = g.echo
 	} else {
@@ -370,15 +382,15 @@ func (g *catairGroup) judge() {
 	switch {
 	case g.kind == catairAnswer && !g.judged:
 		g.Outcome = greenlane.OutcomeIgnored
-		g.warn("no_answer", "%s: no SE90 follows; a filing, not the answer to one", g.subject)
+		g.warn("no_answer", "%s: no SE90 follows; a filing, not the answer to one", g.subject())
 	case g.Entry.EntryNumber != "":
 	case len(g.Names()) > 0:
-		g.warn("no_entry_number", "%s: expected filer code and entry number; the bills name the entry", g.subject)
+		g.warn("no_entry_number", "%s: expected filer code and entry number; the bills name the entry", g.subject())
 	case g.headed:
 		g.Outcome = greenlane.OutcomeError
-		g.warn("no_subject", "%s: expected filer code and entry number in %s", g.subject, header)
+		g.warn("no_subject", "%s: expected filer code and entry number in %s", g.subject(), header)
 	default:
 		g.Outcome = greenlane.OutcomeError
-		g.warn("no_subject", "%s: expected %s with filer code and entry number in front of it", g.subject, header)
+		g.warn("no_subject", "%s: expected %s with filer code and entry number in front of it", g.subject(), header)
 	}
 }

@@ -141,7 +141,7 @@ func catairAttacks() map[string]string {
 		"answers":              fill("", "SE10\nSE9001\n"),
 		"controls":             fill("SO60          98\n", "B  2704SYN\nSO60          98\n"),
 		"kinds that alternate": fill("", "SO60          98\nWO60          98\n"),
-		"identifiers":          fill("", "SO10"+strings.Repeat("\xe4", 76)+"\n"),
+		"identifiers":          fill(of()+"\n", "SO10"+strings.Repeat("\xe4", 76)+"\n"),
 	}
 }
 

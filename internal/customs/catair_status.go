@@ -78,7 +78,7 @@ func (g *catairGroup) comment() string {
 // column 67.
 func (g *catairGroup) billRecord(r edi.Record) {
 	number := greenlane.BillNumber(r.Field(6, 9), r.Field(10, 59))
-	if number = g.identifier("bill number at "+r.Place(), number); strings.TrimSpace(r.Field(10, 59)) == "" || number == "" {
+	if strings.TrimSpace(r.Field(10, 59)) == "" || len(number) > greenlane.MaxReferenceLength {
 		g.unreadable(r, 10, 59, "a bill number")
 		g.addWaiting()
 		g.bill, g.portion = greenlane.Bill{}, ""
@@ -228,29 +228,66 @@ func (g *catairGroup) dateRest() {
 }
 
 func (g *catairGroup) billDisposition(r edi.Record) {
+	if g.bill == (greenlane.Bill{}) {
+		// Without a bill it is said of all: a hold may be, its end may not.
+		if d, _ := greenlane.LookupDisposition(greenlane.TableSO50, r.Field(15, 16)); len(d.Removes) > 0 {
+			g.warn("no_bill", "%s: expected an SO40 with a bill in front of it; code %s is left out", r.At(1, 4), d.Code)
+			return
+		}
+		g.warn("no_bill", "%s: expected an SO40 with a bill in front of it; taken as said of all bills", r.At(1, 4))
+	}
 	at, timed := g.when(r, 5, true)
 	a := g.add(r, 15, greenlane.NewActivity{
-		Table: greenlane.TableSO50, Date: at, Message: strings.TrimSpace(r.Field(17, 56)), Bill: g.bill, Quantity: g.portion,
+		Table: greenlane.TableSO50, Date: at, Message: strings.TrimSpace(r.Field(17, 56)), Bill: g.bill,
 	}, timed)
 	if a == nil {
 		return
 	}
-	if g.bill == (greenlane.Bill{}) {
-		g.warn("no_bill", "%s: expected an SO40 with a bill in front of it; taken as said of all bills", r.At(1, 4))
+	if r.Field(57, 57) == "Y" {
+		g.addPart(r)
+		catairAppend(&a.Message, "; ", g.partWords(r), textLength)
 	}
-	if r.Field(57, 57) != "Y" {
+}
+
+// catairTrip is a bill's part of a split shipment, by the columns of SO50 that
+// name carrier, trip and arrival.
+type catairTrip struct {
+	bill greenlane.Bill
+	trip string
+}
+
+// addPart counts a part of a split shipment, for which the bill's quantity is
+// what is aboard (SO40, note 1). Inference: the entry covers the parts of every
+// trip together.
+func (g *catairGroup) addPart(r edi.Record) {
+	place, known := g.places[g.bill]
+	n, err := strconv.Atoi(g.portion)
+	if !known || err != nil {
 		return
 	}
-	part := "part of a split shipment"
+	if g.parts == nil {
+		g.parts, g.boarded = map[catairTrip]int{}, map[greenlane.Bill]int{}
+	}
+	trip := catairTrip{g.bill, r.Field(58, 72)}
+	g.boarded[g.bill] += n - g.parts[trip]
+	g.parts[trip] = n
+	g.Entry.Bills[place].Quantity = strconv.Itoa(g.boarded[g.bill])
+}
+
+func (g *catairGroup) partWords(r edi.Record) string {
+	words := "part of a split shipment"
+	if g.portion != "" {
+		words += ", quantity " + g.portion
+	}
 	for _, detail := range []struct {
 		name       string
 		start, end int
 	}{{"carrier", 58, 61}, {"trip", 62, 66}, {"arrival", 67, 72}, {"port", 73, 76}} {
 		if value := strings.TrimSpace(r.Field(detail.start, detail.end)); value != "" {
-			part += ", " + detail.name + " " + value
+			words += ", " + detail.name + " " + value
 		}
 	}
-	catairAppend(&a.Message, "; ", part, textLength)
+	return words
 }
 
 func (g *catairGroup) entryDisposition(r edi.Record) {

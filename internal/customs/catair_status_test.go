@@ -129,3 +129,63 @@ func TestCATAIRDates(t *testing.T) {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
+
+// The parts of a split shipment add up, each trip once.
+func TestCATAIRSplitShipments(t *testing.T) {
+	t.Parallel()
+	bill := func(quantity string) string {
+		return record("SO40", 5, "R    00012345675", 60, quantity, 73, "00000020")
+	}
+	part := func(code, trip string) string {
+		return record("SO50", 5, "0302260915", 15, code, 57, "YSYNT"+trip, 67, "030226")
+	}
+	tests := []struct {
+		name    string
+		records []string
+		want    string
+	}{
+		{"one", []string{bill("00000012"), part("95", "T1")}, "12"},
+		{"two trips", []string{bill("00000012"), part("95", "T1"), bill("00000008"), part("95", "T2")}, "20"},
+		{"one trip told twice", []string{bill("00000012"), part("94", "T1"), bill("00000012"), part("95", "T1")}, "12"},
+		{"a trip corrected", []string{bill("00000012"), part("94", "T1"), bill("00000011"), part("95", "T1"), bill("00000008"), part("95", "T2")}, "19"},
+		{"no split", []string{bill("00000012"), arrived, bill("00000008"), arrived}, "8"},
+		{"no quantity", []string{bill("        "), part("95", "T1")}, ""},
+	}
+	for _, tt := range tests {
+		if got := readEntries(t, of(tt.records...))[0].Bills; len(got) != 1 || got[0] != "00012345675 "+tt.want+" of 20" {
+			t.Errorf("%s: %q, want %s of 20", tt.name, got, tt.want)
+		}
+	}
+}
+
+// A hold without a bill holds all of them; the end of one without a bill ends none.
+func TestCATAIRWithoutBill(t *testing.T) {
+	t.Parallel()
+	told := readEntries(t, of(
+		record("SO50", 5, "0302260915", 15, "51"), record("SO50", 5, "0302260916", 15, "54"),
+		record("SO40", 5, "R"), record("SO50", 5, "0302260917", 15, "54"), record("SO40", 5, "RSYNT1"), record("SO50", 5, "0302260918", 15, "54"),
+	))[0]
+	want := []string{"so50 51 2026-03-02T09:15:00Z ", "so50 54 2026-03-02T09:18:00Z  [bill SYNT1]"}
+	if diff := cmp.Diff(want, told.Activities); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	warnings := []string{
+		"no_bill: line 2, columns 1 to 4: expected an SO40 with a bill in front of it; taken as said of all bills",
+		"no_bill: line 3, columns 1 to 4: expected an SO40 with a bill in front of it; code 54 is left out",
+		`unreadable_record: line 4, columns 10 to 59: expected a bill number in SO40, found ""; it is left out`,
+		"no_bill: line 5, columns 1 to 4: expected an SO40 with a bill in front of it; code 54 is left out",
+	}
+	if diff := cmp.Diff(warnings, told.Warnings); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// An answer without words is told in CBP's name for it.
+func TestCATAIRWordlessAnswer(t *testing.T) {
+	t.Parallel()
+	told := readEntries(t, record("SE10", 6, "SYN", 11, "00000014")+"\n"+record("SE90", 5, "13")+"\n"+record("SE90", 5, "01"))[0]
+	want := []string{"Record accepted with a warning (at SE10 SYN 00000014)", "Message rejected"}
+	if diff := cmp.Diff(want, told.Errors); diff != "" || told.Text != want[1] {
+		t.Errorf("text %q, (-want +got)\n%s", told.Text, diff)
+	}
+}

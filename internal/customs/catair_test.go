@@ -63,7 +63,6 @@ func activityWords(a greenlane.NewActivity) string {
 	}
 	add("part", a.Part)
 	add("bill", billWords(a.Bill))
-	add("quantity", a.Quantity)
 	add("release", stamp(a.ReleaseDate))
 	add("origin", a.ReleaseOrigin)
 	if a.IsHold != nil {
@@ -82,10 +81,10 @@ var catairFixtures = map[string][]toldEntry{
 		Type: "SO", Entry: "SYN00000022", Office: "3901", Issued: "2026-03-04T06:34:00Z", InBonds: []string{"V900000014"},
 		Bills: []string{"00012345675 150 of", "1ZSYN0001 1 of", "00087654321  of", "00087654321/SYNHAWB1 2 of", "SYNTODD1  of"},
 		Activities: []string{
-			"so50 95 2026-03-04T06:30:00Z BILL ARRIVED [bill 00012345675] [quantity 150]",
-			"so50 91 2026-03-04T06:31:00Z NO BILL MATCH [bill 1ZSYN0001] [quantity 1]",
+			"so50 95 2026-03-04T06:30:00Z BILL ARRIVED [bill 00012345675]",
+			"so50 91 2026-03-04T06:31:00Z NO BILL MATCH [bill 1ZSYN0001]",
 			"so50 94 2026-03-04T06:32:00Z BILL DEPARTED [bill 00087654321]",
-			"so50 95 2026-03-04T06:33:00Z BILL ARRIVED [bill 00087654321/SYNHAWB1] [quantity 2]",
+			"so50 95 2026-03-04T06:33:00Z BILL ARRIVED [bill 00087654321/SYNHAWB1]",
 			"so50 Q7 2026-03-04T06:34:00Z SOMETHING NEW [bill SYNTODD1]",
 		},
 		Warnings: []string{
@@ -198,6 +197,7 @@ var catairFixtures = map[string][]toldEntry{
 				"so60 90 2026-03-05T08:00:00Z UNDER CBP REVIEW",
 			},
 			Warnings: []string{
+				"no_bill: line 4, columns 1 to 4: expected an SO40 with a bill in front of it; taken as said of all bills",
 				`unreadable_record: line 4, columns 15 to 16: expected a code of two characters in SO50, found "9"; it is left out`,
 				"unknown_record: line 5: SO80 is not known; it is left out",
 				`unknown_record: line 6: "so60 lower case" starts no record that is known; it is left out`,
@@ -271,10 +271,10 @@ var billsTold = toldEntry{
 	References: []string{"purchaseOrder SYN-REF-1"},
 	Bills:      []string{"SYNTMASTER000001/SYNHHOUSE0000001 100 of 120", "SYNTSIMPLE00001 7 of 7"},
 	Activities: []string{
-		"so50 93 2026-03-02T09:15:00Z BILL ON FILE [bill SYNTMASTER000001/SYNHHOUSE0000001] [quantity 100]",
-		"so50 51 2026-03-02T09:16:00Z MANIFEST HOLD CBP; part of a split shipment, carrier SYNT, trip 012W, arrival 030226, port 2704 " +
-			"[bill SYNTSIMPLE00001] [quantity 7]",
-		"so50 54 2026-03-03T10:00:00Z CBP MANIFEST HOLD REMOVED [bill SYNTSIMPLE00001] [quantity 7]",
+		"so50 93 2026-03-02T09:15:00Z BILL ON FILE [bill SYNTMASTER000001/SYNHHOUSE0000001]",
+		"so50 51 2026-03-02T09:16:00Z MANIFEST HOLD CBP; part of a split shipment, quantity 7, carrier SYNT, trip 012W, arrival 030226, port 2704 " +
+			"[bill SYNTSIMPLE00001]",
+		"so50 54 2026-03-03T10:00:00Z CBP MANIFEST HOLD REMOVED [bill SYNTSIMPLE00001]",
 	},
 }
 

@@ -124,8 +124,18 @@ type cusresSubject struct {
 // cusresIndicator is a processing indicator as sent.
 type cusresIndicator struct{ code, list, agency string }
 
-// String writes it as it stands in the message: 1:120:ZZZ.
+// isUN reports whether it is of the UN's list, as one is without list and agency.
+// Where only a list is named nobody knows whose.
+func (i cusresIndicator) isUN() bool {
+	return i.agency == cusresUN.agency || i.agency == "" && i.list == ""
+}
+
+// String is the code alone if it is the UN's, else with list and agency as it
+// stands in the message: 1:120:ZZZ.
 func (i cusresIndicator) String() string {
+	if i.isUN() {
+		return clip(cmp.Or(strings.TrimLeft(i.code, "0"), i.code), codeLength)
+	}
 	return clip(strings.TrimRight(i.code+":"+i.list+":"+i.agency, ":"), codeLength)
 }
 
@@ -421,19 +431,18 @@ func (c *cusresReading) told(part *cusresPart, r *Response) (told []cusresOutcom
 	return told, codes
 }
 
-// meaning looks an indicator up in its list. One without a list and agency is of
-// the UN's; where only a list is named nobody knows whose.
+// meaning looks an indicator up in its list.
 func (i cusresIndicator) meaning(authority greenlane.Authority) (cusresMeaning, bool) {
-	list, code := cusresList{agency: i.agency, list: i.list}, i.code
-	if i.agency == cusresUN.agency || i.agency == "" && i.list == "" {
-		list = cusresUN
-		code = strings.TrimLeft(code, "0")
+	if i.isUN() {
+		meaning, known := cusresIndicators[cusresUN][i.String()]
+		return meaning, known
 	}
-	if meaning, known := cusresIndicators[list][code]; known {
+	list := cusresList{agency: i.agency, list: i.list}
+	if meaning, known := cusresIndicators[list][i.code]; known {
 		return meaning, true
 	}
 	list.authority = authority
-	meaning, known := cusresIndicators[list][code]
+	meaning, known := cusresIndicators[list][i.code]
 	return meaning, known
 }
 

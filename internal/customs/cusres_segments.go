@@ -319,12 +319,13 @@ func (p *cusresPart) speakOf(r cusresReference, value string, version int) {
 
 // tax reads TAX.
 func (c *cusresReading) tax(s edi.EDIFACTSegment) {
-	c.group, c.total = "TAX", s.Value(1, 1) == cusresTotal
+	function := s.Value(1, 1)
+	c.group, c.total = "TAX", function == cusresTotal
 	line := greenlane.TaxLine{
 		Item: c.item, Type: clip(cmp.Or(s.Value(2, 1), s.Value(2, 4)), codeLength), Base: cusresNumber(s.Value(4, 1)),
 		Rate: cusresNumber(cmp.Or(s.Value(5, 4), s.Value(5, 1))),
 	}
-	if c.total {
+	if c.total || function == cusresItemTotal {
 		line.Type = cmp.Or(line.Type, "total")
 	}
 	c.part.Taxes = append(c.part.Taxes, line)

@@ -238,9 +238,12 @@ var cusresAmounts = map[string]cusresAmount{
 	"9":   payableAmount,
 }
 
-// cusresTotal is the function of a duty, tax or fee (code list 5283) that sums up
-// all of a declaration.
-const cusresTotal = "4"
+// The functions of a duty, tax or fee (code list 5283) that sum up all of an item
+// or of the declaration.
+const (
+	cusresItemTotal = "2"
+	cusresTotal     = "4"
+)
 
 // cusresAgencies are the customs authorities among the agencies that keep code
 // lists (code list 3055), by country.

@@ -102,7 +102,7 @@ func (r *Response) Commands(h Handling) []greenlane.Command {
 	case r.Outcome != "":
 		return nil
 	case r.Entry == nil:
-		return []greenlane.Command{greenlane.RecordResponse{Response: r.Response, Create: h.Create}}
+		return []greenlane.Command{greenlane.RecordResponse{Response: r.Response, Create: h.Create, Reread: h.Reread}}
 	}
 	var commands []greenlane.Command
 	keys := r.Entry.shipments()

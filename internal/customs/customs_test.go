@@ -98,6 +98,11 @@ var (
 	releases = greenlane.Effect{Status: greenlane.StatusReleased, Release: true}
 	accepts  = greenlane.Effect{Status: greenlane.StatusAcknowledged}
 	register = greenlane.Effect{Status: greenlane.StatusRegistered}
+	// A rejection, one that leaves the declaration as it is, one that blocks it.
+	rejects        = greenlane.Effect{Rejection: true}
+	standsRejected = greenlane.Effect{Rejection: true, Stands: true}
+	blocks         = greenlane.Effect{Rejection: true, Status: greenlane.StatusBlocked}
+	noRelease      = greenlane.Effect{Status: greenlane.StatusNoRelease}
 )
 
 // xmlFormat is what tests expect of the files of a format that is written in XML.
@@ -475,6 +480,10 @@ func attacks() map[string]string {
 	for i := 0; attributes.Len() < customs.MaxSize-400; i++ {
 		fmt.Fprintf(&attributes, ` a%d=""`, i)
 	}
+	var consignments strings.Builder
+	for i := 0; consignments.Len() < customs.MaxSize-400; i++ {
+		fmt.Fprintf(&consignments, "<referenceNumberUCR>%d</referenceNumberUCR>", i)
+	}
 	var codes strings.Builder
 	for i := 0; codes.Len() < customs.MaxSize-400; i++ {
 		fmt.Fprintf(&codes, "<AdditionalInformation><StatementCode>%d</StatementCode></AdditionalInformation>", i)
@@ -485,41 +494,60 @@ func attacks() map[string]string {
 		noise[i] = "<>/&;='\" abx!-[]?"[random.IntN(17)]
 	}
 	return map[string]string{
-		"entity bomb":            entities.String(),
-		"endless entity":         fill(`<!DOCTYPE MetaData [<!ENTITY a "`, "x", `">]>`+response("01", "")),
-		"endless document type":  fill("<!DOCTYPE MetaData [", "<!ENTITY a 'b'>", ""),
-		"open elements":          fill("", "<a>", ""),
-		"open elements inside":   fill("<MetaData><Response><FunctionCode>01</FunctionCode>", "<a>", ""),
-		"nested responses":       fill("", "<Response>", ""),
-		"closed elements":        inside("<a/>"),
-		"small responses":        fill("<MetaData>", "<Response><FunctionCode>9</FunctionCode></Response>", "</MetaData>"),
-		"small wrapped messages": fill("<Box>", "<M><Response><FunctionCode>9</FunctionCode></Response></M>", "</Box>"),
-		"attributes":             strings.Replace(response("01", "<Text/>"), "<Text", "<Text"+attributes.String(), 1),
-		"name spaces":            strings.Replace(response("01", "<Text/>"), "<Text", "<Text"+strings.ReplaceAll(attributes.String()[:customs.MaxSize/2], " a", " xmlns:a")+`"`, 1),
-		"one attribute":          fill(frontOf("01")+`<Text a="`, "x", `"/>`+backOf),
-		"some attributes":        inside(`<a b="" c="" d=""/>`),
-		"one name":               fill("<MetaData><", "x", "/></MetaData>"),
-		"one root name":          fill("<", "x", "/>"),
-		"text":                   fill(frontOf("01")+"<Text>", "x", "</Text>"+backOf),
-		"text in pieces":         fill(frontOf("01")+"<Text>", "x<!---->", "</Text>"+backOf),
-		"CDATA":                  fill(frontOf("01")+"<Text>", "<![CDATA[x]]>", "</Text>"+backOf),
-		"character references":   fill(frontOf("01")+"<Text>", "&#x41;", "</Text>"+backOf),
-		"one reference":          fill(frontOf("01")+"<Text>&#", "0", "65;</Text>"+backOf),
-		"white space":            inside(" \n"),
-		"comments":               inside("<!-- -->"),
-		"errors":                 inside("<Error><ValidationCode>CDS12046</ValidationCode></Error>"),
-		"pointers":               fill(frontOf("03")+"<Error>", "<Pointer><TagID>1</TagID></Pointer>", "</Error>"+backOf),
-		"amendments":             inside("<Amendment><Pointer><TagID>1</TagID></Pointer></Amendment>"),
-		"declarations":           inside("<Declaration><ID>1</ID></Declaration>"),
-		"wrong dates":            inside("<Status><EffectiveDateTime>x</EffectiveDateTime></Status>"),
-		"codes":                  response("05", codes.String()),
-		"open tags":              fill("", "<", ""),
-		"quotes":                 fill("<MetaData a='", "\"", ""),
-		"zeros":                  fill("", "\x00", ""),
-		"bytes that are no text": fill("<", "\xff", ""),
-		"noise":                  string(noise),
-		"half surrogates":        "\xff\xfe<\x00" + strings.Repeat("\x00\xd8", customs.MaxSize/2-2),
+		"entity bomb":             entities.String(),
+		"endless entity":          fill(`<!DOCTYPE MetaData [<!ENTITY a "`, "x", `">]>`+response("01", "")),
+		"endless document type":   fill("<!DOCTYPE MetaData [", "<!ENTITY a 'b'>", ""),
+		"open elements":           fill("", "<a>", ""),
+		"open elements inside":    fill("<MetaData><Response><FunctionCode>01</FunctionCode>", "<a>", ""),
+		"nested responses":        fill("", "<Response>", ""),
+		"closed elements":         inside("<a/>"),
+		"small responses":         fill("<MetaData>", "<Response><FunctionCode>9</FunctionCode></Response>", "</MetaData>"),
+		"small wrapped messages":  fill("<Box>", "<M><Response><FunctionCode>9</FunctionCode></Response></M>", "</Box>"),
+		"attributes":              strings.Replace(response("01", "<Text/>"), "<Text", "<Text"+attributes.String(), 1),
+		"name spaces":             strings.Replace(response("01", "<Text/>"), "<Text", "<Text"+strings.ReplaceAll(attributes.String()[:customs.MaxSize/2], " a", " xmlns:a")+`"`, 1),
+		"one attribute":           fill(frontOf("01")+`<Text a="`, "x", `"/>`+backOf),
+		"some attributes":         inside(`<a b="" c="" d=""/>`),
+		"one name":                fill("<MetaData><", "x", "/></MetaData>"),
+		"one root name":           fill("<", "x", "/>"),
+		"text":                    fill(frontOf("01")+"<Text>", "x", "</Text>"+backOf),
+		"text in pieces":          fill(frontOf("01")+"<Text>", "x<!---->", "</Text>"+backOf),
+		"CDATA":                   fill(frontOf("01")+"<Text>", "<![CDATA[x]]>", "</Text>"+backOf),
+		"character references":    fill(frontOf("01")+"<Text>", "&#x41;", "</Text>"+backOf),
+		"one reference":           fill(frontOf("01")+"<Text>&#", "0", "65;</Text>"+backOf),
+		"white space":             inside(" \n"),
+		"comments":                inside("<!-- -->"),
+		"errors":                  inside("<Error><ValidationCode>CDS12046</ValidationCode></Error>"),
+		"pointers":                fill(frontOf("03")+"<Error>", "<Pointer><TagID>1</TagID></Pointer>", "</Error>"+backOf),
+		"amendments":              inside("<Amendment><Pointer><TagID>1</TagID></Pointer></Amendment>"),
+		"declarations":            inside("<Declaration><ID>1</ID></Declaration>"),
+		"wrong dates":             inside("<Status><EffectiveDateTime>x</EffectiveDateTime></Status>"),
+		"codes":                   response("05", codes.String()),
+		"open tags":               fill("", "<", ""),
+		"quotes":                  fill("<MetaData a='", "\"", ""),
+		"zeros":                   fill("", "\x00", ""),
+		"bytes that are no text":  fill("<", "\xff", ""),
+		"noise":                   string(noise),
+		"half surrogates":         "\xff\xfe<\x00" + strings.Repeat("\x00\xd8", customs.MaxSize/2-2),
+		"messages of two systems": fill("<Box>", "<CC029C/><CC529C/>", "</Box>"),
+		"messages without a hint": fill("<Box>", "<CC906C/>", "</Box>"),
+		"nested messages":         fill("", "<CC029C>", ""),
+		"functional errors":       inNCTS(fill, "CC056C", "<FunctionalError><errorCode>14</errorCode><errorReason>R1</errorReason></FunctionalError>"),
+		"sequence errors":         inNCTS(fill, "CC906C", "<FunctionalError><errorCode>92</errorCode></FunctionalError>"),
+		"long pointers":           inNCTS(fill, "CC917C", "<XMLError><errorPointer>"+strings.Repeat("/CC015", 2000)+"</errorPointer></XMLError>"),
+		"errors to amend":         inNCTS(fill, "CC022C", "<FunctionalError><errorReason>some words</errorReason></FunctionalError>"),
+		"controls":                inNCTS(fill, "CC060C", "<TypeOfControls><type>10</type><text>x</text></TypeOfControls>"),
+		"guarantees":              inNCTS(fill, "CC055C", "<GuaranteeReference><GRN>x</GRN><InvalidGuaranteeReason><code>1</code></InvalidGuaranteeReason></GuaranteeReference>"),
+		"incidents":               inNCTS(fill, "CC182C", "<Consignment><Incident><code>1</code></Incident></Consignment>"),
+		"dates":                   inNCTS(fill, "CC029C", "<TransitOperation><releaseDate>x</releaseDate></TransitOperation>"),
+		"containers":              inNCTS(fill, "CC029C", "<containerIdentificationNumber>SYNU0000014</containerIdentificationNumber>"),
+		"no containers":           inNCTS(fill, "CC029C", "<containerIdentificationNumber>-</containerIdentificationNumber>"),
+		"many consignments":       "<CC029C><LRN>L-1</LRN>" + consignments.String() + "</CC029C>",
 	}
+}
+
+// inNCTS fills a message of the transit system.
+func inNCTS(fill func(front, unit, back string) string, name, unit string) string {
+	return fill("<"+name+"><TransitOperation><LRN>L-1</LRN></TransitOperation>", unit, "</"+name+">")
 }
 
 func frontOf(function string) string {

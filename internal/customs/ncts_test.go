@@ -1,9 +1,13 @@
 package customs_test
 
 import (
+	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"greenlane"
+	"greenlane/internal/customs"
 )
 
 // nctsSamples are what the published messages of HM Revenue & Customs' transit
@@ -243,4 +247,111 @@ var nctsBrokenFixtures = map[string]string{
 	"synthetic-cc022c-broken.xml": "line 12, column 22: not well-formed XML: element <MRN> closed by </TransitOperation>",
 	"synthetic-cc043c-broken.xml": "line 2, column 1: document type and entity declarations are refused; expected an element",
 	"synthetic-cc182c-broken.xml": "line 15, column 1: CC528C belongs to eu-aes, what stands before it to eu-ncts; expected messages of one format",
+}
+
+// Every message of the transit system, and each code that refines one.
+func TestNCTSEffects(t *testing.T) {
+	t.Parallel()
+	indicator := func(code string) string { return "<releaseIndicator>" + code + "</releaseIndicator>" }
+	notification := func(code string) string { return "<notificationType>" + code + "</notificationType>" }
+	const documents = "<RequestedDocument><documentType>N380</documentType><description>Invoice</description></RequestedDocument><RequestedDocument><documentType>C605</documentType></RequestedDocument>"
+	const controls = "<TypeOfControls><type>10</type></TypeOfControls><TypeOfControls><type>40</type><text>Open it</text></TypeOfControls>"
+	part := greenlane.Effect{Status: greenlane.StatusReleased, Partial: true}
+	amend := toControl(greenlane.HoldAmendment)
+	guarantee := greenlane.Effect{Status: greenlane.StatusBlocked, Hold: greenlane.HoldGuarantee}
+	tests := []euCase{
+		{"amendment accepted", "CC004C", "", "", greenlane.Effect{Lifts: greenlane.HoldAmendment}, "", ""},
+		{"discrepancies", "CC019C", "<discrepanciesNotificationText>Two missing</discrepanciesNotificationText>", "", greenlane.Effect{}, "Two missing", "discrepancies: CC019C"},
+		{"amendment wanted", "CC022C", "", functional("12", "/CC015C/x", "CL1"), amend, "12: the value is not in its code list (CL1) (at /CC015C/x)", ""},
+		{"amendment wanted without a word", "CC022C", "", "", amend, "", ""},
+		{"all released", "CC025C", indicator("1"), "", releases, "all goods are released", ""},
+		{"part released", "CC025C", indicator("2"), "", part, "a part of the goods is released", "partial_release: a part of the goods is released"},
+		{"part released and closed", "CC025C", indicator(" 3 "), "", part, "a part of the goods is released and the movement closed", "partial_release"},
+		{"nothing released", "CC025C", indicator("4"), "", noRelease, "no goods are released", ""},
+		{"unknown indicator", "CC025C", indicator("7"), "", releases, "", `unknown_sub_code: the release indicator "7" is not known`},
+		{"no indicator", "CC025C", "", "", releases, "", `unknown_sub_code: the release indicator "" is not known`},
+		{"MRN allocated", "CC028C", "", "", accepts, "", ""},
+		{"released", "CC029C", "", "<ControlResult><code>A3</code><text>Simplified</text></ControlResult>", releases, "Simplified", ""},
+		{"recovery", "CC035C", "", "<RecoveryNotification><recoveryNotificationText>Pay</recoveryNotificationText></RecoveryNotification>", greenlane.Effect{FinalTax: true}, "Pay", ""},
+		{"unloading", "CC043C", "", "<CTLControl><continueUnloading>1</continueUnloading></CTLControl>", greenlane.Effect{Status: greenlane.StatusControl}, "", ""},
+		{"written off", "CC045C", "", "", greenlane.Effect{Discharge: true}, "", ""},
+		{"not released", "CC051C", "<noReleaseMotivationCode>B1</noReleaseMotivationCode><noReleaseMotivationText>No</noReleaseMotivationText>", "", noRelease, "No", ""},
+		{"guarantee", "CC055C", "", "<GuaranteeReference><GRN>G</GRN><InvalidGuaranteeReason><code>G02</code><text>Spent</text></InvalidGuaranteeReason><InvalidGuaranteeReason><code>G03</code></InvalidGuaranteeReason></GuaranteeReference><GuaranteeReference><GRN>H</GRN></GuaranteeReference>", guarantee, "guarantee G: G02 Spent; guarantee G: G03; guarantee H", ""},
+		{"guarantee unnamed", "CC055C", "", "<GuaranteeReference/>", guarantee, "", ""},
+		{"arrival refused", "CC057C", "<businessRejectionType>007</businessRejectionType>", functional("14", "//x", "R1"), standsRejected, "", ""},
+		{"unloading remarks refused", "CC057C", "<businessRejectionType>044</businessRejectionType>", "", standsRejected, "", ""},
+		{"refused at destination, whatever it says", "CC057C", "<businessRejectionType>015</businessRejectionType>", "", standsRejected, "", ""},
+		{"control", "CC060C", notification("0"), controls + documents, toControl(greenlane.HoldControl), "controls: 10, 40 Open it; documents requested: N380 Invoice, C605", ""},
+		{"documents", "CC060C", notification("1"), documents, toControl(greenlane.HoldDocuments), "documents requested: N380 Invoice, C605", ""},
+		{"control intended", "CC060C", notification("2"), documents, toControl(greenlane.HoldControl), "a control is intended; documents requested: N380 Invoice", ""},
+		{"unknown notification", "CC060C", notification("9"), "", toControl(greenlane.HoldControl), "", `unknown_sub_code: CC060C with the notification type "9"`},
+		{"control without a type", "CC060C", "", "", toControl(greenlane.HoldControl), "", ""},
+		{"control at destination", "CC061C", "", controls, toControl(greenlane.HoldControl), "controls: 10", ""},
+		{"not arrived", "CC140C", "<limitForResponseDate>2026-02-01</limitForResponseDate>", "", greenlane.Effect{}, "", "not_arrived"},
+		{"incident", "CC182C", "", "<Consignment><Incident><code>2</code><text>Seal</text></Incident><Incident/></Consignment>", greenlane.Effect{}, "incident 2 Seal", "incident"},
+		{"registered", "CC928C", "", "", register, "", ""},
+		{"outbound declaration", "CC015C", "", "", greenlane.Effect{}, "", "outbound_message: CC015C (declaration data) is what a trader sends"},
+		{"outbound amendment", "CC013C", "", "", greenlane.Effect{}, "", "outbound_message"},
+		{"known by name", "CC190C", "", "", greenlane.Effect{}, "", "unknown_message_type: CC190C (transit presentation notification) is passed on"},
+		{"guarantor", "CC023C", "", "", greenlane.Effect{}, "", "unknown_message_type: CC023C (guarantor notification)"},
+		{"unknown", "CC299C", "", functional("12", "", "CL1"), greenlane.Effect{}, "", "customs_warning"},
+		{"unknown of a later phase", "CC058D", "", "", greenlane.Effect{}, "", "unknown_message_type: CC058D is passed on"},
+	}
+	rejections := rejectionCases("CC056C", "015", "013")
+	nacks := nackCases("015", "013")
+	invalidations := invalidationCases("CC009C", func(decision, byCustoms string) (string, string) {
+		return "", "<Invalidation><decision>" + decision + "</decision><initiatedByCustoms>" + byCustoms +
+			"</initiatedByCustoms><justification>Why</justification></Invalidation>"
+	})
+	transit.check(t, tests)
+	t.Run("rejection", func(t *testing.T) { t.Parallel(); transit.check(t, rejections) })
+	t.Run("acknowledgement", func(t *testing.T) { t.Parallel(); transit.check(t, nacks) })
+	t.Run("invalidation", func(t *testing.T) { t.Parallel(); transit.check(t, invalidations) })
+	checkKinds(t, "Messages of NCTS", tests, rejections, nacks, invalidations)
+}
+
+func TestNCTSDetails(t *testing.T) {
+	t.Parallel()
+	r := transit.read(t, transit.message("CC035C", "", "<RecoveryNotification><recoveryNotificationDate>2026-02-03</recoveryNotificationDate>"+
+		"<amountClaimed>1000.10</amountClaimed><currency>EUR</currency></RecoveryNotification>"))
+	if diff := cmp.Diff([]greenlane.PaymentDemand{{Amount: "1000.10", Currency: "EUR"}}, r.Payment); diff != "" || stamp(r.EffectiveAt) != "2026-02-03T00:00:00Z" {
+		t.Errorf("at %s (-want +got)\n%s", r.EffectiveAt, diff)
+	}
+	r = transit.read(t, transit.message("CC009C", "", "<Invalidation><requestDateAndTime>2026-01-01T00:00:00Z</requestDateAndTime>"+
+		"<decisionDateAndTime>2026-01-02T00:00:00Z</decisionDateAndTime><decision>1</decision></Invalidation>"))
+	if stamp(r.EffectiveAt) != "2026-01-02T00:00:00Z" {
+		t.Errorf("decided at %s", r.EffectiveAt)
+	}
+	r = transit.read(t, transit.message("CC056C", "<businessRejectionType>014</businessRejectionType><rejectionCode>12</rejectionCode>", ""))
+	if diff := cmp.Diff([]string{"014", "12"}, r.SubCodes); diff != "" || r.ErrorType != greenlane.ErrorCustomsErr {
+		t.Errorf("%s (-want +got)\n%s", r.ErrorType, diff)
+	}
+	r = transit.read(t, transit.message("CC060C", "<notificationType>0</notificationType>", strings.Repeat("<TypeOfControls><type>10</type><text>"+
+		strings.Repeat("x", 400)+"</text></TypeOfControls>", 99)))
+	if len([]rune(r.Text)) != 1001 || len(r.SubCodes) != 2 {
+		t.Errorf("a text of %d characters, codes %q", len([]rune(r.Text)), r.SubCodes)
+	}
+}
+
+// FuzzReadNCTS seeds the search with messages of the transit system.
+func FuzzReadNCTS(f *testing.F) {
+	for _, tests := range [][]euCase{rejectionCases("CC056C", "015", "013"), nackCases("015", "013")} {
+		for _, tt := range tests {
+			f.Add([]byte(transit.message(tt.kind, tt.operation, tt.inside)))
+		}
+	}
+	fuzzRead(f, nctsFixtures, nctsBrokenFixtures)
+}
+
+// BenchmarkReadNCTS reads a release of 5 KB.
+func BenchmarkReadNCTS(b *testing.B) {
+	message := files(b, "testdata", ".xml")["synthetic-cc029c.xml"]
+	b.SetBytes(int64(len(message)))
+	b.ReportAllocs()
+	for b.Loop() {
+		m, err := customs.Read(message, "")
+		if err != nil || len(m.Responses[0].References) != 6 {
+			b.Fatal(err)
+		}
+	}
 }

@@ -436,14 +436,14 @@ func x12Remarks(segments []edi.X12Segment) string {
 	for _, seg := range segments {
 		switch {
 		case len(words) == maxX12Words:
-			return strings.Join(words, " ")
+			return x12Join(" ", words...)
 		case seg.ID() == "K1":
 			words = append(words, x12Join(" ", x12Text(seg, 1), x12Text(seg, 2)))
 		case seg.ID() == "N9" && x12Text(seg, 3) != "":
 			words = append(words, x12Text(seg, 3))
 		}
 	}
-	return strings.Join(words, " ")
+	return x12Join(" ", words...)
 }
 
 // x12Words is the message of an activity: the name of its code, and remarks.

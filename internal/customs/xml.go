@@ -7,10 +7,10 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"iter"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -100,12 +100,13 @@ func place(line, column int) string { return fmt.Sprintf("line %d, column %d", l
 // plain attributes, but neither prefixes nor comments nor white space. The same
 // element in another envelope has the same digest.
 func (e *element) digest() string {
-	h := sha256.New()
-	e.hash(h)
-	return hex.EncodeToString(h.Sum(nil))
+	sum := sha256.Sum256(e.appendTo(nil))
+	return hex.EncodeToString(sum[:])
 }
 
-func (e *element) hash(h hash.Hash) {
+// appendTo appends what the element says. Lengths and counts come first, so that no
+// two elements write the same.
+func (e *element) appendTo(b []byte) []byte {
 	var plain []xml.Attr
 	for _, a := range e.attributes {
 		if a.Name.Space == "" && a.Name.Local != "xmlns" {
@@ -113,14 +114,20 @@ func (e *element) hash(h hash.Hash) {
 		}
 	}
 	slices.SortFunc(plain, func(a, b xml.Attr) int { return strings.Compare(a.Name.Local, b.Name.Local) })
-	// Lengths and counts come first, so that no two elements write the same.
-	fmt.Fprintf(h, "%d:%s%d:%s%d,%d;", len(e.name), e.name, len(e.text), e.text, len(plain), len(e.children))
+	b = appendCounted(appendCounted(b, e.name), e.text)
+	b = append(strconv.AppendInt(b, int64(len(plain)), 10), ',')
+	b = append(strconv.AppendInt(b, int64(len(e.children)), 10), ';')
 	for _, a := range plain {
-		fmt.Fprintf(h, "%d:%s%d:%s", len(a.Name.Local), a.Name.Local, len(a.Value), a.Value)
+		b = appendCounted(appendCounted(b, a.Name.Local), a.Value)
 	}
 	for _, c := range e.children {
-		c.hash(h)
+		b = c.appendTo(b)
 	}
+	return b
+}
+
+func appendCounted(b []byte, text string) []byte {
+	return append(append(strconv.AppendInt(b, int64(len(text)), 10), ':'), text...)
 }
 
 // parseXML takes a document in UTF-8 apart. With a problem it also returns what

@@ -45,7 +45,7 @@ func Records(text []byte, offset int) []Record {
 		rest = after
 	}
 	rest := bytes.TrimRight(text[offset:], blank+"\r\n")
-	only := bytes.IndexAny(rest, "\r\n") < 0
+	only := !bytes.ContainsAny(rest, "\r\n")
 	records := make([]Record, 0, len(rest)/RecordLength+1)
 	for ended := true; ended; line++ {
 		var found []byte

@@ -270,12 +270,14 @@ func decided(result *greenlane.MessageResult, d *hub.Decision) {
 // unmatched records that the message waits: the first response without a
 // subject says for what.
 func (r *Reading) unmatched(o *hub.Outcome) greenlane.Command {
-	data := greenlane.UnmatchedData{MessageID: o.Message.MessageID(), Format: o.Message.Format}
+	data := greenlane.UnmatchedData{MessageID: o.Message.MessageID(), Format: o.Message.Format, BillNumbers: []string{}}
 	for i, result := range r.results(o) {
 		if result.Outcome == greenlane.OutcomeUnmatched {
 			response := &r.responses[i]
 			data.MessageType = response.MessageType
 			data.LRN, data.MRN = greenlane.Text(response.LRN), greenlane.Text(response.MRN)
+			data.EntryNumber = greenlane.Text(result.EntryNumber)
+			data.BillNumbers = append(data.BillNumbers, result.BillNumbers...)
 			break
 		}
 	}

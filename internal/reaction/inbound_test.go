@@ -180,7 +180,7 @@ func TestUnmatchedMessagesWait(t *testing.T) {
 		t.Fatalf("%d events say that it waits", len(events))
 	}
 	got := events[0].Body.(greenlane.MessageParked).Data
-	want := greenlane.UnmatchedData{MessageID: got.MessageID, Format: "wco-dms", MessageType: "DMSCLE", LRN: "LRN-NEW", MRN: "26GBTEST000000002"}
+	want := greenlane.UnmatchedData{MessageID: got.MessageID, Format: "wco-dms", MessageType: "DMSCLE", LRN: "LRN-NEW", MRN: "26GBTEST000000002", BillNumbers: []string{}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -3,6 +3,7 @@ package reaction
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 
 	"greenlane"
@@ -54,17 +55,29 @@ func (u *Unpark) apply(ctx context.Context, t *Turn, number int64) error {
 	return err
 }
 
-// awaited returns the references by which messages find a declaration, if the
-// event can have brought one.
+// awaitedBy are the kinds of reference that messages wait for, by the events
+// that can bring one.
+var awaitedBy = map[greenlane.EventType][]greenlane.ReferenceKind{
+	greenlane.EventDeclarationCreated: {greenlane.RefLRN, greenlane.RefMRN},
+	greenlane.EventDeclarationStatus:  {greenlane.RefLRN, greenlane.RefMRN},
+	greenlane.EventCustomsResponse:    {greenlane.RefLRN, greenlane.RefMRN},
+	greenlane.EventDeclarationMerged:  {greenlane.RefLRN, greenlane.RefMRN},
+	greenlane.EventShipmentCreated:    {greenlane.RefMasterBill},
+	greenlane.EventShipmentReferences: {greenlane.RefMasterBill},
+	greenlane.EventEntryStatus:        {greenlane.RefEntryNumber},
+	greenlane.EventEntryIdentified:    {greenlane.RefEntryNumber},
+}
+
+// awaited returns the references by which messages find a subject, if the event
+// can have brought one.
 func awaited(e *greenlane.Event) []store.AccountReference {
-	switch e.Type {
-	case greenlane.EventDeclarationCreated, greenlane.EventDeclarationStatus, greenlane.EventCustomsResponse:
-	default:
+	kinds := awaitedBy[e.Type]
+	if len(kinds) == 0 {
 		return nil
 	}
 	var refs []store.AccountReference
 	for _, r := range e.References {
-		if r.Kind == greenlane.RefLRN || r.Kind == greenlane.RefMRN {
+		if slices.Contains(kinds, r.Kind) {
 			refs = append(refs, store.AccountReference{Account: e.Account, Reference: r})
 		}
 	}
