@@ -26,7 +26,7 @@ import (
 type benchCmd struct {
 	Duration    time.Duration `help:"How long each throughput row runs." default:"10s"`
 	Connections int           `help:"Connections of the loader." default:"64"`
-	Rows        []string      `placeholder:"ROW,…" help:"Rows to run: single, end-to-end, three-endpoints, bulk, latency, start, large." default:"single,end-to-end,three-endpoints,bulk,latency,start"`
+	Rows        []string      `placeholder:"ROW,…" help:"Rows to run: single, end-to-end, three-endpoints, bulk, wco, ncts, notices, latency, start, large." default:"single,end-to-end,three-endpoints,bulk,wco,ncts,notices,latency,start"`
 	Preload     int           `help:"Events in the log before row large." default:"1000000"`
 	JSON        bool          `help:"Print JSON."`
 	Dir         string        `help:"Folder to measure on; its data is removed afterwards. The system's temporary folder when left out." type:"path" placeholder:"FOLDER"`
@@ -45,7 +45,8 @@ type benchRow struct {
 func (c *benchCmd) Run(ctx context.Context, std *stdio) error {
 	rows := map[string]func(context.Context) (*benchRow, error){
 		"single": c.single, "end-to-end": c.endToEnd(1), "three-endpoints": c.endToEnd(3), "bulk": c.bulk,
-		"latency": c.latency, "start": c.start, "large": c.large,
+		"latency": c.latency, "start": c.start, "large": c.large, "wco": c.messages("WCO", wcoBody),
+		"ncts": c.messages("NCTS", nctsBody), "notices": c.notices,
 	}
 	var out []*benchRow
 	for _, name := range c.Rows {
@@ -220,6 +221,8 @@ func (b *bed) memory() float64 {
 	return 0
 }
 
+const activitiesPath = "/v1/entries/activities"
+
 // activityBody writes the n-th request of the workload: six activities a
 // shipment, three references, about 600 bytes of event.
 func activityBody(b []byte, n int64) []byte {
@@ -232,13 +235,13 @@ func activityBody(b []byte, n int64) []byte {
 		shipment, shipment, shipment, shipment, 10+step, step, texts[step], codes[step])
 }
 
-// load posts activities over all connections until the context ends and
-// returns how many were answered with success.
-func (c *benchCmd) load(ctx context.Context, b *bed, first *atomic.Int64, done *atomic.Int64) error {
+// load posts what write makes of each number over all connections until the
+// context ends and counts how many were answered with success.
+func (c *benchCmd) load(ctx context.Context, b *bed, path string, write func([]byte, int64) []byte, first, done *atomic.Int64) error {
 	var wg sync.WaitGroup
 	errs := make(chan error, c.Connections)
 	for range c.Connections {
-		client, err := dialLine(hostPort(b.url), "/v1/entries/activities", b.key)
+		client, err := dialLine(hostPort(b.url), path, b.key)
 		if err != nil {
 			return err
 		}
@@ -246,7 +249,7 @@ func (c *benchCmd) load(ctx context.Context, b *bed, first *atomic.Int64, done *
 			defer client.conn.Close()
 			var body []byte
 			for ctx.Err() == nil {
-				body = activityBody(body, first.Add(1)-1)
+				body = write(body, first.Add(1)-1)
 				status, answer, err := client.post(body)
 				if err == nil && status != http.StatusOK {
 					err = fmt.Errorf("status %d: %s", status, answer)
@@ -270,12 +273,12 @@ func (c *benchCmd) load(ctx context.Context, b *bed, first *atomic.Int64, done *
 
 // measure runs the load for the row's time and returns requests a second and
 // the hub's CPU microseconds a request.
-func (c *benchCmd) measure(ctx context.Context, b *bed, first *atomic.Int64) (rate, cpu float64, err error) {
+func (c *benchCmd) measure(ctx context.Context, b *bed, path string, write func([]byte, int64) []byte, first *atomic.Int64) (rate, cpu float64, err error) {
 	var done atomic.Int64
 	ctx, cancel := context.WithTimeout(ctx, c.Duration)
 	defer cancel()
 	begin, before := time.Now(), b.cpu()
-	err = c.load(ctx, b, first, &done)
+	err = c.load(ctx, b, path, write, first, &done)
 	n := float64(done.Load())
 	return n / time.Since(begin).Seconds(), (b.cpu() - before) * 1e6 / n, err
 }
@@ -287,7 +290,7 @@ func (c *benchCmd) single(ctx context.Context) (*benchRow, error) {
 	}
 	defer b.stop()
 	var first atomic.Int64
-	rate, cpu, err := c.measure(ctx, b, &first)
+	rate, cpu, err := c.measure(ctx, b, activitiesPath, activityBody, &first)
 	return &benchRow{Name: fmt.Sprintf("one activity a request to durable, %d connections", c.Connections),
 		Figure: rate, Unit: "/s", Budget: "≥ 10,000/s", More: map[string]float64{"hub µs/request": cpu, "MB": b.memory()}}, err
 }
@@ -316,7 +319,7 @@ func (c *benchCmd) endToEnd(n int) func(context.Context) (*benchRow, error) {
 		begin, before := time.Now(), b.cpu()
 		limit, cancel := context.WithTimeout(ctx, c.Duration)
 		defer cancel()
-		if err := c.load(limit, b, &first, &posted); err != nil {
+		if err := c.load(limit, b, activitiesPath, activityBody, &first, &posted); err != nil {
 			return nil, err
 		}
 		loaded := time.Since(begin).Seconds()
@@ -499,7 +502,7 @@ func (c *benchCmd) large(ctx context.Context) (*benchRow, error) {
 			return nil, ctx.Err()
 		}
 	}
-	rate, cpu, err := c.measure(ctx, b, &first)
+	rate, cpu, err := c.measure(ctx, b, activitiesPath, activityBody, &first)
 	return &benchRow{Name: fmt.Sprintf("one activity a request, about %d events in the log", c.Preload), Figure: rate, Unit: "/s",
 		Budget: "≥ 80 % of the empty log's", More: map[string]float64{"hub µs/request": cpu, "MB": b.memory()}}, err
 }

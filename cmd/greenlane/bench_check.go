@@ -16,6 +16,8 @@ Each row runs a hub of its own, as a process on a fresh data folder, which is re
     end-to-end       posted, on disk, signed, delivered, recorded; one endpoint
     three-endpoints  the same with three endpoints
     bulk             500 activities a request
+    wco, ncts        customs messages of about 5 KB, until they are on disk
+    notices          a file of 10,000 records of CBP's status notifications
     latency          from the answer to the arrival at the receiver
     start            from start to ready, and what an idle hub takes
     large            as single, on a log that is full already (takes long)
@@ -28,7 +30,7 @@ Examples:
 
 // benchRows are the rows there are.
 func benchRows() []string {
-	return []string{"single", "end-to-end", "three-endpoints", "bulk", "latency", "start", "large"}
+	return []string{"single", "end-to-end", "three-endpoints", "bulk", "wco", "ncts", "notices", "latency", "start", "large"}
 }
 
 // Validate refuses before anything is measured what could not be measured.

@@ -308,7 +308,8 @@ func (g *catairGroup) entryDisposition(r edi.Record) {
 }
 
 // review reads what a partner agency says. Its status of the whole entry goes
-// before that of a line.
+// before that of a line. Of several about one program the latest counts (SO70,
+// note 8; CSMS 16-000461), which is for the rules to see: all are kept.
 func (g *catairGroup) review(r edi.Record) {
 	g.reviewed = -1
 	part, lines, code := catairPart(r), catairRange(r), 21

@@ -123,8 +123,12 @@ type x12Reading struct {
 	// made are its responses in order, bills those of them that speak of a bill.
 	made  []*x12Response
 	bills map[x12Key]*x12Response
-	// loop is the open P4 or BA1 loop, nil without.
-	loop *x12Loop
+	// loop is the open P4 or BA1 loop, nil without; named is what the X4 loop
+	// being read names.
+	loop  *x12Loop
+	named x12Names
+	// text is what was last written into a digest, for its space.
+	text []byte
 }
 
 // x12Loop is a P4 or BA1 loop being read.
@@ -149,7 +153,7 @@ type x12Loop struct {
 // passOver tells of a transaction set that is not read.
 func (s *x12Reading) passOver() {
 	r := s.add(clip(x12Tidy(s.from.Code()), codeLength), s.from.Start)
-	x12Hash(r.digest, s.from.Segments...)
+	s.hash(r.digest, s.from.Segments...)
 	r.Outcome = greenlane.OutcomeIgnored
 	r.warn("other_transaction_set", "%s: transaction set %s is not read; expected a 350", s.from.Start.Place(), r.MessageType)
 	r.finish()
@@ -204,13 +208,13 @@ func (s *x12Reading) take(seg edi.X12Segment, with []edi.X12Segment) {
 		s.endLoop()
 		s.manifest = seg
 		h := sha256.New()
-		x12Hash(h, seg)
-		x12Hash(h, with...)
+		s.hash(h, seg)
+		s.hash(h, with...)
 		s.identity = h.Sum(nil)
 	case "P4", "BA1":
 		s.startLoop(seg)
 		s.loop.remark(with)
-		x12Hash(s.loop.digest, with...)
+		s.hash(s.loop.digest, with...)
 	case "V9":
 		s.event(seg, with)
 	case "X4":
@@ -230,7 +234,7 @@ func (s *x12Reading) startLoop(head edi.X12Segment) {
 	s.endLoop()
 	l := &x12Loop{head: head, digest: sha256.New()}
 	s.loop = l
-	x12Hash(l.digest, head)
+	s.hash(l.digest, head)
 	m := s.manifest
 	l.say("carrier", x12Text(m, 1))
 	vessel, code := x12Text(m, 5), x12Text(m, 4)
@@ -298,8 +302,8 @@ func (l *x12Loop) remark(segments []edi.X12Segment) {
 func (s *x12Reading) event(v9 edi.X12Segment, with []edi.X12Segment) {
 	l := s.inLoop()
 	l.eventful = true
-	x12Hash(l.digest, v9)
-	x12Hash(l.digest, with...)
+	s.hash(l.digest, v9)
+	s.hash(l.digest, with...)
 	code := clip(x12Text(v9, 1), codeLength)
 	told := x12Join(" ", x12Text(v9, 2), x12Text(v9, 12))
 	e, known := x12EventByCode[code]

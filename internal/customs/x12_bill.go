@@ -59,8 +59,8 @@ func (s *x12Reading) bill(x4 edi.X12Segment, with []edi.X12Segment) {
 		r.loop = l
 		l.bills = append(l.bills, r)
 	}
-	x12Hash(r.digest, x4)
-	x12Hash(r.digest, with...)
+	s.hash(r.digest, x4)
+	s.hash(r.digest, with...)
 	if r.Office == "" {
 		r.Office = cmp.Or(l.port(), clip(x12Text(x4, 13), codeLength))
 	}
@@ -93,7 +93,8 @@ func (s *x12Reading) bill(x4 edi.X12Segment, with []edi.X12Segment) {
 // Inference: of the two bills the one in X401 is the master bill; X12 says that
 // X408 is for consolidated shipments.
 func (s *x12Reading) names(x4 edi.X12Segment, with []edi.X12Segment) *x12Names {
-	n := &x12Names{}
+	n := &s.named
+	*n = x12Names{}
 	n.master = n.bill(cmp.Or(x12Text(x4, 9), x12Text(s.manifest, 1)), x12Text(x4, 1), x4)
 	n.house = n.bill(x12Text(x4, 10), x12Text(x4, 8), x4)
 	if n.master == "" || n.master == n.house {
@@ -127,12 +128,15 @@ func (n *x12Names) bill(issuer, number string, x4 edi.X12Segment) string {
 
 // refer sorts a further identifier in.
 func (n *x12Names) refer(qualifier, value string) {
+	if value == "" {
+		return
+	}
 	kind := x12Reference(qualifier)
 	if kind == 0 && greenlane.CheckITN(greenlane.Ref(greenlane.RefITN, value).Value) == nil {
 		kind = greenlane.RefITN
 	}
 	switch {
-	case kind == 0 || value == "":
+	case kind == 0:
 	case kind == greenlane.RefInBond:
 		n.inBonds = append(n.inBonds, value)
 	case kind == greenlane.RefContainer:
@@ -371,9 +375,9 @@ func (s *x12Reading) moment(r *Response, seg edi.X12Segment, date, clock, zone i
 		x12Once(r, "assumed_utc", "%s: %s", seg.Place(), doubt)
 	}
 	if !at.IsZero() {
-		if value := x12Text(seg, clock); value != "" && !x12Clock.MatchString(value) {
+		if _, ok := x12Clock(seg.Element(clock)); !ok && seg.Element(clock) != "" {
 			r.warn("unreadable_time", "%s: expected a time HHMM in %s%02d, found %q; the day is taken",
-				seg.Place(), seg.ID(), clock, clip(value, 60))
+				seg.Place(), seg.ID(), clock, clip(x12Text(seg, clock), 60))
 		}
 		return at
 	}
@@ -392,8 +396,20 @@ func (s *x12Reading) moment(r *Response, seg edi.X12Segment, date, clock, zone i
 	return instead
 }
 
-// x12Clock is a time of day: HHMM, seconds, and up to two decimals of a second.
-var x12Clock = regexp.MustCompile(`^([01][0-9]|2[0-3])([0-5][0-9])(?:([0-5][0-9])([0-9]{1,2})?)?$`)
+// x12Clock reads a time of day: HHMM, seconds, and up to two decimals of a
+// second.
+func x12Clock(value string) (time.Duration, bool) {
+	if n := len(value); n != 4 && (n < 6 || n > 8) || strings.Trim(value, "0123456789") != "" {
+		return 0, false
+	}
+	n, _ := strconv.Atoi((value + "0000")[:8])
+	hour, minute, second, hundredths := n/1_000_000, n/10_000%100, n/100%100, n%100
+	if hour > 23 || minute > 59 || second > 59 {
+		return 0, false
+	}
+	return time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute +
+		time.Duration(second)*time.Second + time.Duration(hundredths)*10*time.Millisecond, true
+}
 
 // x12Moment reads a date and a time of day at an offset; zero without a date
 // that can be read. Doubt, when not empty, says what had to be assumed.
@@ -407,14 +423,11 @@ func x12Moment(seg edi.X12Segment, date, clock, zone int) (at time.Time, doubt s
 	if err != nil || at.Year() <= 1970 {
 		return time.Time{}, ""
 	}
-	m := x12Clock.FindStringSubmatch(seg.Element(clock))
-	if m == nil {
+	sinceMidnight, ok := x12Clock(seg.Element(clock))
+	if !ok {
 		return at, ""
 	}
-	digits := (m[1] + m[2] + m[3] + m[4] + "00000000")[:8]
-	n, _ := strconv.Atoi(digits)
-	at = at.Add(time.Duration(n/1_000_000)*time.Hour + time.Duration(n/10_000%100)*time.Minute +
-		time.Duration(n/100%100)*time.Second + time.Duration(n%100)*10*time.Millisecond)
+	at = at.Add(sinceMidnight)
 	if zone == 0 {
 		return at, ""
 	}
@@ -472,22 +485,22 @@ func x12Tidy(s string) string {
 	}, s))
 }
 
-// x12Hash writes what segments say: without outer white space, and without empty
-// elements at the end.
-func x12Hash(h hash.Hash, segments ...edi.X12Segment) {
-	var text []byte
+// hash writes what segments say into a digest: without outer white space, and
+// without empty elements at the end.
+func (s *x12Reading) hash(h hash.Hash, segments ...edi.X12Segment) {
 	for _, seg := range segments {
 		last := len(seg.Elements) - 1
 		for last > 0 && seg.Element(last) == "" {
 			last--
 		}
 		// Counts and lengths come first, so that no two segments write the same.
-		text = strconv.AppendInt(text[:0], int64(last), 10)
+		text := strconv.AppendInt(s.text[:0], int64(last), 10)
 		for n := 0; n <= last; n++ {
 			value := seg.Element(n)
 			text = append(strconv.AppendInt(append(text, ','), int64(len(value)), 10), ':')
 			text = append(text, value...)
 		}
 		h.Write(text)
+		s.text = text
 	}
 }

@@ -1,0 +1,170 @@
+package reaction_test
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"greenlane"
+	"greenlane/internal/hub"
+	"greenlane/internal/reaction"
+	"greenlane/internal/store"
+)
+
+// release is a synthetic status notification of one entry and bill: the code
+// and minute of each disposition of the entry.
+func release(dispositions ...string) []byte {
+	records := []string{
+		"SO102704ABC  12345676 01",
+		fmt.Sprintf("SO40R%-4s%-50s%08d%-5s%08d", "SYNT", "SIMPLE00001", 7, "BO", 7),
+	}
+	for i, code := range dispositions {
+		records = append(records, fmt.Sprintf("SO6003022609%02d%s%-40s", 10+i, code, "SYNTHETIC"))
+	}
+	for i := range records {
+		records[i] = fmt.Sprintf("%-80s", records[i])
+	}
+	return []byte(strings.Join(records, "\r\n") + "\r\n")
+}
+
+func (b *bench) entry() *greenlane.Entry {
+	b.t.Helper()
+	subjects, err := b.store.Find(b.t.Context(), []store.AccountReference{{Account: 1, Reference: greenlane.Ref(greenlane.RefEntryNumber, "ABC12345676")}})
+	if err != nil || len(subjects[0]) != 1 {
+		b.t.Fatalf("entries %v, %v", subjects, err)
+	}
+	rows, err := b.store.Load(b.t.Context(), subjects[0])
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	state, err := greenlane.DecodeState(greenlane.KindEntry, rows[0].State)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return state.(*greenlane.Entry)
+}
+
+func TestStatusNotificationsAreApplied(t *testing.T) {
+	t.Parallel()
+	b := open(t, greenlane.GatewayOutbox)
+	first := b.apply(release("90"), reaction.Receipt{Create: true})
+	want := greenlane.MessageResult{
+		MessageType: "SO", EntryNumber: "ABC12345676", BillNumbers: []string{"SYNTSIMPLE00001"}, Outcome: greenlane.OutcomeApplied,
+		Status: "held", Subject: first.Results[0].Subject, Events: first.Results[0].Events, IssuedAt: first.Results[0].IssuedAt,
+		FunctionCode: first.Results[0].FunctionCode, Warnings: []string{},
+	}
+	if diff := cmp.Diff([]greenlane.MessageResult{want}, first.Results); diff != "" || want.Subject == nil || len(want.Events) < 3 {
+		t.Errorf("%d events\n%s", len(want.Events), diff)
+	}
+	// The next notification tells the whole history once more.
+	second := b.apply(release("90", "97", "98"), reaction.Receipt{Create: true})
+	if r := second.Results[0]; r.Outcome != greenlane.OutcomeApplied || r.Status != "cleared" {
+		t.Errorf("%+v", r)
+	}
+	if e := b.entry(); len(e.Activities) != 3 || e.Clears != greenlane.ClearanceCleared || e.Shipment == 0 {
+		t.Errorf("%+v", e)
+	}
+	again := b.apply(append(release("90", "97"), ' '), reaction.Receipt{Create: true})
+	if r := again.Results[0]; r.Outcome != greenlane.OutcomeDuplicate || len(r.Events) != 0 {
+		t.Errorf("told again: %+v", r)
+	}
+	b.verify()
+}
+
+func TestNotificationsOfUnknownBillsWait(t *testing.T) {
+	t.Parallel()
+	b := open(t, greenlane.GatewayOutbox)
+	parked := b.apply(release("97", "98"), reaction.Receipt{})
+	if r := parked.Results[0]; r.Outcome != greenlane.OutcomeUnmatched {
+		t.Fatalf("%+v", r)
+	}
+	data := b.events(greenlane.EventMessageUnmatched)[0].Body.(greenlane.MessageParked).Data
+	if diff := cmp.Diff([]string{"SYNTSIMPLE00001"}, data.BillNumbers); diff != "" || data.EntryNumber != "ABC12345676" {
+		t.Errorf("waits for %s\n%s", data.EntryNumber, diff)
+	}
+	b.run(reaction.NewUnpark(b.Hub), reaction.Options{})
+	b.must(hub.Unit{Account: 1, Commands: []greenlane.Command{greenlane.TrackShipment{Key: greenlane.ShipmentKey{MasterBill: "SIMPLE00001", SCAC: "SYNT"}}}})
+	id := parked.Message.MessageID()
+	b.until("the notification", func() bool { return b.stored(id).State == greenlane.MessageApplied })
+	if e := b.entry(); e.Clears != greenlane.ClearanceCleared {
+		t.Errorf("%s: %s", e.Clears, e.ClearsWhy)
+	}
+	b.verify()
+}
+
+// reread plays a change of a mapping table: the message is recorded with what an
+// older reader made of it, then read again with the present one.
+func (b *bench) reread(raw []byte, former ...greenlane.Command) (before time.Time, a *reaction.Applied) {
+	b.t.Helper()
+	b.must(hub.Unit{Account: 1, Message: &greenlane.Message{
+		Digest: sha256.Sum256(raw), Format: greenlane.FormatWCODMS, ReceivedAt: b.Now(), State: greenlane.MessageApplied, Raw: raw,
+	}, Commands: former})
+	before = b.Now()
+	return before, b.apply(raw, reaction.Receipt{Create: true, Reread: true})
+}
+
+func TestRereadCorrectsADeclaration(t *testing.T) {
+	t.Parallel()
+	b := open(t, greenlane.GatewayOutbox)
+	raw := message(notice{"05", "r1", 1, "LRN-1", "26GBTEST000000001"})
+	now := b.apply(raw, reaction.Receipt{}) // unmatched: tells how it is read now
+	if now.Results[0].Outcome != greenlane.OutcomeUnmatched {
+		t.Fatal(now.Results)
+	}
+	c := open(t, greenlane.GatewayOutbox)
+	old := greenlane.Response{
+		Format: greenlane.FormatWCODMS, MessageType: "DMSCTL", FunctionCode: "05", ID: "r1", Authority: "HMRC",
+		IssuedAt: *now.Results[0].IssuedAt, LRN: "LRN-1", MRN: "26GBTEST000000001",
+	}
+	before, corrected := c.reread(raw, greenlane.RecordResponse{Response: old, Create: true})
+	if r := corrected.Results[0]; r.Outcome != greenlane.OutcomeApplied || r.Status != "control" {
+		t.Fatalf("%+v", r)
+	}
+	responses := c.events(greenlane.EventCustomsResponse)
+	if len(responses) != 2 {
+		t.Fatalf("%d responses are recorded", len(responses))
+	}
+	if x := responses[1].Body.(greenlane.CustomsResponse).Detail; x.Supersedes != x.Response.ID || x.Supersedes != "r1" {
+		t.Errorf("the correction supersedes %q", x.Supersedes)
+	}
+	then, err := c.KnownAt(t.Context(), before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state, err := c.StateAt(t.Context(), responses[0].Subject, then)
+	if err != nil || state.(*greenlane.Declaration).Status != greenlane.StatusNew {
+		t.Errorf("what was known then is %+v, %v", state, err)
+	}
+	head := c.Head()
+	if again := c.apply(raw, reaction.Receipt{Create: true, Reread: true}); c.Head() != head || again.Results[0].Outcome != greenlane.OutcomeDuplicate {
+		t.Errorf("read once more it is %s and added %d events", again.Results[0].Outcome, c.Head()-head)
+	}
+	c.verify()
+}
+
+func TestRereadCorrectsAnEntry(t *testing.T) {
+	t.Parallel()
+	b := open(t, greenlane.GatewayOutbox)
+	key := greenlane.ShipmentKey{MasterBill: "SYNTSIMPLE00001"}
+	// An older reader took code 90 from another table.
+	_, corrected := b.reread(release("90"), greenlane.TrackShipment{Key: key}, greenlane.RecordActivities{
+		Shipment: key, EntryNumber: "ABC12345676", Told: true, Create: true, Activities: []greenlane.NewActivity{
+			{Date: time.Date(2026, 3, 2, 9, 10, 0, 0, time.UTC), Table: greenlane.TableAMS, Code: "90", Message: "SYNTHETIC"},
+		},
+	})
+	if r := corrected.Results[0]; r.Status != "held" {
+		t.Errorf("%+v", r)
+	}
+	gone := b.events(greenlane.EventEntryRetracted)
+	if len(gone) != 1 || len(gone[0].Body.(greenlane.EntryRetracted).Detail.Supersedes) != 1 {
+		t.Errorf("taken back: %v", gone)
+	}
+	if e := b.entry(); len(e.Activities) != 1 || e.Activities[0].Table != greenlane.TableSO60 {
+		t.Errorf("%+v", e.Activities)
+	}
+	b.verify()
+}
