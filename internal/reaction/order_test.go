@@ -98,16 +98,19 @@ func TestArrivalOrderOfFormats(t *testing.T) {
 		strings.Fields(want[0])[1], strings.Fields(want[1])[1], strings.Fields(want[2])[2]}); diff != "" || len(want) != 3 {
 		t.Fatalf("%q\n%s", want, diff)
 	}
-	rapid.Check(t, func(r *rapid.T) {
+	// The rules are walked with thousands of orders in the root package; here
+	// whole messages go through readers, hub and store.
+	for seed := range 20 {
 		b := open(t, greenlane.GatewayOutbox)
-		defer b.stop()
-		again := rapid.SliceOfN(rapid.SampledFrom(consignment), 0, 4).Draw(r, "again")
-		for i, m := range rapid.Permutation(append(slices.Clone(consignment), again...)).Draw(r, "order") {
+		order := rapid.Permutation(append(slices.Clone(consignment), consignment[seed%len(consignment)], consignment[3])).Example(seed)
+		for i, m := range order {
 			// The same message in other bytes is no other message.
 			b.apply([]byte(m+strings.Repeat("\n", i)), reaction.Receipt{Create: true})
 		}
 		if diff := cmp.Diff(want, b.standing()); diff != "" {
-			r.Fatalf("arrival changes the outcome (-in order +shuffled):\n%s", diff)
+			t.Errorf("arrival changes the outcome (-in order +shuffled):\n%s\n%s", diff, order)
 		}
-	})
+		b.verify()
+		b.stop()
+	}
 }
