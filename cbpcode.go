@@ -1,9 +1,6 @@
 package greenlane
 
-import (
-	"slices"
-	"strings"
-)
+import "slices"
 
 // CodeTable names the table a CBP code belongs to. The same two characters
 // mean different things in different records, so a code is always looked up
@@ -44,14 +41,6 @@ type Disposition struct {
 // EndedBy returns the codes that end the hold d places, in table order; none
 // when d is final or places no hold.
 func (d Disposition) EndedBy() []string { return slices.Clone(d.endedBy) }
-
-// endWords says in words what ends the hold d places.
-func (d Disposition) endWords() string {
-	if len(d.endedBy) == 0 {
-		return "nothing but an operator who closes it with a reason"
-	}
-	return "code " + strings.Join(d.endedBy, " or ")
-}
 
 // LookupDisposition finds a code in a table. Unknown codes are passed on to
 // subscribers and change nothing, see [Entry].

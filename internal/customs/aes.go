@@ -76,10 +76,13 @@ func (r *euReading) expires() {
 
 func aesMappings() []Mapping {
 	const source = "European Commission, DDNXA, by national lists of its messages; what follows from a message is our reading."
+	actions := euMapping(greenlane.FormatAES, "Action codes of HMRC's notification",
+		"HM Revenue & Customs, automated-export-system-notifications; what follows is our reading.", aesActions)
+	actions.Columns[0] = "Code"
 	return []Mapping{
 		euMapping(greenlane.FormatAES, "Messages of AES", source, aesMessages),
 		namesMapping(greenlane.FormatAES, "Messages that exporters and carriers send", source, []string{"Message", "Name"}, aesOutbound),
 		euMapping(greenlane.FormatAES, "Messages of the Netherlands", "Douane, DMS 4 export, names only; the rest is our reading.", aesNational),
-		euMapping(greenlane.FormatAES, "Action codes of HMRC's notification", "HM Revenue & Customs, automated-export-system-notifications.", aesActions),
+		actions,
 	}
 }

@@ -8,7 +8,10 @@ import "greenlane"
 // the status, hold or release that follows.
 var aesMessages = map[string]euKind{
 	"CC504C": {name: "amendment acceptance", effect: greenlane.Effect{Lifts: greenlane.HoldAmendment}},
-	"CC509C": {name: "invalidation decision", effect: greenlane.Effect{Invalidation: true}, refines: (*euReading).invalidates},
+	"CC509C": {
+		name: "invalidation decision", effect: greenlane.Effect{Invalidation: true},
+		refines: (*euReading).invalidates, refined: euDecides,
+	},
 	"CC522C": {name: "exit release rejection", effect: greenlane.Effect{Status: greenlane.StatusNoRelease}},
 	"CC525C": {name: "exit release notification", effect: greenlane.Effect{Status: greenlane.StatusReleased, Release: true}},
 	"CC528C": {name: "MRN allocated", effect: greenlane.Effect{Status: greenlane.StatusAcknowledged}},
@@ -20,7 +23,7 @@ var aesMessages = map[string]euKind{
 	"CC551C": {name: "no release for export", effect: greenlane.Effect{Status: greenlane.StatusNoRelease}},
 	"CC556C": {
 		name: "rejection from the office of export", effect: greenlane.Effect{Rejection: true},
-		refines: (*euReading).rejects,
+		refines: (*euReading).rejects, refined: euStands,
 	},
 	// What is refused at exit is never the declaration.
 	"CC557C": {
@@ -30,17 +33,20 @@ var aesMessages = map[string]euKind{
 	"CC560C": {
 		name:    "control decision notification",
 		effect:  greenlane.Effect{Status: greenlane.StatusControl, Hold: greenlane.HoldControl},
-		refines: (*euReading).controls,
+		refines: (*euReading).controls, refined: euWants,
 	},
 	"CC582C": {name: "request on an export whose goods did not exit", notice: "exit_not_confirmed"},
-	"CC599C": {name: "export notification", effect: greenlane.Effect{Exit: true}, refines: (*euReading).exits},
+	"CC599C": {
+		name: "export notification", effect: greenlane.Effect{Exit: true},
+		refines: (*euReading).exits, refined: "stopped at exit, status norelease",
+	},
 	"CC906C": {
 		name: "functional negative acknowledgement", effect: greenlane.Effect{Rejection: true, Status: greenlane.StatusBlocked},
-		refines: (*euReading).acknowledges,
+		refines: (*euReading).acknowledges, refined: euStands,
 	},
 	"CC917C": {
 		name: "XML negative acknowledgement", effect: greenlane.Effect{Rejection: true, Status: greenlane.StatusBlocked},
-		refines: (*euReading).acknowledgesXML,
+		refines: (*euReading).acknowledgesXML, refined: euStands,
 	},
 	"CC928C": {name: "positive acknowledgement", effect: greenlane.Effect{Status: greenlane.StatusRegistered}},
 }
@@ -72,7 +78,7 @@ var aesNational = map[string]euKind{
 	"NLEXT": {name: "handled outside the system", effect: greenlane.Effect{Hold: greenlane.HoldManual, Status: greenlane.StatusControl}},
 	"XMLCNT": {
 		name: "technical error", effect: greenlane.Effect{Rejection: true, Status: greenlane.StatusBlocked},
-		refines: (*euReading).acknowledgesXML,
+		refines: (*euReading).acknowledgesXML, refined: euStands,
 	},
 }
 

@@ -45,7 +45,7 @@ func readCUSRES(doc *document) ([]Response, *problem) {
 	found := false
 	for _, interchange := range interchanges {
 		for _, m := range interchange.Messages {
-			c := &cusresReading{header: interchange.Header, message: m}
+			c := newCUSRESReading(interchange.Header, m)
 			if kind := clip(m.Header.Value(2, 1), codeLength); strings.EqualFold(kind, cusresType) {
 				found = true
 				responses = append(responses, c.read()...)
@@ -73,6 +73,9 @@ type cusresReading struct {
 	header  edi.EDIFACTSegment
 	message edi.EDIFACTMessage
 	bgm     edi.EDIFACTSegment
+	// digest is of what the message says, beyondASCII whether in other letters.
+	digest      [sha256.Size]byte
+	beyondASCII bool
 	// agency is the country of the first customs authority among those whose code
 	// lists are used, party the one of the authority named as a party.
 	agency, party string
@@ -141,8 +144,6 @@ func (i cusresIndicator) String() string {
 
 // read returns a response for each declaration and each thing said of it.
 func (c *cusresReading) read() []Response {
-	c.heading = newCUSRESPart()
-	c.part = c.heading
 	for i, s := range c.message.Segments {
 		c.take(i, s)
 	}
@@ -171,7 +172,6 @@ func (c *cusresReading) read() []Response {
 
 // other stands for a message that comes along with a CUSRES.
 func (c *cusresReading) other(kind string) Response {
-	c.heading = newCUSRESPart()
 	r := c.draft(c.heading, cmp.Or(kind, "UNH"), "")
 	r.Outcome = greenlane.OutcomeIgnored
 	words := ""
@@ -309,20 +309,31 @@ func (c *cusresReading) authority(mrn, office string) greenlane.Authority {
 // message passed on in another is the same, but not one that says the same anew:
 // without a date in the message the date of the interchange is part of it.
 func (c *cusresReading) identify(r *Response) string {
-	canonical := []byte(r.MessageType + r.IssuedAt.Format(time.RFC3339Nano))
-	for _, s := range c.message.Segments {
-		canonical = s.AppendCanonical(canonical)
-	}
 	set := strings.ToUpper(c.header.Value(1, 1))
-	if set != "" && !cusresCharacterSets[set] && slices.ContainsFunc(canonical, func(b byte) bool { return b >= 0x80 }) {
+	if set != "" && !cusresCharacterSets[set] && c.beyondASCII {
 		r.warn("character_set", "%s is not read here; letters outside ASCII may be wrong", clip(set, codeLength))
 	}
-	sum := sha256.Sum256(canonical)
+	sum := sha256.Sum256(append(c.digest[:], r.MessageType+r.IssuedAt.Format(time.RFC3339Nano)...))
 	name := c.bgm.Value(2, 1)
 	if name == "" || len(name) > 64 {
 		name = r.MessageType
 	}
 	return name + "-" + hex.EncodeToString(sum[:8])
+}
+
+// newCUSRESReading starts on a message and takes the digest of what it says.
+func newCUSRESReading(header edi.EDIFACTSegment, message edi.EDIFACTMessage) *cusresReading {
+	c := &cusresReading{header: header, message: message, heading: newCUSRESPart()}
+	c.part = c.heading
+	hash := sha256.New()
+	var canonical []byte
+	for _, s := range message.Segments {
+		canonical = s.AppendCanonical(canonical[:0])
+		hash.Write(canonical)
+		c.beyondASCII = c.beyondASCII || slices.ContainsFunc(canonical, func(b byte) bool { return b >= 0x80 })
+	}
+	hash.Sum(c.digest[:0])
+	return c
 }
 
 // cusresCharacterSets are those that are read (data element 0001).
@@ -343,6 +354,7 @@ func (c *cusresReading) respond(part *cusresPart, subject cusresSubject) []Respo
 		r.Outcome = greenlane.OutcomeError
 		r.warn("no_subject", "the response names neither an MRN nor an LRN")
 	}
+	r.Errors = slices.DeleteFunc(slices.Clone(r.Errors), func(e greenlane.CustomsError) bool { return e == greenlane.CustomsError{} })
 	c.duties(part, &r)
 	told, codes := c.told(part, &r)
 	outcomes := cusresOutcomes(told)

@@ -69,6 +69,7 @@ func readPoint(value, format string) (cusresMoment, bool) {
 	case layout == "":
 		// Not of EDIFACT's forms at all.
 		m.at, m.doubt, ok = readStamp(value)
+		m.dateOnly = len(value) <= len(time.DateOnly)
 	case known:
 		m.at, m.doubt, ok = zoned(layout, digits, offset, m.dateOnly)
 	default:

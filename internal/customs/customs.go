@@ -106,6 +106,9 @@ func (r *Response) Commands(h Handling) []greenlane.Command {
 	}
 	var commands []greenlane.Command
 	keys := r.Entry.shipments()
+	if len(keys) == 1 {
+		keys[0].Booking, keys[0].ReferenceNumbers = r.furtherNumbers()
+	}
 	if h.Create {
 		for _, key := range keys {
 			commands = append(commands, greenlane.TrackShipment{Key: key})
@@ -119,6 +122,18 @@ func (r *Response) Commands(h Handling) []greenlane.Command {
 		record.Shipment = keys[0]
 	}
 	return append(commands, record)
+}
+
+// furtherNumbers are the booking and what else people search a shipment by.
+func (r *Response) furtherNumbers() (booking string, others []string) {
+	for _, ref := range r.References {
+		if ref.Kind == greenlane.RefBooking.String() && booking == "" {
+			booking = ref.Value
+			continue
+		}
+		others = append(others, ref.Value)
+	}
+	return booking, others
 }
 
 // Names returns the references that can find the subject the response speaks of.

@@ -17,6 +17,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"greenlane"
 	"greenlane/internal/customs"
@@ -120,6 +121,41 @@ func TestReadAllowsCommentsAround(t *testing.T) {
 	if r := read(t, message); r.MessageType != "DMSACC" {
 		t.Errorf("type %s", r.MessageType)
 	}
+}
+
+// The responses come in the order of their issue time; equal times keep their
+// order, and none comes last.
+func TestResponsesInOrderOfIssue(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		seconds := rapid.SliceOfN(rapid.IntRange(0, 5), 1, 12).Draw(t, "seconds")
+		var b strings.Builder
+		for i, s := range seconds {
+			issued := fmt.Sprintf("<IssueDateTime><DateTimeString>2026010112000%dZ</DateTimeString></IssueDateTime>", s)
+			if s == 0 {
+				issued = ""
+			}
+			fmt.Fprintf(&b, "<Response><FunctionCode>01</FunctionCode>%s<Declaration><FunctionalReferenceID>%d</FunctionalReferenceID></Declaration></Response>", issued, i)
+		}
+		m, err := customs.Read([]byte("<MetaData>"+b.String()+"</MetaData>"), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got, want []string
+		for _, r := range m.Responses {
+			got = append(got, r.LRN)
+		}
+		for _, second := range []int{1, 2, 3, 4, 5, 0} {
+			for i, s := range seconds {
+				if s == second {
+					want = append(want, fmt.Sprint(i))
+				}
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("(-want +got)\n%s", diff)
+		}
+	})
 }
 
 // positions in warnings and errors move with white space; the rest may not.

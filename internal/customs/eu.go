@@ -19,8 +19,9 @@ import (
 //
 // Sources: European Commission, DDNTA (NCTS) with XML schemas 51.8 and 60.4 as
 // published by HM Revenue & Customs, transit-movements-validator; DDNXA (AES).
-// The element names of AES responses are read from programs that exchange them,
-// not from the schemas: AES names that are wrong cost a detail, not the effect.
+// Inference: the element names of AES responses. They are taken from programs that
+// exchange them, not from the schemas. One that is wrong costs a detail; effects
+// hang on names only in CC509C, CC556C, CC560C and CC599C.
 
 // euKind is a row of the tables of messages: what one is and what it does.
 type euKind struct {
@@ -28,8 +29,9 @@ type euKind struct {
 	name   string
 	effect greenlane.Effect
 	// refines reads what only this kind of message says. Its effect may depend on
-	// it. Nil where there is nothing.
+	// it, and refined says how, for the guide. Nil where there is nothing.
 	refines func(*euReading)
+	refined string
 	// notice is the code of a warning, for messages that change nothing and that
 	// somebody should see all the same.
 	notice string

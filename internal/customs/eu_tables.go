@@ -96,6 +96,13 @@ var euXMLErrorGists = map[string]string{
 	"57": "not below the limit",
 }
 
+// What refines the effect of a message, in the words of the guide.
+const (
+	euStands  = "of another message than the declaration, or out of its turn, the declaration stands"
+	euDecides = "asked for by the trader, canceled; by customs, invalid; denied where the decision is a no"
+	euWants   = "for type 1 a hold for documents"
+)
+
 // euNotification is a row of the types of a control decision.
 type euNotification struct {
 	says   string
@@ -125,6 +132,9 @@ func euMapping(system greenlane.MessageFormat, title, source string, kinds map[s
 	m := Mapping{Format: system, Title: title, Source: source, Columns: []string{"Message", "Name", "What it does"}}
 	for _, name := range slices.Sorted(maps.Keys(kinds)) {
 		does := effectWords(kinds[name].effect)
+		if kinds[name].refined != "" {
+			does += "; " + kinds[name].refined
+		}
 		if kinds[name].notice != "" {
 			does += ", with the warning " + kinds[name].notice
 		}

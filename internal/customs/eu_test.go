@@ -525,24 +525,6 @@ func TestEUBatch(t *testing.T) {
 	wantUnreadable(t, err, "line 501, column 1: more than 500 messages")
 }
 
-// allKinds are the messages of the tables with the system they belong to.
-func allKinds(t *testing.T) map[string]system {
-	kinds := map[string]system{}
-	for _, m := range customs.Mappings() {
-		s, is := map[greenlane.MessageFormat]system{greenlane.FormatNCTS: transit, greenlane.FormatAES: exports}[m.Format]
-		if !is || !strings.HasPrefix(m.Columns[0], "Message") || m.Title == "Action codes of HMRC's notification" {
-			continue
-		}
-		for _, row := range m.Rows {
-			kinds[row[0]+" "+string(m.Format)] = s
-		}
-	}
-	if len(kinds) < 60 {
-		t.Fatalf("only %d kinds of message", len(kinds))
-	}
-	return kinds
-}
-
 // Whatever its kind: the shortest message, the longest one, and one that breaks off
 // anywhere. The long ones have thousands of items and come close to the limits of
 // elements and size, where the kind is one that does something. All of them are
@@ -594,12 +576,12 @@ func checkLengths(t *testing.T, s system, name string, items int) {
 	}
 }
 
-// The guide is generated from the mappings: nothing in them is empty or double.
-func TestEUMappings(t *testing.T) {
+// The guide is generated from the mappings: nothing in these is empty or double.
+func TestXMLMappings(t *testing.T) {
 	t.Parallel()
 	for _, m := range customs.Mappings() {
-		if m.Title == "" || m.Source == "" || len(m.Rows) == 0 {
-			t.Errorf("a mapping without title, source or rows: %+v", m)
+		if !slices.ContainsFunc(xmlFormats, func(f xmlFormat) bool { return f.format == m.Format }) {
+			continue
 		}
 		seen := map[string]bool{}
 		for _, row := range m.Rows {

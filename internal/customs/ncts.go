@@ -30,6 +30,10 @@ func readKnown(e *element, system greenlane.MessageFormat, kinds map[string]euKi
 	case outbound[name] != "":
 		r.warn("outbound_message", "%s (%s) is what a trader sends, not customs; it changes nothing", name, outbound[name])
 	case others[name] != "":
+		if r.Outcome != "" {
+			// Many are about a guarantee, not about a declaration.
+			r.Outcome = greenlane.OutcomeIgnored
+		}
 		r.warn("unknown_message_type", "%s (%s) is passed on and changes nothing", name, others[name])
 	default:
 		r.warn("unknown_message_type", "%s is passed on and changes nothing", name)

@@ -8,7 +8,10 @@ import "greenlane"
 // where a comment says more.
 var nctsMessages = map[string]euKind{
 	"CC004C": {name: "amendment acceptance", effect: greenlane.Effect{Lifts: greenlane.HoldAmendment}},
-	"CC009C": {name: "invalidation decision", effect: greenlane.Effect{Invalidation: true}, refines: (*euReading).invalidates},
+	"CC009C": {
+		name: "invalidation decision", effect: greenlane.Effect{Invalidation: true},
+		refines: (*euReading).invalidates, refined: euDecides,
+	},
 	"CC019C": {name: "discrepancies at destination", notice: "discrepancies"},
 	"CC022C": {
 		name:    "notification to amend the declaration",
@@ -17,7 +20,7 @@ var nctsMessages = map[string]euKind{
 	},
 	"CC025C": {
 		name: "goods release notification", effect: greenlane.Effect{Status: greenlane.StatusReleased, Release: true},
-		refines: (*euReading).releasesAtDestination,
+		refines: (*euReading).releasesAtDestination, refined: "of all, a part or nothing, by the release indicator",
 	},
 	"CC028C": {name: "MRN allocated", effect: greenlane.Effect{Status: greenlane.StatusAcknowledged}},
 	"CC029C": {name: "release for transit", effect: greenlane.Effect{Status: greenlane.StatusReleased, Release: true}},
@@ -33,7 +36,7 @@ var nctsMessages = map[string]euKind{
 	},
 	"CC056C": {
 		name: "rejection from the office of departure", effect: greenlane.Effect{Rejection: true},
-		refines: (*euReading).rejects,
+		refines: (*euReading).rejects, refined: euStands,
 	},
 	// What is refused at destination is never the declaration.
 	"CC057C": {
@@ -43,23 +46,23 @@ var nctsMessages = map[string]euKind{
 	"CC060C": {
 		name:    "control decision notification",
 		effect:  greenlane.Effect{Status: greenlane.StatusControl, Hold: greenlane.HoldControl},
-		refines: (*euReading).controls,
+		refines: (*euReading).controls, refined: euWants,
 	},
 	// For the trader at destination; not every country sends it.
 	"CC061C": {
 		name:    "control decision notification at destination",
 		effect:  greenlane.Effect{Status: greenlane.StatusControl, Hold: greenlane.HoldControl},
-		refines: (*euReading).controls,
+		refines: (*euReading).controls, refined: euWants,
 	},
 	"CC140C": {name: "request on a movement that did not arrive", notice: "not_arrived"},
 	"CC182C": {name: "forwarded incident notification", notice: "incident", refines: (*euReading).tellsIncidents},
 	"CC906C": {
 		name: "functional negative acknowledgement", effect: greenlane.Effect{Rejection: true, Status: greenlane.StatusBlocked},
-		refines: (*euReading).acknowledges,
+		refines: (*euReading).acknowledges, refined: euStands,
 	},
 	"CC917C": {
 		name: "XML negative acknowledgement", effect: greenlane.Effect{Rejection: true, Status: greenlane.StatusBlocked},
-		refines: (*euReading).acknowledgesXML,
+		refines: (*euReading).acknowledgesXML, refined: euStands,
 	},
 	// The rules make it prelodged where the declaration was.
 	"CC928C": {name: "positive acknowledgement", effect: greenlane.Effect{Status: greenlane.StatusRegistered}},

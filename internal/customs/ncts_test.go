@@ -322,6 +322,10 @@ func TestNCTSDetails(t *testing.T) {
 	if stamp(r.EffectiveAt) != "2026-01-02T00:00:00Z" {
 		t.Errorf("decided at %s", r.EffectiveAt)
 	}
+	r = transit.read(t, transit.around("CC228C", "<GuaranteeReference><GRN>G</GRN></GuaranteeReference>"))
+	if r.Outcome != greenlane.OutcomeIgnored || len(r.Commands(customs.Handling{Create: true})) != 0 {
+		t.Errorf("a message about a guarantee has the outcome %q", r.Outcome)
+	}
 	r = transit.read(t, transit.message("CC056C", "<businessRejectionType>014</businessRejectionType><rejectionCode>12</rejectionCode>", ""))
 	if diff := cmp.Diff([]string{"014", "12"}, r.SubCodes); diff != "" || r.ErrorType != greenlane.ErrorCustomsErr {
 		t.Errorf("%s (-want +got)\n%s", r.ErrorType, diff)

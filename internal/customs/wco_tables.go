@@ -1,6 +1,13 @@
 package customs
 
-import "greenlane"
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	"greenlane"
+)
 
 // The codes of WCO responses in the DMS profile. What a function or status code
 // means is from HM Revenue & Customs, customs declarations end-to-end service
@@ -205,4 +212,41 @@ var wcoGists = map[string]string{
 	"CDS50000": "the answer of the licensing authority is not a release",
 }
 
-func wcoMappings() []Mapping { return nil }
+func wcoMappings() []Mapping {
+	const source = "HM Revenue & Customs, customs declarations end-to-end service guide and open-source services; " +
+		"the status, hold or release that follows is our reading."
+	const model = "WCO Data Model 3.6, as the schemas of the DMS profile use it."
+	table := func(title, source string, columns []string, names map[string]string) Mapping {
+		return namesMapping(greenlane.FormatWCODMS, title, source, columns, names)
+	}
+	gists := maps.Clone(wcoGists)
+	for code := range wcoSequenceErrors {
+		gists[code] += " (out of its turn: the declaration stands)"
+	}
+	gists[wcoNoArrival] += " (alone it ends the declaration)"
+	return []Mapping{
+		wcoFunctions(source),
+		table("Validation codes", "HM Revenue & Customs, CDS error codes, in our words.", []string{"Code", "Meaning"}, gists),
+		table("Sections that pointers name", model, []string{"Class", "Section"}, wcoSections),
+		table("Elements that pointers name", model, []string{"Tag", "Element"}, wcoTags),
+	}
+}
+
+// wcoFunctions are the functions with the codes that refine them.
+func wcoFunctions(source string) Mapping {
+	m := Mapping{
+		Format: greenlane.FormatWCODMS, Title: "Functions of a response", Source: source,
+		Columns: []string{"Function", "Name", "Status name or statement type", "What it does"},
+	}
+	byCode := func(a, b wcoKey) int {
+		return cmp.Or(strings.Compare(a.function, b.function), cmp.Compare(len(a.sub), len(b.sub)), strings.Compare(a.sub, b.sub))
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(wcoEffects), byCode) {
+		does := effectWords(wcoEffects[key])
+		if wcoEffects[key].Rejection {
+			does += "; without an error, or with " + wcoNoArrival + " alone, canceled; out of its turn, the declaration stands"
+		}
+		m.Rows = append(m.Rows, []string{key.function, wcoNames[key.function], cmp.Or(key.sub, "any other"), does})
+	}
+	return m
+}

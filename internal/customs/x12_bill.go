@@ -310,7 +310,8 @@ func (s *x12Reading) tell(r *x12Response, a greenlane.NewActivity, seg edi.X12Se
 	}
 	m := s.message
 	if m.statements++; m.statements > maxX12Statements {
-		m.wrong = &problem{x12Place(seg, s.from.Start), fmt.Sprintf("more than %d dispositions, with the events of conveyances for each bill", maxX12Statements)}
+		m.wrong = &problem{x12Place(seg, s.from.Start),
+			fmt.Sprintf("more than %d dispositions, with the events of conveyances for each bill", maxX12Statements)}
 		return
 	}
 	r.Entry.Activities = append(r.Entry.Activities, a)
@@ -386,7 +387,7 @@ func (s *x12Reading) moment(r *Response, seg edi.X12Segment, date, clock, zone i
 		instead, words = s.loop.arrival, "the date of arrival is taken"
 	}
 	if instead.IsZero() {
-		words = "no other date is stated"
+		words = "it counts as said on receipt"
 	}
 	if value := x12Text(seg, date); value != "" {
 		r.warn("unreadable_date", "%s: expected a date CCYYMMDD in %s%02d, found %q; %s", seg.Place(), seg.ID(), date, clip(value, 60), words)

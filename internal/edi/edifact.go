@@ -3,7 +3,7 @@ package edi
 import (
 	"bytes"
 	"fmt"
-	"iter"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -71,47 +71,81 @@ func (s EDIFACTSegment) Text(element, component int) string {
 
 // element returns the text of a data element, empty when left out; 0 is the tag.
 func (s EDIFACTSegment) element(n int) string {
-	for part := range s.syntax.parts(s.text, s.syntax.element) {
-		if n == 0 {
+	for part, rest, more := s.syntax.cut(s.text, s.syntax.element); ; n-- {
+		switch {
+		case n == 0:
 			return part
+		case !more:
+			return ""
 		}
-		n--
+		part, rest, more = s.syntax.cut(rest, s.syntax.element)
 	}
-	return ""
 }
 
 func (s EDIFACTSegment) component(element string, n int) string {
-	for part := range s.syntax.parts(element, s.syntax.component) {
-		if n--; n == 0 {
+	for part, rest, more := s.syntax.cut(element, s.syntax.component); ; {
+		switch n--; {
+		case n == 0:
 			return strings.TrimSpace(s.syntax.plain(part))
+		case !more:
+			return ""
 		}
+		part, rest, more = s.syntax.cut(rest, s.syntax.component)
 	}
-	return ""
 }
+
+// Separators of the canonical form, in the order of what they separate.
+const (
+	canonicalSegment    = 0x1C
+	canonicalElement    = 0x1D
+	canonicalRepetition = 0x1E
+	canonicalComponent  = 0x1F
+)
 
 // AppendCanonical appends what the segment says in a form that is the same
 // whatever its service characters, character set and line ends are, and whether
-// or not empty elements follow at its end: a digest of it recognises the segment.
+// or not blanks and empty elements stand at the end: a digest of it recognises
+// the segment.
 func (s EDIFACTSegment) AppendCanonical(b []byte) []byte {
-	start := len(b)
-	if s.syntax == nil {
+	y := s.syntax
+	if y == nil {
 		return b
 	}
-	for element := range s.syntax.parts(s.text, s.syntax.element) {
-		for repetition := range s.syntax.parts(element, s.syntax.repetition) {
-			for component := range s.syntax.parts(repetition, s.syntax.component) {
-				b = append(append(b, strings.TrimSpace(s.syntax.plain(component))...), 0x1F)
+	start := len(b)
+	component := start
+	for i := 0; i < len(s.text); i++ {
+		separator := byte(0)
+		switch c := s.text[i]; {
+		case c == y.release && c != 0:
+			if i = y.released(s.text, i); i < len(s.text) {
+				b = append(b, s.text[i])
 			}
-			b = append(trimEnd(b, start, 0x1F), 0x1E)
+		case c == y.component:
+			separator = canonicalComponent
+		case c == y.element:
+			separator = canonicalElement
+		case c == y.repetition && c != 0:
+			separator = canonicalRepetition
+		case c == '\r', c == '\n', c == ' ' && len(b) == component:
+		default:
+			b = append(b, c)
 		}
-		b = append(trimEnd(b, start, 0x1E), 0x1D)
+		if separator != 0 {
+			b = append(y.canonicalEnd(b, start, component, separator), separator)
+			component = len(b)
+		}
 	}
-	return append(trimEnd(b, start, 0x1D), 0x1C)
+	return append(y.canonicalEnd(b, start, component, canonicalSegment), canonicalSegment)
 }
 
-// trimEnd cuts separators off the end of b, never before start.
-func trimEnd(b []byte, start int, separator byte) []byte {
-	for len(b) > start && b[len(b)-1] == separator {
+// canonicalEnd ends the component that begins in b, and with it the empty ones
+// before it that the separator makes needless.
+func (y *edifactSyntax) canonicalEnd(b []byte, start, component int, separator byte) []byte {
+	b = append(b[:component], bytes.TrimRight(b[component:], " \t")...)
+	if slices.ContainsFunc(b[component:], func(c byte) bool { return c >= utf8.RuneSelf }) {
+		b = append(b[:component], y.decode(string(b[component:]))...)
+	}
+	for len(b) > start && b[len(b)-1] > separator && b[len(b)-1] <= canonicalComponent {
 		b = b[:len(b)-1]
 	}
 	return b
@@ -172,22 +206,15 @@ func (y *edifactSyntax) released(text string, i int) int {
 // inLines reports whether segments end with the line. Then any line end will do.
 func (y *edifactSyntax) inLines() bool { return y.terminator == '\n' || y.terminator == '\r' }
 
-// parts walks over what separators separate; without a separator that is all.
-func (y *edifactSyntax) parts(text string, separator byte) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for more := true; more; {
-			var part string
-			if part, text, more = y.cut(text, separator); !yield(part) {
-				return
-			}
-		}
-	}
-}
-
 // plain takes release characters and line ends out of a text and makes it UTF-8.
 func (y *edifactSyntax) plain(text string) string {
-	if !strings.ContainsAny(text, "\r\n") && (y.release == 0 || strings.IndexByte(text, y.release) < 0) {
-		return y.decode(text)
+	special := false
+	for i := range len(text) {
+		c := text[i]
+		special = special || c == '\r' || c == '\n' || c == y.release || c >= utf8.RuneSelf
+	}
+	if !special {
+		return text
 	}
 	b := make([]byte, 0, len(text))
 	for i := 0; i < len(text); i++ {
@@ -204,22 +231,17 @@ func (y *edifactSyntax) plain(text string) string {
 	return y.decode(string(b))
 }
 
+// decode makes a text UTF-8.
 func (y *edifactSyntax) decode(text string) string {
-	ascii := true
-	for i := range len(text) {
-		ascii = ascii && text[i] < utf8.RuneSelf
-	}
 	switch {
-	case ascii:
-		return text
 	case y.charset == charsetUTF8:
 		return strings.ToValidUTF8(text, "\uFFFD")
 	case y.charset == charsetUnknown && utf8.ValidString(text):
 		return text
 	}
-	runes := make([]rune, 0, len(text))
+	runes := make([]rune, len(text))
 	for i := range len(text) {
-		runes = append(runes, rune(text[i]))
+		runes[i] = rune(text[i])
 	}
 	return string(runes)
 }
