@@ -226,16 +226,18 @@ func TestDiskFull(t *testing.T) {
 		if err != nil {
 			t.Fatalf("the hub is gone: %v\n%s", err, p.log)
 		}
-		full = status == http.StatusServiceUnavailable
-		if full && !strings.Contains(string(answer), "storage") {
+		if status != http.StatusServiceUnavailable {
+			continue
+		}
+		if !strings.Contains(string(answer), "storage") {
 			t.Errorf("the refusal does not say why: %s", answer)
 		}
+		// A commit that is small enough may still fit, and the hub is ready then.
+		ready, _, _ := p.call("GET", "/readyz", nil)
+		full = ready == http.StatusServiceUnavailable
 	}
 	if !full {
-		t.Fatal("the disk never filled")
-	}
-	if status, _, _ := p.call("GET", "/readyz", nil); status != http.StatusServiceUnavailable {
-		t.Errorf("/readyz answers %d while the disk is full", status)
+		t.Fatal("the disk never filled, or /readyz did not say so")
 	}
 	// The load would fill so small a disk again before anyone looks.
 	close(stop)
