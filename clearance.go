@@ -138,6 +138,8 @@ var holdRules = map[HoldKind]holdRule{
 // endWords says in words what ends a kind of hold.
 func (r holdRule) endWords() string {
 	switch {
+	case r.release && r.removal:
+		return "its removal by the same authority, or a later release of the same declaration"
 	case r.release:
 		return "a later release of the same declaration"
 	case r.removal:

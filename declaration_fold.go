@@ -217,6 +217,9 @@ func (f *folder) end(status DeclarationStatus, s *Step) {
 // release lets the goods go and ends every hold that a release ends.
 func (f *folder) release(s *Step) {
 	f.endHolds(s, func(h Hold) bool { return holdRules[h.Kind].release })
+	if !f.interrupted() {
+		f.before = passage{}
+	}
 	again := f.released
 	f.released, f.partial = true, false
 	if f.clearedAt.IsZero() {
@@ -278,7 +281,7 @@ func (f *folder) place(s *Step, kind HoldKind) {
 func (f *folder) lift(kind HoldKind, s *Step) {
 	n := len(f.holds)
 	f.endHolds(s, func(h Hold) bool { return h.Kind == kind && h.By == s.By })
-	if len(f.holds) == n || slices.ContainsFunc(f.holds, func(h Hold) bool { return holdRules[h.Kind].removal }) {
+	if len(f.holds) == n || f.interrupted() {
 		return
 	}
 	before := f.before
@@ -302,6 +305,12 @@ func (f *folder) endHolds(s *Step, ends func(Hold) bool) {
 		f.ended = append(f.ended, h)
 	}
 	f.holds = open
+}
+
+// interrupted reports whether a hold is open whose removal leads back to the
+// status it interrupted.
+func (f *folder) interrupted() bool {
+	return slices.ContainsFunc(f.holds, func(h Hold) bool { return holdRules[h.Kind].removal })
 }
 
 // standing is the folder's view on whether the goods may move.

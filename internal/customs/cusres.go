@@ -368,6 +368,7 @@ func (c *cusresReading) respond(part *cusresPart, subject cusresSubject) []Respo
 		r.warn("errors_cut", "of %d errors the first %d are kept", part.faults, maxErrors)
 	}
 	r.Errors = cut(&r, "errors", r.Errors, max(1, maxErrors/len(part.subjects)))
+	r.detach()
 	responses := make([]Response, len(outcomes))
 	for i, o := range outcomes {
 		one := r
@@ -389,6 +390,16 @@ func (c *cusresReading) respond(part *cusresPart, subject cusresSubject) []Respo
 		responses[i] = one
 	}
 	return responses
+}
+
+// detach copies what a declaration's state keeps. As read these are pieces of the
+// message and would keep the whole of it in memory.
+func (r *Response) detach() {
+	r.LRN, r.MRN, r.Text = strings.Clone(r.LRN), strings.Clone(r.MRN), strings.Clone(r.Text)
+	r.Authority = greenlane.Authority(strings.Clone(string(r.Authority)))
+	for i, e := range r.Errors {
+		r.Errors[i] = greenlane.CustomsError{Code: strings.Clone(e.Code), Text: strings.Clone(e.Text), Path: strings.Clone(e.Path)}
+	}
 }
 
 // duties completes the duties and payments of a part. Where it names several

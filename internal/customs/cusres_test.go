@@ -336,59 +336,64 @@ func TestCUSRESIndicators(t *testing.T) {
 	}
 }
 
-// What several segments say together.
+const cusresUnknown = "unknown_code: processing indicator "
+
+var (
+	cusresControl  = toControl(greenlane.HoldControl)
+	cusresRefuses  = greenlane.Effect{Status: greenlane.StatusNoRelease, Hold: greenlane.HoldDetention}
+	cusresRejects  = greenlane.Effect{Rejection: true}
+	cusresOneFault = []string{"ERP+1", "ERC+7"}
+)
+
+// cusresEffects are what several segments say together.
+var cusresEffects = []struct {
+	name     string
+	segments []string
+	codes    []string
+	effects  []greenlane.Effect
+	warning  string
+}{
+	{"none", nil, []string{""}, []greenlane.Effect{{}}, "no_indicator"},
+	{"status and release", []string{"GIS+1", "GIS+4"}, []string{"4"}, []greenlane.Effect{cusresReleases}, ""},
+	{"status and hold", []string{"GIS+1", "GIS+5"}, []string{"5"}, []greenlane.Effect{cusresControl}, ""},
+	{"the farther status", []string{"GIS+1", "GIS+17", "GIS+9"}, []string{"1"}, []greenlane.Effect{accepts}, ""},
+	{"status after information", []string{"GIS+22", "GIS+1"}, []string{"1"}, []greenlane.Effect{accepts}, ""},
+	{"information", []string{"GIS+22", "GIS+20"}, []string{"22"}, []greenlane.Effect{{}}, ""},
+	{"hold and release", []string{"GIS+5", "GIS+4"}, []string{"4", "5"}, []greenlane.Effect{cusresReleases, cusresControl}, ""},
+	{"all holds and a release", []string{"GIS+7", "GIS+6", "GIS+5", "GIS+4"}, []string{"4", "6", "5", "7"}, []greenlane.Effect{cusresReleases, toControl(greenlane.HoldDocuments), cusresControl, cusresRefuses}, ""},
+	{"hold twice", []string{"GIS+5", "GIS+05", "GIS+5::6"}, []string{"5"}, []greenlane.Effect{cusresControl}, ""},
+	{"rejection and release", []string{"GIS+2", "GIS+4"}, []string{"4", "2"}, []greenlane.Effect{cusresReleases, cusresRejects}, ""},
+	{"rejection and status", []string{"GIS+2", "GIS+1"}, []string{"2"}, []greenlane.Effect{cusresRejects}, ""},
+	{"granted and accepted", []string{"GIS+15", "GIS+1"}, []string{"1"}, []greenlane.Effect{{Status: greenlane.StatusAcknowledged, Granted: true}}, ""},
+	{"granted and denied", []string{"GIS+15", "GIS+16"}, []string{"15"}, []greenlane.Effect{{Denied: true}}, ""},
+	{"national", []string{"GIS+4:120:143"}, []string{"4:120:143"}, []greenlane.Effect{{}}, cusresUnknown + "4:120:143"},
+	{"list without agency", []string{"GIS+4:120"}, []string{"4:120"}, []greenlane.Effect{{}}, cusresUnknown + "4:120"},
+	{"South Africa's code, another sender", []string{"GIS+1:120:ZZZ"}, []string{"1:120:ZZZ"}, []greenlane.Effect{{}}, cusresUnknown + "1:120:ZZZ"},
+	{"national and the UN's", []string{"GIS+4:120:143", "GIS+5"}, []string{"5"}, []greenlane.Effect{cusresControl}, cusresUnknown + "4:120:143"},
+	{"unknown", []string{"GIS+777"}, []string{"777"}, []greenlane.Effect{{}}, cusresUnknown + "777"},
+	{"zeros", []string{"GIS+0"}, []string{"0"}, []greenlane.Effect{{}}, cusresUnknown + "0"},
+	{"empty", []string{"GIS", "GEI+4", "GIS+:::"}, []string{""}, []greenlane.Effect{{}}, "no_indicator"},
+	{"of a duty", []string{"TAX+3+A00", "MOA+161:1", "GIS+4"}, []string{""}, []greenlane.Effect{{}}, "no_indicator"},
+	{"after duties and more", []string{"TAX+3+A00", "MOA+161:1", "CTA+IC", "GIS+4"}, []string{"4"}, []greenlane.Effect{cusresReleases}, ""},
+	{"of a document", []string{"DOC+705+X", "GIS+5"}, []string{"5"}, []greenlane.Effect{cusresControl}, ""},
+	{"errors and acceptance", append([]string{"GIS+1"}, cusresOneFault...), []string{"1"}, []greenlane.Effect{accepts}, "customs_warning: 7 (at heading)"},
+	{"errors and a hold", append([]string{"GIS+5"}, cusresOneFault...), []string{"5"}, []greenlane.Effect{cusresControl}, "customs_warning: 7 (at heading)"},
+	{"error that says nothing", []string{"GIS+1", "ERC", "ERP"}, []string{"1"}, []greenlane.Effect{accepts}, ""},
+	{"errors alone", cusresOneFault, []string{""}, []greenlane.Effect{{}}, "no_indicator"},
+	{"errors and rejection", append([]string{"GIS+3"}, cusresOneFault...), []string{"3"}, []greenlane.Effect{cusresRejects}, ""},
+	{"answer: rejected", append([]string{"BGM+962+SYN-1+11+RE"}, cusresOneFault...), []string{"RE"}, []greenlane.Effect{cusresRejects}, ""},
+	{"answer: rejected, without errors", []string{"BGM+962+SYN-1++RE"}, []string{"RE"}, []greenlane.Effect{cusresRejects}, ""},
+	{"answer: accepted", append([]string{"BGM+962+SYN-1+11+AP"}, cusresOneFault...), []string{"AP"}, []greenlane.Effect{accepts}, "customs_warning: 7 (at heading)"},
+	{"answer: not accepted", append([]string{"BGM+962+SYN-1+27"}, cusresOneFault...), []string{"27"}, []greenlane.Effect{cusresRejects}, ""},
+	{"answer and information", []string{"BGM+962+SYN-1+27", "GIS+22"}, []string{"27"}, []greenlane.Effect{cusresRejects}, ""},
+	{"answer and a national code", []string{"BGM+962+SYN-1+44", "GIS+4:120:143"}, []string{"44"}, []greenlane.Effect{accepts}, cusresUnknown},
+	{"an indicator outweighs the answer", []string{"BGM+962+SYN-1+27", "GIS+4"}, []string{"4"}, []greenlane.Effect{cusresReleases}, ""},
+	{"no answer", []string{"BGM+962+SYN-1+9+AB"}, []string{""}, []greenlane.Effect{{}}, "no_indicator"},
+}
+
 func TestCUSRESEffects(t *testing.T) {
 	t.Parallel()
-	rejects := greenlane.Effect{Rejection: true}
-	control := toControl(greenlane.HoldControl)
-	detained := greenlane.Effect{Status: greenlane.StatusNoRelease, Hold: greenlane.HoldDetention}
-	fault := []string{"ERP+1", "ERC+7"}
-	const unknown = "unknown_code: processing indicator "
-	tests := []struct {
-		name     string
-		segments []string
-		codes    []string
-		effects  []greenlane.Effect
-		warning  string
-	}{
-		{"none", nil, []string{""}, []greenlane.Effect{{}}, "no_indicator"},
-		{"status and release", []string{"GIS+1", "GIS+4"}, []string{"4"}, []greenlane.Effect{cusresReleases}, ""},
-		{"status and hold", []string{"GIS+1", "GIS+5"}, []string{"5"}, []greenlane.Effect{control}, ""},
-		{"the farther status", []string{"GIS+1", "GIS+17", "GIS+9"}, []string{"1"}, []greenlane.Effect{accepts}, ""},
-		{"status after information", []string{"GIS+22", "GIS+1"}, []string{"1"}, []greenlane.Effect{accepts}, ""},
-		{"information", []string{"GIS+22", "GIS+20"}, []string{"22"}, []greenlane.Effect{{}}, ""},
-		{"hold and release", []string{"GIS+5", "GIS+4"}, []string{"4", "5"}, []greenlane.Effect{cusresReleases, control}, ""},
-		{"all holds and a release", []string{"GIS+7", "GIS+6", "GIS+5", "GIS+4"}, []string{"4", "6", "5", "7"}, []greenlane.Effect{cusresReleases, toControl(greenlane.HoldDocuments), control, detained}, ""},
-		{"hold twice", []string{"GIS+5", "GIS+05", "GIS+5::6"}, []string{"5"}, []greenlane.Effect{control}, ""},
-		{"rejection and release", []string{"GIS+2", "GIS+4"}, []string{"4", "2"}, []greenlane.Effect{cusresReleases, rejects}, ""},
-		{"rejection and status", []string{"GIS+2", "GIS+1"}, []string{"2"}, []greenlane.Effect{rejects}, ""},
-		{"granted and accepted", []string{"GIS+15", "GIS+1"}, []string{"1"}, []greenlane.Effect{{Status: greenlane.StatusAcknowledged, Granted: true}}, ""},
-		{"granted and denied", []string{"GIS+15", "GIS+16"}, []string{"15"}, []greenlane.Effect{{Denied: true}}, ""},
-		{"national", []string{"GIS+4:120:143"}, []string{"4:120:143"}, []greenlane.Effect{{}}, unknown + "4:120:143"},
-		{"list without agency", []string{"GIS+4:120"}, []string{"4:120"}, []greenlane.Effect{{}}, unknown + "4:120"},
-		{"South Africa's code, another sender", []string{"GIS+1:120:ZZZ"}, []string{"1:120:ZZZ"}, []greenlane.Effect{{}}, unknown + "1:120:ZZZ"},
-		{"national and the UN's", []string{"GIS+4:120:143", "GIS+5"}, []string{"5"}, []greenlane.Effect{control}, unknown + "4:120:143"},
-		{"unknown", []string{"GIS+777"}, []string{"777"}, []greenlane.Effect{{}}, unknown + "777"},
-		{"zeros", []string{"GIS+0"}, []string{"0"}, []greenlane.Effect{{}}, unknown + "0"},
-		{"empty", []string{"GIS", "GEI+4", "GIS+:::"}, []string{""}, []greenlane.Effect{{}}, "no_indicator"},
-		{"of a duty", []string{"TAX+3+A00", "MOA+161:1", "GIS+4"}, []string{""}, []greenlane.Effect{{}}, "no_indicator"},
-		{"after duties and more", []string{"TAX+3+A00", "MOA+161:1", "CTA+IC", "GIS+4"}, []string{"4"}, []greenlane.Effect{cusresReleases}, ""},
-		{"of a document", []string{"DOC+705+X", "GIS+5"}, []string{"5"}, []greenlane.Effect{control}, ""},
-		{"errors and acceptance", append([]string{"GIS+1"}, fault...), []string{"1"}, []greenlane.Effect{accepts}, "customs_warning: 7 (at heading)"},
-		{"errors and a hold", append([]string{"GIS+5"}, fault...), []string{"5"}, []greenlane.Effect{control}, "customs_warning: 7 (at heading)"},
-		{"error that says nothing", []string{"GIS+1", "ERC", "ERP"}, []string{"1"}, []greenlane.Effect{accepts}, ""},
-		{"errors alone", fault, []string{""}, []greenlane.Effect{{}}, "no_indicator"},
-		{"errors and rejection", append([]string{"GIS+3"}, fault...), []string{"3"}, []greenlane.Effect{rejects}, ""},
-		{"answer: rejected", append([]string{"BGM+962+SYN-1+11+RE"}, fault...), []string{"RE"}, []greenlane.Effect{rejects}, ""},
-		{"answer: rejected, without errors", []string{"BGM+962+SYN-1++RE"}, []string{"RE"}, []greenlane.Effect{rejects}, ""},
-		{"answer: accepted", append([]string{"BGM+962+SYN-1+11+AP"}, fault...), []string{"AP"}, []greenlane.Effect{accepts}, "customs_warning: 7 (at heading)"},
-		{"answer: not accepted", append([]string{"BGM+962+SYN-1+27"}, fault...), []string{"27"}, []greenlane.Effect{rejects}, ""},
-		{"answer and information", []string{"BGM+962+SYN-1+27", "GIS+22"}, []string{"27"}, []greenlane.Effect{rejects}, ""},
-		{"answer and a national code", []string{"BGM+962+SYN-1+44", "GIS+4:120:143"}, []string{"44"}, []greenlane.Effect{accepts}, unknown},
-		{"an indicator outweighs the answer", []string{"BGM+962+SYN-1+27", "GIS+4"}, []string{"4"}, []greenlane.Effect{cusresReleases}, ""},
-		{"no answer", []string{"BGM+962+SYN-1+9+AB"}, []string{""}, []greenlane.Effect{{}}, "no_indicator"},
-	}
-	for _, tt := range tests {
+	for _, tt := range cusresEffects {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			var codes []string
@@ -685,4 +690,3 @@ func TestCUSRESIssued(t *testing.T) {
 		})
 	}
 }
-
