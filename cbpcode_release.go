@@ -23,7 +23,8 @@ const AnyCode = "*"
 const ReleaseDateRemoved = "99"
 
 // The names are CBP's: ACE CATAIR, ACE Cargo Release chapter, record SE90, and
-// its status notification chapter, records SO50, SO60 and SO70. Which codes
+// its status notification chapter, records SO50, SO60 and SO70 with note 1 of
+// the latter. Which codes
 // hold, end and release is inference from the names:
 //
 //   - SO60 reports where the entry stands, so that a later disposition replaces
@@ -110,7 +111,13 @@ var (
 	}
 	so70Dispositions = completeTable(TableSO70, []Disposition{
 		{Code: "01", Name: "Data under PGA review", By: "PGA", Hold: true},
+		{Code: "02", Name: "Hold intact", By: "PGA", Hold: true},
 		{Code: "04", Name: "Data rejected per PGA review", By: "PGA", Hold: true},
+		{Code: "06", Name: "Do not devan", By: "PGA", Hold: true},
 		{Code: "07", Name: "May proceed", By: "PGA", Removes: []string{AnyCode}},
+		{Code: "08", Name: "To a secure holding facility, or general order", By: "PGA", Hold: true},
+		{Code: "10", Name: "Documents required", By: "PGA", Hold: true},
+		{Code: "11", Name: "Intensive, exam or sample", By: "PGA", Hold: true},
+		{Code: "13", Name: "Failure to present", By: "PGA", Hold: true},
 	})
 )

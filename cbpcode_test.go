@@ -12,7 +12,7 @@ import (
 func TestDispositions(t *testing.T) {
 	t.Parallel()
 	sizes := map[greenlane.CodeTable]int{
-		greenlane.TableAMS: 190, greenlane.TableSX: 6, greenlane.TableSO50: 18, greenlane.TableSO60: 36, greenlane.TableSO70: 3,
+		greenlane.TableAMS: 190, greenlane.TableSX: 6, greenlane.TableSO50: 18, greenlane.TableSO60: 36, greenlane.TableSO70: 9,
 	}
 	if tables := greenlane.CodeTables(); len(tables) != len(sizes) {
 		t.Errorf("tables %v", tables)

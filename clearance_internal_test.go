@@ -28,7 +28,7 @@ func TestHoldRules(t *testing.T) {
 		words[rule.endWords()] = true
 	}
 	words[holdRule{final: true}.endWords()] = true
-	if len(words) != 3 || words[""] {
+	if len(words) != 4 || words[""] {
 		t.Errorf("the ends are told as %v", words)
 	}
 }

@@ -76,6 +76,9 @@ type ActivityFacts struct {
 	Loose bool `json:"loose,omitzero"`
 	// From is the public id of the message it came in.
 	From string `json:"from,omitzero"`
+	// Undated is the id of the response it is part of, for a statement that has
+	// no time of its own and is dated to its receipt: told again, it is known by it.
+	Undated string `json:"undated,omitzero"`
 	// Ruling is what it does.
 	Ruling Ruling `json:"ruling,omitzero"`
 }

@@ -457,3 +457,30 @@ func TestEntryLearnsItsNumber(t *testing.T) {
 		t.Errorf("it occurred %s", at)
 	}
 }
+
+// TestEntryUndated: a statement without a time is dated to its receipt and known
+// again by the response it is part of.
+func TestEntryUndated(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	say := greenlane.RecordActivities{
+		EntryNumber: entryOne, Told: true, Create: true, Response: "SX-1",
+		Activities: []greenlane.NewActivity{{Table: greenlane.TableSX, Code: "04"}},
+	}
+	w.must(say)
+	w.now = w.now.Add(time.Hour)
+	if events := w.must(say); len(events) != 0 {
+		t.Errorf("told again it added %v", types(events))
+	}
+	say.Response = "SX-2"
+	say.Activities[0].Code = "02"
+	w.must(say)
+	w.now = w.now.Add(time.Hour)
+	say.Response = "SX-3"
+	say.Activities[0].Code = "04"
+	w.must(say)
+	if e := entryOf(w); e.Clears != greenlane.ClearanceHeld || len(e.Activities) != 3 || e.Shipment != 0 {
+		t.Errorf("%s, %d activities", e.Clears, len(e.Activities))
+	}
+	w.refold()
+}

@@ -16,6 +16,9 @@ type RecordActivities struct {
 	// Told: the activities are from CBP's own message. Equal ones are one
 	// statement, told again, and the bills it names are the entry's.
 	Told bool
+	// Response is the message's own id of what it says, by which statements
+	// without a time are known again.
+	Response string
 	// Bills are what such a message says the entry covers, beyond those the
 	// activities name. Each is looked up as a shipment of its own.
 	Bills []Bill
@@ -221,7 +224,7 @@ func (e *Entry) identity(env *Env, c RecordActivities) (EntryIdentity, *Shipment
 	switch {
 	case c.Told:
 		if identity.EntryNumber != "" && !Ref(RefEntryNumber, c.EntryNumber).IsZero() {
-			identity.Bills = e.uncovered(c.Bills, c.issuedAt(env))
+			identity.Bills = e.uncovered(c.Bills, c.issuedAt())
 		}
 		for _, number := range distinct(c.InBonds) {
 			if !slices.Contains(e.InBonds, number) {
@@ -256,14 +259,12 @@ func (e *Entry) identity(env *Env, c RecordActivities) (EntryIdentity, *Shipment
 	return identity, s, nil
 }
 
-// issuedAt is when the message was issued: its latest statement.
-func (c RecordActivities) issuedAt(env *Env) time.Time {
+// issuedAt is when the message was issued: its latest statement; zero when it
+// does not say.
+func (c RecordActivities) issuedAt() time.Time {
 	at := time.Time{}
 	for _, a := range c.Activities {
 		at = later(at, publishedDate(a.Date))
-	}
-	if at.IsZero() {
-		at = later(Micro(env.ReceivedAt), time.Time{})
 	}
 	return at
 }
@@ -332,6 +333,9 @@ func (e *Entry) fresh(env *Env, c RecordActivities, told []NewActivity) []freshA
 	all := make([]freshActivity, len(told))
 	for i, n := range told {
 		all[i] = c.judge(env, n)
+		if c.Activities[i].Date.IsZero() {
+			all[i].Undated = c.Response
+		}
 	}
 	seen := map[activityKey]int{}
 	for _, a := range all {
@@ -382,8 +386,11 @@ func (r Ruling) equal(o Ruling) bool {
 // the message at hand and that its present reading does not have.
 func (e *Entry) retractions(env *Env, c RecordActivities, told []NewActivity) []Draft {
 	now := map[activityKey]bool{}
-	for _, n := range told {
+	for i, n := range told {
 		a := c.judge(&Env{}, n)
+		if c.Activities[i].Date.IsZero() {
+			a.Undated = c.Response
+		}
 		now[a.key(a.bill)] = true
 	}
 	body := EntryRetracted{Data: EntryRetractedData{EntryID: env.Self.Number, MessageID: env.MessageID}}
@@ -408,13 +415,17 @@ type activityKey struct {
 	sequence                int
 	table                   CodeTable
 	master, house, part     string
-	containers              string
+	containers, undated     string
 	conveyance              bool
 }
 
 func (a *Activity) key(b Bill) activityKey {
+	date := a.Date.UnixMicro()
+	if a.Undated != "" {
+		date = 0
+	}
 	return activityKey{
-		date: a.Date.UnixMicro(), code: a.Code, message: a.Message, quantity: a.Quantity, sequence: a.Sequence,
+		date: date, undated: a.Undated, code: a.Code, message: a.Message, quantity: a.Quantity, sequence: a.Sequence,
 		table: a.Table, master: b.Master, house: b.House, part: a.Part, containers: strings.Join(a.Containers, " "),
 		conveyance: a.Conveyance,
 	}
@@ -424,7 +435,7 @@ func (a *Activity) key(b Bill) activityKey {
 func (e *Entry) equal(key activityKey, n int) *Activity {
 	for i := range e.Activities {
 		a := &e.Activities[i]
-		if a.Date.UnixMicro() != key.date || a.Code != key.code || a.key(e.billAt(a.Bill)) != key {
+		if a.Code != key.code || a.Undated == "" && a.Date.UnixMicro() != key.date || a.key(e.billAt(a.Bill)) != key {
 			continue
 		}
 		if n--; n == 0 {

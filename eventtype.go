@@ -216,7 +216,7 @@ var eventTypes = []EventTypeInfo{
 		"A customs message speaks of a subject the hub does not know; it is kept until the subject appears.",
 		MessageParked{Data: UnmatchedData{
 			MessageID: "msg_01K7XJ0000000000000000000A", Format: FormatWCODMS, MessageType: "DMSACC",
-			LRN: "LRN-IMPORT-9988A", MRN: "26NL00085012345678",
+			LRN: "LRN-IMPORT-9988A", MRN: "26NL00085012345678", BillNumbers: []string{},
 		}}),
 	describe(EventReactionFailed, KindAccount, SeedNone,
 		"One of the hub's own reactions failed repeatedly on an event and was given up for it.",

@@ -330,10 +330,10 @@ func (g *catairGroup) review(r edi.Record) {
 		return
 	}
 	g.reviewed = len(g.Entry.Activities)
-	a.Message = cmp.Or(a.Message, catairReviewName(a.Code))
 	holder := catairHolders[r.Field(78, 78)]
-	_, known := greenlane.LookupDisposition(greenlane.TableSO70, a.Code)
-	if holds := true; a.Code != catairMayProceed && holder != "" || !known && catairHolds(a.Code, a.Message) {
+	d, known := greenlane.LookupDisposition(greenlane.TableSO70, a.Code)
+	a.Message = cmp.Or(a.Message, d.Name)
+	if holds := true; a.Code != catairMayProceed && holder != "" || !known && catairHolds(a.Message) {
 		a.IsHold = &holds
 	}
 	line := strings.TrimSpace(r.Field(53, 54))

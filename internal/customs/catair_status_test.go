@@ -49,8 +49,8 @@ func TestCATAIRReviewHolds(t *testing.T) {
 		want                string
 	}{
 		{"01", "DATA UNDER PGA REVIEW", "", ""}, {"01", "DATA UNDER PGA REVIEW", "1", "true"}, {"04", "", "2", "true"},
-		{"07", "MAY PROCEED", "1", ""}, {"07", "MAY PROCEED", "", ""}, {"02", "HOLD INTACT", "", "true"}, {"06", "", "", "true"},
-		{"10", "DOCUMENTS REQUIRED", "", "true"}, {"11", "", "3", "true"}, {"13", "", "", "true"},
+		{"07", "MAY PROCEED", "1", ""}, {"07", "MAY PROCEED", "", ""}, {"02", "HOLD INTACT", "", ""}, {"06", "", "", ""},
+		{"10", "DOCUMENTS REQUIRED", "", ""}, {"11", "", "3", ""}, {"13", "", "", ""},
 		{"55", "SOMETHING", "", ""}, {"55", "SOMETHING", "2", "true"}, {"55", "on hold", "", "true"}, {"55", "IN REVIEW", "", "true"},
 		{"55", "REJECTED", "", "true"}, {"55", "HOLD REMOVED", "", ""}, {"55", "REVIEW COMPLETE", "", ""}, {"55", "REVIEWED, MAY PROCEED", "", ""},
 	}

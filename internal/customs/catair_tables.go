@@ -113,37 +113,10 @@ var catairOrigins = []struct{ code, meaning string }{
 // catairMayProceed is the agency's status that ends its review.
 const catairMayProceed = "07"
 
-// catairReviews are statuses of a partner agency's review (SO70 and WO70, note
-// 1; ACE CATAIR, PGA Status Notification Codes). Inference: all but 07 hold.
-var catairReviews = []struct{ code, meaning string }{
-	{"01", "data under PGA review"},
-	{"02", "hold intact"},
-	{"04", "data rejected per PGA review"},
-	{"06", "do not devan"},
-	{catairMayProceed, "may proceed"},
-	{"08", "to a secure holding facility, or general order"},
-	{"10", "documents required"},
-	{"11", "intensive, exam or sample"},
-	{"13", "failure to present"},
-}
-
-// catairReviewName is what a status is called in the table, empty for others.
-func catairReviewName(code string) string {
-	for _, r := range catairReviews {
-		if r.code == code {
-			return r.meaning
-		}
-	}
-	return ""
-}
-
-// catairHolds reports whether a status of a review holds, by its own code or, for
-// one that is not in the table, by its words. Inference: a status that speaks of
-// a hold, a review or a rejection holds, unless it says that this is over.
-func catairHolds(code, words string) bool {
-	if catairReviewName(code) != "" {
-		return code != catairMayProceed
-	}
+// catairHolds reports whether the words of a status that is not in the table
+// hold. Inference: one that speaks of a hold, a review or a rejection holds,
+// unless it says that this is over.
+func catairHolds(words string) bool {
 	words = strings.ToUpper(words)
 	says := func(word string) bool { return strings.Contains(words, word) }
 	return slices.ContainsFunc([]string{"HOLD", "REVIEW", "REJECT"}, says) &&
@@ -187,11 +160,6 @@ func catairMappings() []Mapping {
 			Format: greenlane.FormatCATAIR, Title: "Release origins (SO60)", Source: status + ", record SO60, note 2.",
 			Columns: []string{"Code", "Meaning"},
 		},
-		{
-			Format: greenlane.FormatCATAIR, Title: "Statuses of a partner agency's review (SO70)",
-			Source:  status + ", record SO70, note 1. That all but 07 hold is inference.",
-			Columns: []string{"Code", "Meaning", "Holds"},
-		},
 	}
 	for _, r := range catairStatusRecords {
 		m[0].Rows = append(m[0].Rows, []string{"SO" + r.digits + ", WO" + r.digits, r.name})
@@ -205,13 +173,6 @@ func catairMappings() []Mapping {
 	for _, o := range catairOrigins {
 		m[3].Rows = append(m[3].Rows, []string{o.code, o.meaning})
 	}
-	for _, r := range catairReviews {
-		holds := "no"
-		if catairHolds(r.code, "") {
-			holds = "yes"
-		}
-		m[4].Rows = append(m[4].Rows, []string{r.code, r.meaning, holds})
-	}
 	for _, t := range []struct {
 		table         greenlane.CodeTable
 		title, source string
@@ -219,6 +180,7 @@ func catairMappings() []Mapping {
 		{greenlane.TableSX, "Answers to a filing (SE90)", cargoRelease + ", record SE90"},
 		{greenlane.TableSO50, "Dispositions of a bill (SO50)", status + ", record SO50, note 1"},
 		{greenlane.TableSO60, "Dispositions of an entry (SO60)", status + ", record SO60, note 1"},
+		{greenlane.TableSO70, "Statuses of a partner agency's review (SO70)", status + ", record SO70, note 1"},
 	} {
 		m = append(m, catairDispositions(t.table, t.title, t.source))
 	}
@@ -246,13 +208,13 @@ func catairDispositions(table greenlane.CodeTable, title, source string) Mapping
 		Columns: []string{"Code", "Name", "What it does"},
 	}
 	for _, d := range greenlane.Dispositions(table) {
-		m.Rows = append(m.Rows, []string{d.Code, d.Name, catairDoes(d)})
+		m.Rows = append(m.Rows, []string{d.Code, d.Name, dispositionWords(d)})
 	}
 	return m
 }
 
-// catairDoes says in words what a disposition does.
-func catairDoes(d greenlane.Disposition) string {
+// dispositionWords says in words what a disposition does.
+func dispositionWords(d greenlane.Disposition) string {
 	var does []string
 	add := func(applies bool, words string) {
 		if applies {

@@ -128,15 +128,15 @@ var catairFixtures = map[string][]toldEntry{
 			"so70 01 2026-03-02T09:19:00Z DATA UNDER PGA REVIEW; reference 01 SYNPN0000001; received 030226 091905; reasons 188 101; " +
 				"reference 06 SYNEDEC00000000001; CONTACT THE PRIOR NOTICE CENTER BEFORE ARRIVAL [part FDA/FOO]",
 			"so70 02 2026-03-02T09:20:00Z HOLD INTACT; reason 11; document DOC01; hold set by the agency [part EPA/TS1] [hold true]",
-			"so70 04 2026-03-02T09:25:00Z data rejected per PGA review; reason 14 [part APH/2.1.0]",
+			"so70 04 2026-03-02T09:25:00Z Data rejected per PGA review; reason 14 [part APH/2.1.0]",
 			"so70 07 2026-03-03T09:32:00Z MAY PROCEED; reason 22 [part FDA/FOO]",
 		},
 	}},
 	"synthetic-so-pga-line.txt": {{
 		Type: "SO", Entry: "SYN00000063", Office: "2704", Issued: "2026-03-02T08:02:00Z",
 		Activities: []string{
-			"so70 01 2026-03-02T08:00:00Z data under PGA review [part FDA/DEV/1.1.1]",
-			"so70 07 2026-03-02T08:01:00Z may proceed [part FDA/DEV/1.1.1]",
+			"so70 01 2026-03-02T08:00:00Z Data under PGA review [part FDA/DEV/1.1.1]",
+			"so70 07 2026-03-02T08:01:00Z May proceed [part FDA/DEV/1.1.1]",
 			"so70 01 2026-03-02T08:02:00Z DATA UNDER PGA REVIEW; line 1.2.2 has status 07; hold set by CBP for the agency " +
 				"[part FDA/DEV] [hold true]",
 		},

@@ -115,7 +115,7 @@ func (r *Response) Commands(h Handling) []greenlane.Command {
 		}
 	}
 	record := greenlane.RecordActivities{
-		EntryNumber: r.Entry.EntryNumber, Activities: r.Entry.Activities, Told: true, Bills: r.Entry.Bills,
+		EntryNumber: r.Entry.EntryNumber, Activities: r.Entry.Activities, Told: true, Response: r.ID, Bills: r.Entry.Bills,
 		InBonds: r.Entry.InBonds, Create: h.Create, Reread: h.Reread,
 	}
 	if len(keys) > 0 {

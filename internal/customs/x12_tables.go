@@ -258,7 +258,7 @@ func x12Mappings() []Mapping {
 		m[0].Rows = append(m[0].Rows, []string{e.element, e.read})
 	}
 	for _, d := range greenlane.Dispositions(greenlane.TableAMS) {
-		m[1].Rows = append(m[1].Rows, []string{d.Code, d.Name, catairDoes(d)})
+		m[1].Rows = append(m[1].Rows, []string{d.Code, d.Name, dispositionWords(d)})
 	}
 	for _, e := range x12Events {
 		m[2].Rows = append(m[2].Rows, []string{e.code, e.name, e.disposition})
