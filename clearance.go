@@ -143,7 +143,7 @@ func (r holdRule) endWords() string {
 	case r.release:
 		return "a later release of the same declaration"
 	case r.removal:
-		return "its explicit removal by the same authority"
+		return "its explicit removal by the same authority, or an operator who closes it with a reason"
 	}
 	return "nothing but an operator who closes it with a reason"
 }

@@ -254,6 +254,9 @@ type Step struct {
 	Reported DeclarationStatus `json:"reported,omitzero"`
 	// Ends: the reported status can't be left by a caller.
 	Ends bool `json:"ends,omitzero"`
+	// Closes: an operator closed the holds of kind Effect.Lifts by the authority
+	// By; Text is why.
+	Closes bool `json:"closes,omitzero"`
 
 	Response string    `json:"response,omitzero"`
 	Message  string    `json:"message,omitzero"`
@@ -264,8 +267,8 @@ type Step struct {
 	Text string `json:"text,omitzero"`
 }
 
-// reported tells a caller's or our own status from an authority's response.
-func (s *Step) reported() bool { return s.Reported != "" }
+// reported tells what a caller or we ourselves said from an authority's response.
+func (s *Step) reported() bool { return s.Reported != "" || s.Closes }
 
 // Problem is an error of a declaration, ours or customs'.
 type Problem struct {
@@ -386,6 +389,18 @@ type (
 		MRN           Text       `json:"mrn"`
 		ContinuedBy   SubjectRef `json:"continuedBy"`
 	}
+	// DeclarationHoldClosedData is what declaration.hold_closed publishes.
+	DeclarationHoldClosedData struct {
+		DeclarationID int64    `json:"declarationId"`
+		HoldID        string   `json:"holdId"`
+		Kind          HoldKind `json:"kind"`
+		Reason        string   `json:"reason"`
+		By            string   `json:"by"`
+	}
+	// DeclarationHoldClosedDetail is the detail of declaration.hold_closed.
+	DeclarationHoldClosedDetail struct {
+		Step Step `json:"step"`
+	}
 	// OutboundData is what declaration.outbound_message publishes.
 	OutboundData struct {
 		DeclarationID int64           `json:"declarationId"`
@@ -469,6 +484,7 @@ type (
 	CustomsResponse          = Content[CustomsResponseData, CustomsResponseDetail]
 	DeclarationMerged        = Content[DeclarationMergedData, DeclarationMergedDetail]
 	DeclarationContinued     = Content[DeclarationContinuedData, Nothing]
+	DeclarationHoldClosed    = Content[DeclarationHoldClosedData, DeclarationHoldClosedDetail]
 	OutboundMessage          = Content[OutboundData, OutboundDetail]
 	OutboundAcknowledged     = Content[OutboundAcknowledgedData, Nothing]
 )
@@ -484,6 +500,7 @@ const (
 	EventCustomsResponse        EventType = "declaration.customs_response"
 	EventDeclarationMerged      EventType = "declaration.merged"
 	EventDeclarationContinued   EventType = "declaration.continued"
+	EventDeclarationHoldClosed  EventType = "declaration.hold_closed"
 	EventOutboundMessage        EventType = "declaration.outbound_message"
 	EventOutboundAcknowledged   EventType = "declaration.outbound_acknowledged"
 	EventClearanceChanged       EventType = "clearance.status_changed"

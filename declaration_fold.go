@@ -96,6 +96,10 @@ func (f *folder) set(status DeclarationStatus, s *Step) {
 // transitions when it was made; an invalidation that became known since leaves
 // nothing to report on.
 func (f *folder) report(s *Step) {
+	if s.Closes {
+		f.lift(s.Effect.Lifts, s)
+		return
+	}
 	if f.now().ended {
 		return
 	}
@@ -302,6 +306,9 @@ func (f *folder) endHolds(s *Step, ends func(Hold) bool) {
 			continue
 		}
 		h.RemovedAt, h.RemovedBy, h.RemovedIn = s.On, orElse(s.Type, string(s.Reported)), s.Message
+		if s.Closes {
+			h.RemovedBy = "closed by an operator: " + s.Text
+		}
 		f.ended = append(f.ended, h)
 	}
 	f.holds = open

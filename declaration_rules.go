@@ -109,6 +109,8 @@ func (d *Declaration) Decide(env *Env, c Command) ([]Draft, error) {
 		return d.acknowledge(env, c)
 	case ReportStatus:
 		return d.reported(env, c)
+	case CloseDeclarationHold:
+		return d.closeHold(env, c)
 	case ContinueDeclaration:
 		return d.continueAs(env, c), nil
 	}
@@ -464,6 +466,8 @@ func (d *Declaration) Apply(e *Event) (State, error) {
 			corrects = &d.Steps[i]
 		}
 		return next.settled(told.responded(responseStep(told, body.Detail.Message, r, body.Detail.On), corrects)), nil
+	case DeclarationHoldClosed:
+		return next.withStep(body.Detail.Step), nil
 	case DeclarationMerged:
 		return next.merged(body.Detail), nil
 	case DeclarationContinued:

@@ -176,6 +176,11 @@ var eventTypes = []EventTypeInfo{
 		DeclarationContinued{Data: DeclarationContinuedData{
 			DeclarationID: 1025, LRN: "LRN-IMPORT-9988A", MRN: "26NL00085012345678", ContinuedBy: Subject{KindDeclaration, 1024}.Wire(),
 		}}),
+	describe(EventDeclarationHoldClosed, KindDeclaration, SeedNone,
+		"An operator closed a hold of a declaration with a reason.",
+		DeclarationHoldClosed{Data: DeclarationHoldClosedData{
+			DeclarationID: 1024, HoldID: "detention-3", Kind: HoldDetention, Reason: "released by phone, case 4711", By: "compliance desk",
+		}}),
 	describe(EventOutboundMessage, KindDeclaration, SeedNone,
 		"A message for customs was handed to the account's gateway.",
 		OutboundMessage{Data: OutboundData{

@@ -248,7 +248,7 @@ func TestCUSRESMappings(t *testing.T) {
 		}
 	}
 	for code, want := range map[string]string{
-		"Processing indicators of the UN (GIS, GEI) 4":            "goods released | status released; ends hold: detention; release",
+		"Processing indicators of the UN (GIS, GEI) 4":            "goods released | status released; release",
 		"Processing indicators of the UN (GIS, GEI) 8":            "goods may move under customs transfer | information",
 		"Processing indicators of SARS (list 120, agency ZZZ) 13": "supporting documents to be submitted | status control; hold: documents",
 		"Answers in BGM, where no indicator decides RE":           "rejected | rejected: status invalid before acceptance",

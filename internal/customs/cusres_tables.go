@@ -50,10 +50,7 @@ var cusresIndicators = map[cusresList]map[string]cusresMeaning{
 }
 
 var (
-	// Inference: goods that are "released from Customs control", as indicator 4
-	// says, are no longer detained by the same authority. The list has no other
-	// indicator that could end a detention.
-	cusresRelease        = greenlane.Effect{Status: greenlane.StatusReleased, Release: true, Lifts: greenlane.HoldDetention}
+	cusresRelease        = greenlane.Effect{Status: greenlane.StatusReleased, Release: true}
 	cusresControl        = greenlane.Effect{Status: greenlane.StatusControl, Hold: greenlane.HoldControl}
 	cusresDocumentsAsked = greenlane.Effect{Status: greenlane.StatusControl, Hold: greenlane.HoldDocuments}
 	cusresAccepts        = greenlane.Effect{Status: greenlane.StatusAcknowledged}

@@ -14,9 +14,9 @@ import (
 	"greenlane/internal/customs"
 )
 
-// cusresReleases is the UN's release: of detained goods too.
+// cusresReleases is the UN's release. It does not end a detention.
 var cusresReleases = greenlane.Effect{
-	Status: greenlane.StatusReleased, Release: true, Lifts: greenlane.HoldDetention,
+	Status: greenlane.StatusReleased, Release: true,
 }
 
 func assumed(what string) string {
@@ -458,7 +458,7 @@ func TestCUSRESFolded(t *testing.T) {
 		{"release after both", []string{"GIS+5'GIS+4", "GIS+4"}, greenlane.StatusReleased, greenlane.ClearanceCleared, nil},
 		{"detention", []string{"GIS+1", "GIS+5", "GIS+7"}, greenlane.StatusNoRelease, greenlane.ClearanceHeld, []greenlane.HoldKind{greenlane.HoldDetention}},
 		{"detention of a part", []string{"GIS+7'GIS+4'GIS+5"}, greenlane.StatusNoRelease, greenlane.ClearanceHeld, []greenlane.HoldKind{greenlane.HoldDetention}},
-		{"release of detained goods", []string{"GIS+7", "GIS+4"}, greenlane.StatusReleased, greenlane.ClearanceCleared, nil},
+		{"release of detained goods", []string{"GIS+7", "GIS+4"}, greenlane.StatusReleased, greenlane.ClearanceHeld, []greenlane.HoldKind{greenlane.HoldDetention}},
 		{"rejection", []string{"GIS+17", "GIS+2"}, greenlane.StatusInvalid, greenlane.ClearancePending, nil},
 		{"blocked", []string{"GIS+13"}, greenlane.StatusBlocked, greenlane.ClearancePending, nil},
 		{"pre-lodged", []string{"GIS+9"}, greenlane.StatusPrelodged, greenlane.ClearancePending, nil},

@@ -104,6 +104,7 @@ func (a *API) routes() {
 	a.declarationRoutes()
 	a.outboundRoutes()
 	a.entryRoutes()
+	a.holdRoutes()
 	a.containerRoutes()
 	a.eventRoutes()
 	a.messageRoutes()

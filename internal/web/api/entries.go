@@ -327,35 +327,6 @@ func (a *API) getEntry(ctx context.Context, in *entryInput) (*entryOutput, error
 	return &entryOutput{Body: entryDetail(s.Number, state.(*greenlane.Entry))}, nil
 }
 
-type closeHoldInput struct {
-	Once
-	ID      string `path:"id"`
-	HoldID  string `path:"holdId"`
-	RawBody []byte `contentType:"application/json"`
-}
-
-// ReasonBody says why something is done by hand.
-type ReasonBody struct {
-	Scope
-	Reason string `json:"reason" minLength:"1" maxLength:"1000" doc:"Recorded with who did it."`
-}
-
-func (a *API) closeHold(ctx context.Context, in *closeHoldInput) (*Answer[EntryView], error) {
-	n, err := number(greenlane.KindEntry, in.ID)
-	if err != nil {
-		return nil, err
-	}
-	var body ReasonBody
-	c, err := a.receive(ctx, http.MethodPost, "/v1/entries/"+in.ID+"/holds/"+in.HoldID+"/close", in.Once, in.RawBody, &body)
-	if err != nil {
-		return nil, err
-	}
-	u := c.unit(greenlane.CloseHold{Number: n, HoldID: in.HoldID, Reason: body.Reason, By: web.PrincipalOf(ctx).Key.Name})
-	return do(a, c, u, statusOK, func(o *hub.Outcome) EntryView {
-		return entryView(n, o.Decisions[0].State.(*greenlane.Entry))
-	})
-}
-
 func (a *API) entryRoutes() {
 	const tag = "US entries"
 	register(a, operation{method: "POST", path: "/v1/entries/activities", id: "record-activities", tag: tag,
@@ -371,9 +342,6 @@ func (a *API) entryRoutes() {
 	register(a, operation{method: "GET", path: "/v1/entries/{id}", id: "get-entry", tag: tag, summary: "Get an entry",
 		more: "With the history of its holds, and what happened in words.",
 		role: greenlane.RoleRead, errors: []int{404}}, a.getEntry)
-	register(a, operation{method: "POST", path: "/v1/entries/{id}/holds/{holdId}/close", id: "close-hold", tag: tag,
-		summary: "Close a hold by hand", role: greenlane.RoleOperator, raw: true, errors: []int{404}}, a.closeHold)
-	describeRaw[ReasonBody](a, "/v1/entries/{id}/holds/{holdId}/close")
 }
 
 // describeRaw documents the body of a path's write, which its route decodes by

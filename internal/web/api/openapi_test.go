@@ -325,6 +325,7 @@ POST /v1/declarations/bulk
 POST /v1/declarations/bulk/send
 POST /v1/declarations/{id}/cancel
 POST /v1/declarations/{id}/documents
+POST /v1/declarations/{id}/holds/{holdId}/close
 POST /v1/declarations/{id}/present
 POST /v1/declarations/{id}/send
 POST /v1/declarations/{id}/status

@@ -39,6 +39,11 @@ func writes(r *rig) []write {
 	outbound := r.must(202, "POST", sent+"/send", nil)["outboundId"].(string)
 	entry := r.must(200, "POST", "/v1/entries/activities", hold("1H", 1))
 	holdID := r.must(200, "GET", "/v1/entries/"+id(entry["entryId"]), nil)["openHolds"].([]any)[0].(map[string]any)["holdId"].(string)
+	controlled := r.declare(nil)
+	for _, status := range []string{"registered", "control"} {
+		r.must(200, "POST", controlled+"/status", map[string]any{"status": status})
+	}
+	controlID := r.must(200, "GET", controlled, nil)["openHolds"].([]any)[0].(map[string]any)["holdId"].(string)
 	document := map[string]any{"code": "N935", "filename": "a.pdf", "contentBase64": "YQ=="}
 	ready := r.must(201, "POST", "/v1/declarations", declaration())["declarationId"]
 	return []write{
@@ -57,6 +62,7 @@ func writes(r *rig) []write {
 		{"acknowledge", "POST", "/v1/outbound/" + outbound + "/ack", 200, map[string]any{}},
 		{"container", "POST", "/v1/containers/CSQU3054383/status", 200, map[string]any{"status": "AVAILABLE"}},
 		{"close hold", "POST", "/v1/entries/" + id(entry["entryId"]) + "/holds/" + holdID + "/close", 200, map[string]any{"reason": "by phone"}},
+		{"close declaration's hold", "POST", controlled + "/holds/" + controlID + "/close", 200, map[string]any{"reason": "by phone"}},
 	}
 }
 
