@@ -57,6 +57,9 @@ type Activity struct {
 	Seq int       `json:"seq"`
 	// Bill is the place of its bill in the entry's Bills, from 1; 0 for all.
 	Bill int `json:"bill,omitzero"`
+	// Numbered: it was told with the entry number. One that was not concerns
+	// every entry of its bill.
+	Numbered bool `json:"numbered,omitzero"`
 	ActivityFacts
 }
 
@@ -71,16 +74,13 @@ type ActivityFacts struct {
 	Containers []string `json:"containers,omitzero"`
 	Conveyance bool     `json:"conveyance,omitzero"`
 	Part       string   `json:"part,omitzero"`
-	// Loose: it was told without an entry number, so that it concerns every
-	// entry of its bill.
-	Loose bool `json:"loose,omitzero"`
 	// From is the public id of the message it came in.
 	From string `json:"from,omitzero"`
 	// Undated is the id of the response it is part of, for a statement that has
 	// no time of its own and is dated to its receipt: told again, it is known by it.
 	Undated string `json:"undated,omitzero"`
-	// Ruling is what it does.
-	Ruling Ruling `json:"ruling,omitzero"`
+	// Ruling is what it does; nil when it changes nothing by itself.
+	Ruling *Ruling `json:"ruling,omitempty"`
 }
 
 // Ruling is what an activity does, as judged from the tables when it was
@@ -182,6 +182,12 @@ type (
 	// EntryStatusDetail is the detail of customs.entry.status.updated.
 	EntryStatusDetail struct {
 		EntryIdentity
+		// Numbered: the activities were told with the entry number.
+		Numbered bool `json:"numbered,omitzero"`
+		// OwnBill: those without a bill in their note are of the shipment's bill,
+		// which SCAC goes in front of unless it does already.
+		OwnBill bool   `json:"ownBill,omitzero"`
+		SCAC    string `json:"scac,omitzero"`
 		// Notes hold what an activity of the same index has beyond its
 		// published fields; absent when none has.
 		Notes []ActivityNote `json:"notes,omitzero"`
@@ -309,10 +315,9 @@ func (e *Entry) Apply(ev *Event) (State, error) {
 	switch body := ev.Body.(type) {
 	case EntryStatusUpdated:
 		next.identify(body.Detail.EntryIdentity)
-		next.take(body.Data.Activities, body.Detail.Notes)
+		next.take(body.Data.Activities, body.Detail, ownBill(body.Data, body.Detail))
 	case EntryShared:
-		next.identify(body.Detail.EntryIdentity)
-		next.take(body.Data.Activities, body.Detail.Notes)
+		next.take(body.Data.Activities, body.Detail, Bill{})
 	case EntryIdentified:
 		next.identify(body.Detail)
 	case EntryRetracted:
@@ -408,32 +413,48 @@ func (e *Entry) billAt(place int) Bill {
 	return e.Bills[place-1]
 }
 
+// ownBill is the bill of activities whose note names none.
+func ownBill(data EntryStatusData, detail EntryStatusDetail) Bill {
+	if !detail.OwnBill {
+		return Bill{}
+	}
+	return Bill{Master: BillNumber(detail.SCAC, string(data.Shipment.MasterBillNumber))}
+}
+
 // take adds activities from an event and brings them in the order that decides.
 // A corrected one takes the place of the one it corrects.
-func (e *Entry) take(published []EntryActivity, notes []ActivityNote) {
-	e.Activities = slices.Grow(slices.Clone(e.Activities), len(published))
+func (e *Entry) take(published []EntryActivity, detail EntryStatusDetail, own Bill) {
+	e.Activities = append(make([]Activity, 0, len(e.Activities)+len(published)), e.Activities...)
 	for i, p := range published {
 		a := Activity{
 			Date: p.Date.Time, Message: p.Message, ReleaseDate: p.ReleaseDate.Time, ReleaseOrigin: p.ReleaseOrigin,
-			Quantity: p.Quantity, IsHold: p.IsHold, Code: p.Code, At: p.Date.Time,
+			Quantity: p.Quantity, IsHold: p.IsHold, Code: p.Code, At: p.Date.Time, Numbered: detail.Numbered,
 		}
-		var note ActivityNote
-		if i < len(notes) {
-			note = notes[i]
-			a.ActivityFacts = note.ActivityFacts
-			a.Bill = e.bill(Bill{Master: note.Master, House: note.House})
+		bill, supersedes := own, 0
+		if i < len(detail.Notes) {
+			note := &detail.Notes[i]
+			a.ActivityFacts, supersedes = note.ActivityFacts, note.Supersedes
+			if note.Master != "" || note.House != "" {
+				bill = Bill{Master: note.Master, House: note.House}
+			}
 			if !note.At.IsZero() {
 				a.At = note.At
 			}
 		}
-		e.put(a, note.Supersedes)
+		if billTables[a.Table] || bill != own {
+			a.Bill = e.bill(bill)
+		}
+		e.put(a, supersedes)
 	}
-	slices.SortStableFunc(e.Activities, func(a, b Activity) int {
+	inOrder := func(a, b Activity) int {
 		if c := a.At.Compare(b.At); c != 0 {
 			return c
 		}
 		return a.Seq - b.Seq
-	})
+	}
+	if !slices.IsSortedFunc(e.Activities, inOrder) {
+		slices.SortFunc(e.Activities, inOrder)
+	}
 }
 
 func (e *Entry) put(a Activity, supersedes int) {

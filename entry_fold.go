@@ -52,7 +52,7 @@ func (e *Entry) fold() {
 
 // foldFor folds what concerns a master bill, or everything when it is empty.
 func (e *Entry) foldFor(master string, tell func(*Activity, *entryFold)) *entryFold {
-	f := &entryFold{e: e, on: map[int]int{}, clears: ClearancePending, since: e.CreatedAt, tell: tell}
+	f := &entryFold{e: e, clears: ClearancePending, since: e.CreatedAt, tell: tell}
 	f.findUnits(master)
 	if len(e.Activities) > 0 {
 		f.since = e.Activities[0].Date
@@ -72,8 +72,15 @@ func (e *Entry) foldFor(master string, tell func(*Activity, *entryFold)) *entryF
 	return f
 }
 
+// settle notes when the clearance changed. It runs for every activity, so that
+// it asks for no more than it needs.
 func (f *entryFold) settle(on time.Time) {
-	if c := f.standing().clearance(); c != f.clears {
+	st := standing{holds: f.holds, withdrawn: f.withdrawn}
+	if !f.withdrawn && len(f.holds) == 0 && len(f.releases) > 0 {
+		released, short := f.released()
+		st.released = released && len(short) == 0
+	}
+	if c := st.clearance(); c != f.clears {
 		f.clears, f.since = c, on
 	}
 }
@@ -114,17 +121,25 @@ func sameMaster(a, b string) bool {
 // CBP says the entry covers, if it says so, else of all that are known.
 func (f *entryFold) findUnits(master string) {
 	f.bills = slices.Clip(f.e.Bills)
-	candidates := make([]int, 0, len(f.e.Bills))
-	for _, b := range f.e.Covers {
-		candidates = append(candidates, f.place(b))
+	if len(f.e.Bills)+len(f.e.Covers) == 0 {
+		return
 	}
-	for _, a := range f.e.Activities {
-		if a.Bill != 0 && (len(f.e.Covers) == 0 || !a.Loose && f.e.EntryNumber != "") {
-			candidates = append(candidates, a.Bill)
+	candidates := make([]int, 0, len(f.e.Bills)+len(f.e.Covers))
+	add := func(place int) {
+		if !slices.Contains(candidates, place) {
+			candidates = append(candidates, place)
+		}
+	}
+	for _, b := range f.e.Covers {
+		add(f.place(b))
+	}
+	for i := range f.e.Activities {
+		a := &f.e.Activities[i]
+		if a.Bill != 0 && (len(f.e.Covers) == 0 || a.Numbered && f.e.EntryNumber != "") {
+			add(a.Bill)
 		}
 	}
 	slices.Sort(candidates)
-	candidates = slices.Compact(candidates)
 	for _, c := range candidates {
 		b := f.bills[c-1]
 		general := func(o int) bool {
@@ -176,14 +191,14 @@ func (f *entryFold) unit(place int) int {
 // concerns reports whether an activity counts here.
 func (f *entryFold) concerns(a *Activity, master string) bool {
 	b := f.e.billAt(a.Bill)
-	return (a.Bill == 0 || master == "" || sameMaster(b.Master, master)) && f.concernsBill(a.Loose, b)
+	return (a.Bill == 0 || master == "" || sameMaster(b.Master, master)) && f.concernsBill(a.Numbered, b)
 }
 
 // concernsBill reports whether what was said of a bill counts here. Said of a
 // house bill without naming an entry, it does not concern the entry of another
 // house bill.
-func (f *entryFold) concernsBill(loose bool, b Bill) bool {
-	if !loose || b.House == "" || f.e.EntryNumber == "" {
+func (f *entryFold) concernsBill(numbered bool, b Bill) bool {
+	if numbered || b.House == "" || f.e.EntryNumber == "" {
 		return true
 	}
 	houses := false
@@ -199,11 +214,11 @@ func (f *entryFold) concernsBill(loose bool, b Bill) bool {
 
 func (f *entryFold) apply(a *Activity) {
 	f.remove(a)
-	r := a.Ruling
-	f.releases = slices.DeleteFunc(f.releases, func(have Release) bool {
-		return (slices.Contains(r.Revokes, have.Kind) || slices.Contains(r.Overrules, have.Kind) && have.At.Before(a.Date)) &&
-			(f.related(a.Bill, have.Bill))
-	})
+	r := a.ruling()
+	if r.Withdraws && !f.withdrawn {
+		f.before = slices.Clone(f.releases)
+	}
+	f.revoke(a)
 	switch {
 	case r.Withdraws:
 		f.withdrawn = true
@@ -220,16 +235,25 @@ func (f *entryFold) apply(a *Activity) {
 	if a.IsHold {
 		f.hold(a)
 	}
-	if !f.withdrawn {
-		f.before = slices.Clone(f.releases)
+}
+
+// revoke takes back the releases that an activity takes back.
+func (f *entryFold) revoke(a *Activity) {
+	r := a.ruling()
+	if len(r.Revokes)+len(r.Overrules) == 0 {
+		return
 	}
+	f.releases = slices.DeleteFunc(f.releases, func(have Release) bool {
+		revoked := slices.Contains(r.Revokes, have.Kind) || slices.Contains(r.Overrules, have.Kind) && have.At.Before(a.Date)
+		return revoked && f.related(a.Bill, have.Bill)
+	})
 }
 
 func (a *Activity) by() Authority {
-	if a.Ruling.By == "" {
-		return "CBP"
+	if by := a.ruling().By; by != "" {
+		return by
 	}
-	return a.Ruling.By
+	return "CBP"
 }
 
 // related reports whether one of two places stands for the other.
@@ -241,8 +265,8 @@ func (f *entryFold) related(a, b int) bool {
 // hold places a hold. CBP repeats one it already placed.
 func (f *entryFold) hold(a *Activity) {
 	h := Hold{
-		ID: fmt.Sprintf("%s-%d", a.kind(), a.Seq), Kind: a.kind(), Code: a.Code, By: a.by(), Scope: a.scope(),
-		Reason: a.Message, PlacedAt: a.Date, EndedBy: a.endWords(), Final: a.Ruling.Final, Fact: a.Seq,
+		ID: string(a.kind()) + "-" + strconv.Itoa(a.Seq), Kind: a.kind(), Code: a.Code, By: a.by(), Scope: a.scope(),
+		Reason: a.Message, PlacedAt: a.Date, EndedBy: a.endWords(), Final: a.ruling().Final, Fact: a.Seq,
 		Bill: f.name(a.Bill), Containers: slices.Clone(a.Containers), Part: a.Part, Message: a.From,
 	}
 	place := f.unit(a.Bill)
@@ -250,6 +274,9 @@ func (f *entryFold) hold(a *Activity) {
 		return o.Kind == h.Kind && f.on[o.Fact] == place && o.Part == h.Part && slices.Equal(o.Containers, h.Containers)
 	}
 	if !slices.ContainsFunc(f.holds, again) {
+		if f.on == nil {
+			f.on = map[int]int{}
+		}
 		f.holds = append(f.holds, h)
 		f.on[h.Fact] = place
 	}
@@ -267,6 +294,9 @@ func (f *entryFold) name(place int) string {
 // remove ends the holds that an activity ends: of its kind, its bill and its
 // part of a review. Of a hold on containers it ends those it names.
 func (f *entryFold) remove(a *Activity) {
+	if r := a.ruling(); len(f.holds) == 0 || len(r.Removes) == 0 && !r.Lifts {
+		return
+	}
 	place := f.unit(a.Bill)
 	partial := func(h *Hold) bool {
 		if len(a.Containers) == 0 {
@@ -332,19 +362,26 @@ type shortage struct {
 // released reports whether every unit has a release, and which of them have one
 // for a part only.
 func (f *entryFold) released() (bool, []shortage) {
-	if len(f.units) == 0 {
+	if len(f.units) == 0 || len(f.releases) == 0 {
 		return len(f.releases) > 0, nil
 	}
 	var short []shortage
 	for _, u := range f.units {
-		var of []Release
-		for _, r := range f.releases {
-			if f.covers(r.Bill, u) {
-				of = append(of, r)
+		of := f.releases
+		if len(f.units) > 1 {
+			of = nil
+			for _, r := range f.releases {
+				if f.covers(r.Bill, u) {
+					of = append(of, r)
+				}
 			}
 		}
 		if len(of) == 0 {
 			return false, nil
+		}
+		whole := func(r Release) bool { return len(r.Containers) == 0 }
+		if len(f.e.Covers) == 0 && slices.ContainsFunc(of, whole) {
+			continue
 		}
 		if s, ok := f.shortage(u, of); ok {
 			short = append(short, s)

@@ -112,6 +112,9 @@ func (c RecordActivities) Target(n Neighbours) (Target, error) {
 	return t, nil
 }
 
+// numbered reports whether the command names an entry number.
+func (c RecordActivities) numbered() bool { return !Ref(RefEntryNumber, c.EntryNumber).IsZero() }
+
 // shipmentNamed is how the command names its shipment, for an error.
 func (c RecordActivities) shipmentNamed() string {
 	return firstOf(c.Shipment.Number, c.Shipment.MasterBill, c.Shipment.Booking, c.EntryNumber)
@@ -188,7 +191,7 @@ func (e *Entry) record(env *Env, c RecordActivities) ([]Draft, error) {
 	}
 	switch {
 	case len(fresh) > 0:
-		drafts = append(drafts, known.statusDraft(env, identity, shipment, fresh))
+		drafts = append(drafts, known.statusDraft(env, c, identity, shipment, fresh))
 	case known.knowsMore(e):
 		drafts = append(drafts, known.identifiedDraft(env, identity))
 	case len(drafts) == 0:
@@ -373,13 +376,13 @@ type freshActivity struct {
 // sameReading reports whether a known activity would be read the same now.
 func sameReading(old, now *Activity) bool {
 	return old.IsHold == now.IsHold && old.ReleaseOrigin == now.ReleaseOrigin && old.ReleaseDate.Equal(now.ReleaseDate) &&
-		old.Ruling.equal(now.Ruling)
+		old.ruling().equal(now.ruling())
 }
 
-func (r Ruling) equal(o Ruling) bool {
+func (r *Ruling) equal(o *Ruling) bool {
 	return r.Hold == o.Hold && r.By == o.By && slices.Equal(r.EndedBy, o.EndedBy) && r.Final == o.Final &&
 		slices.Equal(r.Removes, o.Removes) && r.Releases == o.Releases && slices.Equal(r.Revokes, o.Revokes) &&
-		slices.Equal(r.Overrules, o.Overrules) && r.Withdraws == o.Withdraws && r.Restores == o.Restores
+		slices.Equal(r.Overrules, o.Overrules) && r.Withdraws == o.Withdraws && r.Restores == o.Restores && r.Lifts == o.Lifts
 }
 
 // retractions drafts the event that takes back the activities that came from
@@ -456,7 +459,7 @@ func (e *Entry) wasRemoved(a *freshActivity) bool {
 }
 
 // statusDraft is the event that publishes new and corrected activities.
-func (e *Entry) statusDraft(env *Env, identity EntryIdentity, shipment *Shipment, fresh []freshActivity) Draft {
+func (e *Entry) statusDraft(env *Env, c RecordActivities, identity EntryIdentity, shipment *Shipment, fresh []freshActivity) Draft {
 	identified := EntryShipment{Number: identity.EntryNumber, ReferenceNumbers: []string{}}
 	if shipment != nil {
 		identified = EntryShipment{
@@ -469,7 +472,7 @@ func (e *Entry) statusDraft(env *Env, identity EntryIdentity, shipment *Shipment
 			Shipment: identified, Account: EntryAccount{Domain: env.Account.Domain, Region: Text(env.Account.Region)},
 			Activities: make([]EntryActivity, len(fresh)),
 		},
-		Detail: EntryStatusDetail{EntryIdentity: identity},
+		Detail: EntryStatusDetail{EntryIdentity: identity, Numbered: c.numbered()},
 	}
 	late := false
 	for i := range fresh {
@@ -483,7 +486,13 @@ func (e *Entry) statusDraft(env *Env, identity EntryIdentity, shipment *Shipment
 	if late {
 		env.Outcome = OutcomeLate
 	}
-	body.Detail.Notes = activityNotes(fresh)
+	if shipment != nil && !c.Told && shipment.MasterBill != "" {
+		body.Detail.OwnBill = true
+		if BillNumber("", shipment.MasterBill) != BillNumber(shipment.SCAC, shipment.MasterBill) {
+			body.Detail.SCAC = shipment.SCAC
+		}
+	}
+	body.Detail.Notes = activityNotes(fresh, ownBill(body.Data, body.Detail))
 	return Draft{Type: EventEntryStatus, OccurredAt: fresh[len(fresh)-1].Date, Late: late, Body: body}
 }
 
@@ -494,16 +503,31 @@ func (a *Activity) published() EntryActivity {
 	}
 }
 
-func activityNotes(fresh []freshActivity) []ActivityNote {
+// activityNotes are what activities have beyond their published fields; nil when
+// none has anything.
+func activityNotes(fresh []freshActivity, own Bill) []ActivityNote {
 	notes := make([]ActivityNote, len(fresh))
+	any := false
 	for i := range fresh {
-		a := &fresh[i]
-		notes[i] = ActivityNote{ActivityFacts: a.ActivityFacts, Master: a.bill.Master, House: a.bill.House, Supersedes: a.supersedes}
-		if !a.At.Equal(a.Date) {
-			notes[i].At = a.At
+		a, n := &fresh[i], &notes[i]
+		*n = ActivityNote{ActivityFacts: a.ActivityFacts, Supersedes: a.supersedes}
+		if a.bill != own {
+			n.Master, n.House = a.bill.Master, a.bill.House
 		}
+		if !a.At.Equal(a.Date) {
+			n.At = a.At
+		}
+		any = any || !n.empty()
+	}
+	if !any {
+		return nil
 	}
 	return notes
+}
+
+func (n *ActivityNote) empty() bool {
+	return n.Table == "" && n.Sequence == 0 && len(n.Containers) == 0 && !n.Conveyance && n.Part == "" && n.From == "" &&
+		n.Undated == "" && n.Ruling == nil && n.At.IsZero() && n.Master == "" && n.House == "" && n.Supersedes == 0
 }
 
 func (e *Entry) identifiedDraft(env *Env, identity EntryIdentity) Draft {

@@ -95,8 +95,8 @@ func (c RecordActivities) judge(env *Env, n NewActivity) freshActivity {
 		ReleaseDate: publishedDate(n.ReleaseDate), ReleaseOrigin: n.ReleaseOrigin, At: publishedDate(n.Date),
 		ActivityFacts: ActivityFacts{
 			Table: n.Table, Sequence: n.Sequence, Containers: n.Containers, Conveyance: n.Conveyance, Part: n.Part,
-			Loose: Ref(RefEntryNumber, c.EntryNumber).IsZero(),
 		},
+		Numbered: c.numbered(),
 	}}
 	if c.Told {
 		a.From = env.MessageID
@@ -109,16 +109,19 @@ func (c RecordActivities) judge(env *Env, n NewActivity) freshActivity {
 		env.Warn("unknown_code", "code %s is passed on and changes nothing by itself", a.Code)
 	}
 	a.IsHold = d.Hold || n.IsHold != nil && *n.IsHold
-	a.Ruling = d.ruling()
-	a.Ruling.Lifts = !a.IsHold && n.IsHold != nil
-	if agency, _, ok := strings.Cut(a.Part, "/"); ok || agency != "" {
-		a.Ruling.By = Authority(agency)
+	r := d.ruling()
+	r.Lifts = !a.IsHold && n.IsHold != nil
+	if agency, _, _ := strings.Cut(a.Part, "/"); agency != "" {
+		r.By = Authority(agency)
 	}
 	if d.Hold && c.Told && d.Table == TableAMS && agencyCode.MatchString(a.Code) {
-		a.Ruling.Hold = HoldKind(strings.TrimPrefix(d.endedBy[0], "REMOVE "))
+		r.Hold = HoldKind(strings.TrimPrefix(d.endedBy[0], "REMOVE "))
 	}
-	if n.ReleaseOrigin == ReleaseDateRemoved && a.Table == "" && len(a.Ruling.Revokes) == 0 {
-		a.Ruling.Revokes = dispositionKinds(TableAMS, entryReleases)
+	if n.ReleaseOrigin == ReleaseDateRemoved && a.Table == "" && len(r.Revokes) == 0 {
+		r.Revokes = dispositionKinds(TableAMS, entryReleases)
+	}
+	if !r.equal(&nothing) {
+		a.Ruling = &r
 	}
 	if n.IsHold != nil && known && *n.IsHold != d.Hold {
 		env.Warn("hold_differs", "code %s (%s) has isHold %t, the request says %t; taken as a hold",
@@ -134,20 +137,31 @@ func (c RecordActivities) judge(env *Env, n NewActivity) freshActivity {
 // more lets the log rebuild the state exactly.
 func publishedDate(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
 
+// nothing is the ruling of an activity that changes nothing by itself.
+var nothing Ruling
+
+// ruling is what the activity does; it must not be changed.
+func (a *Activity) ruling() *Ruling {
+	if a.Ruling == nil {
+		return &nothing
+	}
+	return a.Ruling
+}
+
 // kind is what a hold or release of the activity is called.
 func (a *Activity) kind() HoldKind {
-	if a.Ruling.Hold != "" {
-		return a.Ruling.Hold
+	if r := a.ruling(); r.Hold != "" {
+		return r.Hold
 	}
 	return DispositionKind(a.Table, a.Code)
 }
 
 // removes reports whether the activity ends holds of a kind.
 func (a *Activity) removes(kind HoldKind) bool {
-	if a.Ruling.Lifts && kind == a.kind() {
+	if a.ruling().Lifts && kind == a.kind() {
 		return true
 	}
-	for _, r := range a.Ruling.Removes {
+	for _, r := range a.ruling().Removes {
 		if table, any := strings.CutSuffix(string(r), AnyCode); r == kind || any && table != "" && strings.HasPrefix(string(kind), table) {
 			return true
 		}
@@ -173,9 +187,9 @@ const conveyanceHold = "97"
 
 // endWords says in words what ends the hold the activity places.
 func (a *Activity) endWords() string {
-	if len(a.Ruling.EndedBy) > 0 {
-		words := make([]string, len(a.Ruling.EndedBy))
-		for i, k := range a.Ruling.EndedBy {
+	if by := a.ruling().EndedBy; len(by) > 0 {
+		words := make([]string, len(by))
+		for i, k := range by {
 			words[i] = string(k)
 			if table, code, ok := strings.Cut(words[i], ":"); ok {
 				words[i] = strings.ToUpper(table) + " " + code
@@ -183,7 +197,7 @@ func (a *Activity) endWords() string {
 		}
 		return "code " + strings.Join(words, " or ")
 	}
-	if a.Ruling.Final {
+	if a.ruling().Final {
 		return "nothing but an operator who closes it with a reason"
 	}
 	// The tables know no end for a hold that only the caller sees.

@@ -83,7 +83,7 @@ func (e *Entry) learn(env *Env) []Draft {
 		}
 		drafts = append(drafts, draft)
 		body := draft.Body.(EntryShared)
-		known.take(body.Data.Activities, body.Detail.Notes)
+		known.take(body.Data.Activities, body.Detail, Bill{})
 	}
 	return drafts
 }
@@ -103,7 +103,7 @@ func (e *Entry) lacks(env *Env, other *Entry) []freshActivity {
 	var missing []freshActivity
 	seen := map[activityKey]int{}
 	for _, a := range other.Activities {
-		if !a.Loose {
+		if a.Numbered {
 			continue
 		}
 		b := other.billAt(a.Bill)
@@ -143,7 +143,7 @@ func (e *Entry) shared(env *Env, from Subject) (Draft, bool) {
 	for i := range missing {
 		body.Data.Activities = append(body.Data.Activities, missing[i].published())
 	}
-	body.Detail.Notes = activityNotes(missing)
+	body.Detail.Notes = activityNotes(missing, Bill{})
 	late := len(e.Activities) > 0 && missing[0].At.Before(e.Activities[len(e.Activities)-1].At)
 	return Draft{Type: EventEntryShared, OccurredAt: missing[len(missing)-1].Date, Late: late, Body: body}, true
 }

@@ -51,7 +51,7 @@ func (a *Activity) inWords() string {
 	if len(a.Containers) > 0 {
 		text += " on container " + strings.Join(a.Containers, ", ")
 	}
-	switch r := a.Ruling; {
+	switch r := a.ruling(); {
 	case a.IsHold:
 		text += ", a hold; it ends by " + a.endWords()
 	case r.Releases && len(r.Removes) > 0:

@@ -210,7 +210,7 @@ func TestEntryPayload(t *testing.T) {
 	if got := string(events[0].Data); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	if string(events[0].Detail) != `{"shipment":1,"notes":[{"loose":true,"ruling":{"endedBy":["1I"]}}]}` {
+	if string(events[0].Detail) != `{"shipment":1,"notes":[{"ruling":{"endedBy":["1I"]}}]}` {
 		t.Errorf("detail %s", events[0].Detail)
 	}
 	region := payload(t, greenlane.EntryStatusUpdated{})

@@ -210,7 +210,7 @@ func expectedHolds(activities []greenlane.Activity) []greenlane.Hold {
 	for i, a := range activities {
 		ends := func(later greenlane.Activity) bool {
 			d, _ := greenlane.LookupDisposition(greenlane.TableAMS, later.Code)
-			return slices.Contains(d.Removes, a.Code) || later.Ruling.Lifts && later.Code == a.Code
+			return slices.Contains(d.Removes, a.Code) || later.Ruling != nil && later.Ruling.Lifts && later.Code == a.Code
 		}
 		known := func(h greenlane.Hold) bool { return h.Code == a.Code }
 		if a.IsHold && !slices.ContainsFunc(activities[i+1:], ends) && !slices.ContainsFunc(open, known) {

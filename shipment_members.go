@@ -150,7 +150,7 @@ func strayActivities(folds []*entryFold) *Entry {
 	stray := &Entry{CreatedAt: e.CreatedAt, Bills: e.Bills}
 	for _, a := range e.Activities {
 		// The places of a fold's units are its own: only those of the first are e's.
-		concerns := func(f *entryFold) bool { return f.concernsBill(a.Loose, e.billAt(a.Bill)) }
+		concerns := func(f *entryFold) bool { return f.concernsBill(a.Numbered, e.billAt(a.Bill)) }
 		if !slices.ContainsFunc(folds, concerns) {
 			stray.Activities = append(stray.Activities, a)
 		}
