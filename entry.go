@@ -60,7 +60,10 @@ type Activity struct {
 	// Numbered: it was told with the entry number. One that was not concerns
 	// every entry of its bill.
 	Numbered bool `json:"numbered,omitzero"`
-	ActivityFacts
+	// Ruling is what it does; nil when it changes nothing by itself.
+	Ruling *Ruling `json:"ruling,omitempty"`
+	// Facts is nil when there are none.
+	Facts *ActivityFacts `json:"facts,omitempty"`
 }
 
 // ActivityFacts are what an activity has beyond its published fields and its
@@ -79,8 +82,6 @@ type ActivityFacts struct {
 	// Undated is the id of the response it is part of, for a statement that has
 	// no time of its own and is dated to its receipt: told again, it is known by it.
 	Undated string `json:"undated,omitzero"`
-	// Ruling is what it does; nil when it changes nothing by itself.
-	Ruling *Ruling `json:"ruling,omitempty"`
 }
 
 // Ruling is what an activity does, as judged from the tables when it was
@@ -197,7 +198,8 @@ type (
 	// ActivityNote is what an activity has beyond its published fields.
 	ActivityNote struct {
 		ActivityFacts
-		At time.Time `json:"at,omitzero"`
+		Ruling *Ruling   `json:"ruling,omitempty"`
+		At     time.Time `json:"at,omitzero"`
 		// Master and House are its bill.
 		Master string `json:"master,omitzero"`
 		House  string `json:"house,omitzero"`
@@ -433,7 +435,10 @@ func (e *Entry) take(published []EntryActivity, detail EntryStatusDetail, own Bi
 		bill, supersedes := own, 0
 		if i < len(detail.Notes) {
 			note := &detail.Notes[i]
-			a.ActivityFacts, supersedes = note.ActivityFacts, note.Supersedes
+			a.Ruling, supersedes = note.Ruling, note.Supersedes
+			if !note.ActivityFacts.empty() {
+				a.Facts = &note.ActivityFacts
+			}
 			if note.Master != "" || note.House != "" {
 				bill = Bill{Master: note.Master, House: note.House}
 			}
@@ -441,7 +446,7 @@ func (e *Entry) take(published []EntryActivity, detail EntryStatusDetail, own Bi
 				a.At = note.At
 			}
 		}
-		if billTables[a.Table] || bill != own {
+		if billTables[a.facts().Table] || bill != own {
 			a.Bill = e.bill(bill)
 		}
 		e.put(a, supersedes)

@@ -228,7 +228,7 @@ func (f *entryFold) apply(a *Activity) {
 	if r.Releases {
 		f.withdrawn = false
 		f.releases = append(f.releases, Release{
-			Kind: a.kind(), Code: a.Code, Name: a.Message, By: a.by(), At: a.Date, Bill: a.Bill, Containers: a.Containers,
+			Kind: a.kind(), Code: a.Code, Name: a.Message, By: a.by(), At: a.Date, Bill: a.Bill, Containers: a.facts().Containers,
 			Quantity: a.Quantity,
 		})
 	}
@@ -267,7 +267,7 @@ func (f *entryFold) hold(a *Activity) {
 	h := Hold{
 		ID: string(a.kind()) + "-" + strconv.Itoa(a.Seq), Kind: a.kind(), Code: a.Code, By: a.by(), Scope: a.scope(),
 		Reason: a.Message, PlacedAt: a.Date, EndedBy: a.endWords(), Final: a.ruling().Final, Fact: a.Seq,
-		Bill: f.name(a.Bill), Containers: slices.Clone(a.Containers), Part: a.Part, Message: a.From,
+		Bill: f.name(a.Bill), Containers: slices.Clone(a.facts().Containers), Part: a.facts().Part, Message: a.facts().From,
 	}
 	place := f.unit(a.Bill)
 	again := func(o Hold) bool {
@@ -299,21 +299,21 @@ func (f *entryFold) remove(a *Activity) {
 	}
 	place := f.unit(a.Bill)
 	partial := func(h *Hold) bool {
-		if len(a.Containers) == 0 {
+		if len(a.facts().Containers) == 0 {
 			return false
 		}
 		held := h.Containers
 		if len(held) == 0 {
 			held = f.containers(place)
 		}
-		left := slices.DeleteFunc(slices.Clone(held), func(c string) bool { return slices.Contains(a.Containers, c) })
+		left := slices.DeleteFunc(slices.Clone(held), func(c string) bool { return slices.Contains(a.facts().Containers, c) })
 		if len(left) > 0 && len(h.Containers) > 0 {
 			h.Containers = left
 		}
 		return len(left) > 0
 	}
 	matches := func(h *Hold) bool {
-		return a.removes(h.Kind) && f.on[h.Fact] == place && (a.Part == "" || a.Part == h.Part || strings.HasPrefix(h.Part, a.Part+"/"))
+		return a.removes(h.Kind) && f.on[h.Fact] == place && (a.facts().Part == "" || a.facts().Part == h.Part || strings.HasPrefix(h.Part, a.facts().Part+"/"))
 	}
 	f.holds = slices.Clone(f.holds)
 	var gone []int
@@ -322,7 +322,7 @@ func (f *entryFold) remove(a *Activity) {
 			gone = append(gone, f.holds[i].Fact)
 		}
 	}
-	f.endHolds(strings.TrimSpace(a.Code+" "+a.Message), a.From, a.Date, func(h Hold) bool { return slices.Contains(gone, h.Fact) })
+	f.endHolds(strings.TrimSpace(a.Code+" "+a.Message), a.facts().From, a.Date, func(h Hold) bool { return slices.Contains(gone, h.Fact) })
 }
 
 // containers returns every container known of the bill at a place.
@@ -330,8 +330,8 @@ func (f *entryFold) containers(place int) []string {
 	var known []string
 	for i := range f.e.Activities {
 		a := &f.e.Activities[i]
-		if len(a.Containers) > 0 && f.related(a.Bill, place) {
-			known = append(known, a.Containers...)
+		if len(a.facts().Containers) > 0 && f.related(a.Bill, place) {
+			known = append(known, a.facts().Containers...)
 		}
 	}
 	slices.Sort(known)

@@ -335,10 +335,7 @@ func (e *Entry) fresh(env *Env, c RecordActivities, told []NewActivity) []freshA
 	var out []freshActivity
 	all := make([]freshActivity, len(told))
 	for i, n := range told {
-		all[i] = c.judge(env, n)
-		if c.Activities[i].Date.IsZero() {
-			all[i].Undated = c.Response
-		}
+		all[i] = c.judge(env, n, c.Activities[i].Date.IsZero())
 	}
 	seen := map[activityKey]int{}
 	for _, a := range all {
@@ -390,16 +387,13 @@ func (r *Ruling) equal(o *Ruling) bool {
 func (e *Entry) retractions(env *Env, c RecordActivities, told []NewActivity) []Draft {
 	now := map[activityKey]bool{}
 	for i, n := range told {
-		a := c.judge(&Env{}, n)
-		if c.Activities[i].Date.IsZero() {
-			a.Undated = c.Response
-		}
+		a := c.judge(&Env{}, n, c.Activities[i].Date.IsZero())
 		now[a.key(a.bill)] = true
 	}
 	body := EntryRetracted{Data: EntryRetractedData{EntryID: env.Self.Number, MessageID: env.MessageID}}
 	for i := range e.Activities {
 		a := &e.Activities[i]
-		if a.From != env.MessageID || now[a.key(e.billAt(a.Bill))] {
+		if a.facts().From != env.MessageID || now[a.key(e.billAt(a.Bill))] {
 			continue
 		}
 		body.Data.Activities = append(body.Data.Activities, a.published())
@@ -424,13 +418,13 @@ type activityKey struct {
 
 func (a *Activity) key(b Bill) activityKey {
 	date := a.Date.UnixMicro()
-	if a.Undated != "" {
+	if a.facts().Undated != "" {
 		date = 0
 	}
 	return activityKey{
-		date: date, undated: a.Undated, code: a.Code, message: a.Message, quantity: a.Quantity, sequence: a.Sequence,
-		table: a.Table, master: b.Master, house: b.House, part: a.Part, containers: strings.Join(a.Containers, " "),
-		conveyance: a.Conveyance,
+		date: date, undated: a.facts().Undated, code: a.Code, message: a.Message, quantity: a.Quantity, sequence: a.facts().Sequence,
+		table: a.facts().Table, master: b.Master, house: b.House, part: a.facts().Part, containers: strings.Join(a.facts().Containers, " "),
+		conveyance: a.facts().Conveyance,
 	}
 }
 
@@ -438,7 +432,7 @@ func (a *Activity) key(b Bill) activityKey {
 func (e *Entry) equal(key activityKey, n int) *Activity {
 	for i := range e.Activities {
 		a := &e.Activities[i]
-		if a.Code != key.code || a.Undated == "" && a.Date.UnixMicro() != key.date || a.key(e.billAt(a.Bill)) != key {
+		if a.Code != key.code || a.facts().Undated == "" && a.Date.UnixMicro() != key.date || a.key(e.billAt(a.Bill)) != key {
 			continue
 		}
 		if n--; n == 0 {
@@ -510,7 +504,7 @@ func activityNotes(fresh []freshActivity, own Bill) []ActivityNote {
 	any := false
 	for i := range fresh {
 		a, n := &fresh[i], &notes[i]
-		*n = ActivityNote{ActivityFacts: a.ActivityFacts, Supersedes: a.supersedes}
+		*n = ActivityNote{ActivityFacts: *a.facts(), Ruling: a.Ruling, Supersedes: a.supersedes}
 		if a.bill != own {
 			n.Master, n.House = a.bill.Master, a.bill.House
 		}
@@ -526,8 +520,7 @@ func activityNotes(fresh []freshActivity, own Bill) []ActivityNote {
 }
 
 func (n *ActivityNote) empty() bool {
-	return n.Table == "" && n.Sequence == 0 && len(n.Containers) == 0 && !n.Conveyance && n.Part == "" && n.From == "" &&
-		n.Undated == "" && n.Ruling == nil && n.At.IsZero() && n.Master == "" && n.House == "" && n.Supersedes == 0
+	return n.ActivityFacts.empty() && n.Ruling == nil && n.At.IsZero() && n.Master == "" && n.House == "" && n.Supersedes == 0
 }
 
 func (e *Entry) identifiedDraft(env *Env, identity EntryIdentity) Draft {

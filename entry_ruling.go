@@ -43,7 +43,7 @@ func (d Disposition) ruling() Ruling {
 // disposition looks up what the tables say of an activity's code. Told: its text
 // is CBP's own.
 func (a *Activity) disposition(told bool) (Disposition, bool) {
-	table := a.Table
+	table := a.facts().Table
 	if table == "" {
 		table = TableAMS
 	}
@@ -89,20 +89,26 @@ func agencyDisposition(code, text string) (Disposition, bool) {
 
 // judge gives a statement its meaning. A hold is placed if the code or the
 // caller says so.
-func (c RecordActivities) judge(env *Env, n NewActivity) freshActivity {
+func (c RecordActivities) judge(env *Env, n NewActivity, undated bool) freshActivity {
 	a := freshActivity{bill: n.Bill, Activity: Activity{
 		Date: publishedDate(n.Date), Message: n.Message, Code: strings.TrimSpace(n.Code), Quantity: n.Quantity,
 		ReleaseDate: publishedDate(n.ReleaseDate), ReleaseOrigin: n.ReleaseOrigin, At: publishedDate(n.Date),
-		ActivityFacts: ActivityFacts{
-			Table: n.Table, Sequence: n.Sequence, Containers: n.Containers, Conveyance: n.Conveyance, Part: n.Part,
-		},
 		Numbered: c.numbered(),
 	}}
-	if c.Told {
-		a.From = env.MessageID
+	facts := ActivityFacts{
+		Table: n.Table, Sequence: n.Sequence, Containers: n.Containers, Conveyance: n.Conveyance, Part: n.Part,
 	}
-	if a.Table == TableAMS {
-		a.Table = ""
+	if c.Told {
+		facts.From = env.MessageID
+	}
+	if undated {
+		facts.Undated = c.Response
+	}
+	if facts.Table == TableAMS {
+		facts.Table = ""
+	}
+	if !facts.empty() {
+		a.Facts = &facts
 	}
 	d, known := a.disposition(c.Told)
 	if a.unknown = !known; !known {
@@ -111,13 +117,13 @@ func (c RecordActivities) judge(env *Env, n NewActivity) freshActivity {
 	a.IsHold = d.Hold || n.IsHold != nil && *n.IsHold
 	r := d.ruling()
 	r.Lifts = !a.IsHold && n.IsHold != nil
-	if agency, _, _ := strings.Cut(a.Part, "/"); agency != "" {
+	if agency, _, _ := strings.Cut(a.facts().Part, "/"); agency != "" {
 		r.By = Authority(agency)
 	}
 	if d.Hold && c.Told && d.Table == TableAMS && agencyCode.MatchString(a.Code) {
 		r.Hold = HoldKind(strings.TrimPrefix(d.endedBy[0], "REMOVE "))
 	}
-	if n.ReleaseOrigin == ReleaseDateRemoved && a.Table == "" && len(r.Revokes) == 0 {
+	if n.ReleaseOrigin == ReleaseDateRemoved && a.facts().Table == "" && len(r.Revokes) == 0 {
 		r.Revokes = dispositionKinds(TableAMS, entryReleases)
 	}
 	if !r.equal(&nothing) {
@@ -148,12 +154,28 @@ func (a *Activity) ruling() *Ruling {
 	return a.Ruling
 }
 
+// plain are the facts of an activity that has none.
+var plain ActivityFacts
+
+// facts are what the activity has beyond its published fields; they must not be
+// changed.
+func (a *Activity) facts() *ActivityFacts {
+	if a.Facts == nil {
+		return &plain
+	}
+	return a.Facts
+}
+
+func (x *ActivityFacts) empty() bool {
+	return x.Table == "" && x.Sequence == 0 && len(x.Containers) == 0 && !x.Conveyance && x.Part == "" && x.From == "" && x.Undated == ""
+}
+
 // kind is what a hold or release of the activity is called.
 func (a *Activity) kind() HoldKind {
 	if r := a.ruling(); r.Hold != "" {
 		return r.Hold
 	}
-	return DispositionKind(a.Table, a.Code)
+	return DispositionKind(a.facts().Table, a.Code)
 }
 
 // removes reports whether the activity ends holds of a kind.
@@ -172,11 +194,11 @@ func (a *Activity) removes(kind HoldKind) bool {
 // scope says what a hold of the activity keeps from moving.
 func (a *Activity) scope() HoldScope {
 	switch {
-	case a.Conveyance || a.Table == "" && a.Code == conveyanceHold:
+	case a.facts().Conveyance || a.facts().Table == "" && a.Code == conveyanceHold:
 		return ScopeConveyance
-	case len(a.Containers) > 0:
+	case len(a.facts().Containers) > 0:
 		return ScopeContainer
-	case a.Table == "" || a.Table == TableSO50:
+	case a.facts().Table == "" || a.facts().Table == TableSO50:
 		return ScopeBill
 	}
 	return ScopeEntry

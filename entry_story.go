@@ -26,7 +26,7 @@ func (e *Entry) Story() []Chapter {
 			text += fmt.Sprintf("; %s: %s", f.clears, f.standing().words())
 			clears = f.clears
 		}
-		story = append(story, Chapter{At: a.Date, Text: text, Clearance: f.clears, Message: a.From})
+		story = append(story, Chapter{At: a.Date, Text: text, Clearance: f.clears, Message: a.facts().From})
 	})
 	return story
 }
@@ -41,15 +41,15 @@ func (e *Entry) HoldHistory() []Hold {
 // inWords says who stated what, and what it does.
 func (a *Activity) inWords() string {
 	code := a.Code
-	if a.Table != "" {
-		code = strings.ToUpper(string(a.Table)) + " " + code
+	if a.facts().Table != "" {
+		code = strings.ToUpper(string(a.facts().Table)) + " " + code
 	}
 	text := fmt.Sprintf("%s: %s %s", a.by(), code, a.Message)
-	if a.Part != "" {
-		text += " (" + a.Part + ")"
+	if a.facts().Part != "" {
+		text += " (" + a.facts().Part + ")"
 	}
-	if len(a.Containers) > 0 {
-		text += " on container " + strings.Join(a.Containers, ", ")
+	if len(a.facts().Containers) > 0 {
+		text += " on container " + strings.Join(a.facts().Containers, ", ")
 	}
 	switch r := a.ruling(); {
 	case a.IsHold:

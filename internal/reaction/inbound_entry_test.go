@@ -163,7 +163,7 @@ func TestRereadCorrectsAnEntry(t *testing.T) {
 	if len(gone) != 1 || len(gone[0].Body.(greenlane.EntryRetracted).Detail.Supersedes) != 1 {
 		t.Errorf("taken back: %v", gone)
 	}
-	if e := b.entry(); len(e.Activities) != 1 || e.Activities[0].Table != greenlane.TableSO60 {
+	if e := b.entry(); len(e.Activities) != 1 || e.Activities[0].Facts == nil || e.Activities[0].Facts.Table != greenlane.TableSO60 {
 		t.Errorf("%+v", e.Activities)
 	}
 	b.verify()

@@ -138,8 +138,12 @@ func entryView(number int64, e *greenlane.Entry) EntryView {
 	}
 	for i, x := range e.Activities {
 		bill := e.BillOf(&x)
+		var facts greenlane.ActivityFacts
+		if x.Facts != nil {
+			facts = *x.Facts
+		}
 		v.Activities[i] = EntryActivityView{x.Date, x.Message, x.ReleaseDate, x.ReleaseOrigin, x.Quantity, x.IsHold, x.Code,
-			cmp.Or(x.Table, greenlane.TableAMS), cmp.Or(bill.House, bill.Master), x.Containers, x.Part, x.From}
+			cmp.Or(facts.Table, greenlane.TableAMS), cmp.Or(bill.House, bill.Master), facts.Containers, facts.Part, facts.From}
 	}
 	return v
 }
