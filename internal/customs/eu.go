@@ -259,20 +259,25 @@ func (r *euReading) name() {
 		r.application("messageRecipient"), "EU customs")
 }
 
-// sentAt is when the message was prepared. Without an offset the time is UTC
-// (DDNTA, preparation date and time).
+// sentAt is when the message was prepared.
 func (r *euReading) sentAt() time.Time {
 	for _, name := range []string{"preparationDateAndTime", "preparationDateTime"} {
 		stamp := euEnvelope(r.from, name)
 		if stamp.value() == "" {
 			continue
 		}
-		if at, doubt, ok := readStamp(stamp.text + "Z"); ok && doubt == "" {
-			return at
-		}
-		return r.moment(name, stamp.text, stamp.place)
+		return r.at(stamp)
 	}
 	return time.Time{}
+}
+
+// at reads a time. Without an offset it is UTC (DDNTA, technical rules: date and
+// time).
+func (r *euReading) at(stamp *element) time.Time {
+	if at, doubt, ok := readStamp(stamp.text + "Z"); ok && doubt == "" {
+		return at
+	}
+	return r.moment(stamp.name, stamp.text, stamp.place)
 }
 
 // euApplication is the name of a national application: NTA.GB, NECA.XI.
@@ -297,7 +302,7 @@ func (r *euReading) say(words string) {
 func (r *euReading) date(e *element, names ...string) time.Time {
 	for _, name := range names {
 		if c := e.child(name); c.value() != "" {
-			return r.moment(name, c.text, c.place)
+			return r.at(c)
 		}
 	}
 	return time.Time{}

@@ -352,7 +352,7 @@ func TestEUTimes(t *testing.T) {
 		{"CC045C", "<writeOffDate>2026-01-04</writeOffDate>", "", "2026-01-04T00:00:00Z", "", ""},
 		{"CC004C", "<amendmentSubmissionDateAndTime>2026-01-01T00:00:00Z</amendmentSubmissionDateAndTime><amendmentAcceptanceDateAndTime>2026-01-05T00:00:00Z</amendmentAcceptanceDateAndTime>", "", "2026-01-05T00:00:00Z", "", ""},
 		{"CC060C", "<controlNotificationDateAndTime>2026-01-06T01:00:00+01:00</controlNotificationDateAndTime>", "", "2026-01-06T00:00:00Z", "", ""},
-		{"CC056C", "<rejectionDateAndTime>2026-01-07T00:00:00</rejectionDateAndTime>", "", "2026-01-07T00:00:00Z", "", "assumed_utc: rejectionDateAndTime"},
+		{"CC056C", "<rejectionDateAndTime>2026-01-07T00:00:00</rejectionDateAndTime>", "", "2026-01-07T00:00:00Z", "", ""},
 		{"CC140C", "<limitForResponseDate>2026-02-01</limitForResponseDate>", "", "", "2026-02-01T00:00:00Z", "not_arrived"},
 		{"CC029C", "<releaseDate>soon</releaseDate>", "", "", "", "unreadable_date: releaseDate"},
 	}

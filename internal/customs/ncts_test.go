@@ -20,7 +20,6 @@ var nctsSamples = map[string][]said{
 		Outcome: greenlane.OutcomeError,
 		Warnings: []string{
 			"no_subject: the response names neither an MRN nor an LRN",
-			`assumed_utc: amendmentAcceptanceDateAndTime "2025-01-25T07:36:28" at line 11, column 10: no time zone is named; taken as UTC`,
 		},
 	}},
 	"IE028MRNAllocated.xml": {{
@@ -62,9 +61,6 @@ var nctsSamples = map[string][]said{
 			"15: not allowed, because of a condition (G0033) (at /CC015C/NonAmendable[1]/referenceNumber)",
 		},
 		Effective: "2025-01-30T13:28:00Z", Office: "GB000246",
-		Warnings: []string{
-			`assumed_utc: rejectionDateAndTime "2025-01-30T13:28:00" at line 12, column 9: no time zone is named; taken as UTC`,
-		},
 	}},
 	"IE056RejectionWithAmendableErrors.xml": {{
 		Type: "CC056C", Subs: []string{"015", "12"}, Issued: "2025-01-01T07:36:28Z", LRN: "19144e7b", By: "HMRC",
@@ -78,9 +74,6 @@ var nctsSamples = map[string][]said{
 			"12: the value is not in its code list (R0076) (at /CC015C/Authorisation[1]/type)",
 		},
 		Effective: "2025-01-30T13:28:00Z", Office: "GB000246",
-		Warnings: []string{
-			`assumed_utc: rejectionDateAndTime "2025-01-30T13:28:00" at line 12, column 9: no time zone is named; taken as UTC`,
-		},
 	}},
 	"IE057ArrivalNotificationRejection.xml": {{
 		Type: "CC057C", Subs: []string{"007", "12"}, Issued: "2025-01-30T11:40:44Z", MRN: "86a065c5", By: "HMRC",
@@ -91,9 +84,6 @@ var nctsSamples = map[string][]said{
 			"12: waf 12 (at //ErrorPointer[1]/fieldItsPointingTo)",
 		},
 		Effective: "2025-01-30T11:40:44Z", Office: "GB000011",
-		Warnings: []string{
-			`assumed_utc: rejectionDateAndTime "2025-01-30T11:40:44" at line 11, column 9: no time zone is named; taken as UTC`,
-		},
 	}},
 	"IE060ControlDecisionNotificationWithDocuments.xml": {{
 		Type: "CC060C", Subs: []string{"0", "42", "44", "C605", "C641"}, Issued: "2025-01-01T07:36:28Z", LRN: "7c922385",
@@ -113,9 +103,6 @@ var nctsSamples = map[string][]said{
 	"cc009c-xml-sample-instance.xml": {{
 		Type: "CC009C", Issued: "0231-11-23T10:03:02Z", MRN: "55d3b8ff", By: "AA customs",
 		Effect: greenlane.Effect{Denied: true}, Effective: "0231-11-23T10:03:02Z", Office: "AA000000",
-		Warnings: []string{
-			`assumed_utc: decisionDateAndTime "0231-11-23T10:03:02" at line 16, column 3: no time zone is named; taken as UTC`,
-		},
 	}},
 	"cc025c-valid.xml": {{
 		Type: "CC025C", Subs: []string{"2"}, Issued: "2007-10-26T07:36:28Z", MRN: "fb9bd68a", By: "WF customs",
@@ -169,9 +156,6 @@ var nctsFixtures = map[string][]said{
 		},
 		Text:      "12: the value is not in its code list (CL152) (at /CC015C/Consignment/HouseConsignment[2]/ConsignmentItem[7]/Commodity/CommodityCode); 13: missing, though a condition demands it (C0001) (at /CC015C/Consignment/HouseConsignment[2]/Consignee); 77 (at /CC015C/Guarantee[1]/GuaranteeReference[1]/accessCode); 15: not allowed, because of a condition (at /CC015C/Consignment/TransportEquipment[1]); 14: the office does not handle this procedure; 99: R9999 (at /CC015C)",
 		Effective: "2026-03-02T09:00:00Z", Office: "NL000SYN",
-		Warnings: []string{
-			`assumed_utc: amendmentNotificationDateAndTime "2026-03-02T09:00:00" at line 12, column 5: no time zone is named; taken as UTC`,
-		},
 	}},
 	"synthetic-cc022c.xml": {{
 		Type: "CC022C", Issued: "2026-03-02T09:15:00Z", MRN: "26GBSYN000000003J0", By: "HMRC",
