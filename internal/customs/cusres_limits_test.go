@@ -3,13 +3,11 @@ package customs_test
 import (
 	"bytes"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 
 	"greenlane"
 	"greenlane/internal/customs"
@@ -215,18 +213,7 @@ func numbers(n int) string {
 
 func TestCUSRESUnderAttack(t *testing.T) {
 	t.Parallel()
-	all := cusresAttacks()
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		t.Run(name, func(t *testing.T) {
-			message := []byte(all[name])
-			if len(message) > customs.MaxSize {
-				t.Fatalf("%d bytes", len(message))
-			}
-			m, err := customs.Read(message, customs.Auto)
-			checkAnswer(t, m, err)
-			t.Logf("%d responses, %.150v", len(m.Responses), err)
-		})
-	}
+	underAttack(t, cusresAttacks(), nil)
 }
 
 // Each table of the reader has its rows in the guide.
@@ -268,23 +255,7 @@ func FuzzReadCUSRES(f *testing.F) {
 	}
 	f.Add([]byte(cusres(cusresBGM, cusresIssued, "GIS+4", "GIS+7", "RFF+ABT:M1'RFF+ABO:L1'DOC+929'RFF+ABT:M2'ERP+1'ERC+1'FTX+AAO+++X")))
 	f.Add([]byte(cusres("ERC", "ERP", "FTX", "GEI+1", "RFF+", "DTM+137", "DOC", "TAX", "MOA+9", "CST+x", "EQD+CN", "NAD+CM")))
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		before := bytes.Clone(raw)
-		m, err := customs.Read(raw, "")
-		checkAnswer(t, m, err)
-		if !bytes.Equal(before, raw) {
-			t.Fatal("the message was changed")
-		}
-		for _, format := range customs.Formats() {
-			again, errAgain := customs.Read(raw, format)
-			switch named := err == nil && m.Format == format; {
-			case named && (errAgain != nil || !cmp.Equal(m, again)):
-				t.Fatalf("read differently by name (%v):\n%s", errAgain, cmp.Diff(m, again))
-			case !named && errAgain == nil:
-				t.Fatalf("read as %s by name, but by content: %s, %v", format, m.Format, err)
-			}
-		}
-	})
+	f.Fuzz(func(t *testing.T, raw []byte) { checkReading(t, raw) })
 }
 
 // BenchmarkReadCUSRES reads a message of a mebibyte: a rejection with thousands
