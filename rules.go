@@ -146,17 +146,40 @@ func DecodeState(kind SubjectKind, stored []byte) (State, error) {
 	return s, nil
 }
 
-// Follow tells which commands an event causes at its subject or at neighbours.
-// It runs in the same unit of work, right after the event, and its commands
-// may be followed in turn, at most [FollowDepth] deep.
-func Follow(env *Env, e *Event, self State) []Command {
-	switch s := self.(type) {
-	case *Declaration:
-		return s.follow(env, e)
-	case *Entry:
-		return s.follow(env, e)
+// Follow tells which commands the events of one command cause at neighbours. It
+// runs in the same unit of work, after the last of them: a neighbour never sees
+// half of what was decided. Its commands may be followed in turn, at most
+// [FollowDepth] deep.
+func Follow(env *Env, events []*Event, self State) []Command {
+	var commands []Command
+	for _, e := range events {
+		var more []Command
+		switch s := self.(type) {
+		case *Declaration:
+			more = s.follow(env, e)
+		case *Entry:
+			more = s.follow(env, e)
+		}
+		for _, c := range more {
+			commands = withCommand(commands, c)
+		}
 	}
-	return nil
+	return commands
+}
+
+// withCommand adds a command. A shipment is derived once, as of the last event.
+func withCommand(commands []Command, c Command) []Command {
+	derive, ok := c.(DeriveShipment)
+	if !ok {
+		return append(commands, c)
+	}
+	for i := range commands {
+		if have, ok := commands[i].(DeriveShipment); ok && have.Number == derive.Number {
+			commands = append(commands[:i], commands[i+1:]...)
+			break
+		}
+	}
+	return append(commands, derive)
 }
 
 // FollowDepth is how deep commands may follow from commands.

@@ -78,13 +78,13 @@ func (w *world) run(c greenlane.Command, depth int) ([]*greenlane.Event, error) 
 	for _, d := range drafts {
 		e := w.append(self, d)
 		events = append(events, e)
-		for _, follow := range greenlane.Follow(env, e, w.states[self]) {
-			more, err := w.run(follow, depth+1)
-			if err != nil {
-				w.t.Fatalf("command %T that follows from %s: %v", follow, e.Type, err)
-			}
-			events = append(events, more...)
+	}
+	for _, follow := range greenlane.Follow(env, events, w.states[self]) {
+		more, err := w.run(follow, depth+1)
+		if err != nil {
+			w.t.Fatalf("command %T that follows from %T: %v", follow, c, err)
 		}
+		events = append(events, more...)
 	}
 	return events, nil
 }

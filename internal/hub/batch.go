@@ -363,15 +363,15 @@ func (b *batch) run(c greenlane.Command, depth int) (*Decision, error) {
 		return nil, err
 	}
 	first := len(b.pending.events)
+	state := r.state
 	for _, d := range drafts {
-		e, state, err := b.add(self, r, d)
-		if err != nil {
+		if _, state, err = b.add(self, r, d); err != nil {
 			return nil, err
 		}
-		for _, follow := range greenlane.Follow(env, e, state) {
-			if _, err := b.run(follow, depth+1); err != nil {
-				return nil, fmt.Errorf("%T that follows from %s: %w", follow, e.Type, err)
-			}
+	}
+	for _, follow := range greenlane.Follow(env, b.own(first, self), state) {
+		if _, err := b.run(follow, depth+1); err != nil {
+			return nil, fmt.Errorf("%T that follows from %T: %w", follow, c, err)
 		}
 	}
 	d := &Decision{
@@ -382,6 +382,18 @@ func (b *batch) run(c greenlane.Command, depth int) (*Decision, error) {
 		d.Outcome = greenlane.OutcomeApplied
 	}
 	return d, nil
+}
+
+// own returns the unit's events of a subject from the given one on. A merger of
+// consignments can stand between them.
+func (b *batch) own(first int, self greenlane.Subject) []*greenlane.Event {
+	var own []*greenlane.Event
+	for _, e := range b.pending.events[first:] {
+		if e.Subject == self {
+			own = append(own, e)
+		}
+	}
+	return own
 }
 
 func (b *batch) env(self greenlane.Subject) *greenlane.Env {
