@@ -32,6 +32,9 @@ type Disposition struct {
 	// takes back if they were granted at an earlier time: said at the same time,
 	// the release stands, in whatever order both came.
 	Revokes, Overrules []string
+	// Terminal: the release is the terminal's permission, which undoes no
+	// cancellation.
+	Terminal bool
 	// Withdraws: the entry is cancelled. Restores: it is not, after all.
 	Withdraws, Restores bool
 
@@ -104,10 +107,11 @@ var dispositionByCode = func() map[dispositionKey]Disposition {
 	return byCode
 }()
 
-// entryReleases are the releases of the entry itself, which an override, a
+// entryReleases are the releases of the entry itself, told of its bills or, by
+// Cargo Release, of the entry, which an override, a
 // document hold or a cancellation takes back. 1Z is not among them: it is the
 // terminal's permission for a master bill and has its own revocation, 4Z.
-var entryReleases = []string{"1B", "1C", "4C"}
+var entryReleases = []string{"1B", "1C", "4C", "so60:98"}
 
 // The names are CBP's (CAMIR Appendix D, CATAIR Appendix N). Which codes hold,
 // release and undo each other is read from those names and texts: CBP states
@@ -139,7 +143,7 @@ var amsDispositions = completeTable(TableAMS, slices.Concat([]Disposition{
 	{Code: "1W", Name: "Within-port transfer authorized"},
 	{Code: "1X", Name: "Transfer for exam", Hold: true},
 	{Code: "1Y", Name: "Bill matched between carrier and NVOCC"},
-	{Code: "1Z", Name: "Ocean terminal release, all house bills authorized", Releases: true},
+	{Code: "1Z", Name: "Ocean terminal release, all house bills authorized", Releases: true, Terminal: true},
 	{Code: "2F", Name: "Agriculture hold removed, port of in-bond destination", By: "USDA", Removes: []string{"2G"}},
 	{Code: "2G", Name: "Agriculture hold, port of in-bond destination", By: "USDA", Hold: true},
 	{Code: "2H", Name: "Agriculture hold, port of discharge", By: "USDA", Hold: true},

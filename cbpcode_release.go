@@ -39,8 +39,7 @@ var (
 		{Code: "01", Name: "Message rejected"},
 		{Code: "02", Name: "Accepted", Removes: []string{"04"}},
 		{Code: "03", Name: "Accepted with warnings", Removes: []string{"04"}},
-		// CBP says the end of the review in the status notification that follows.
-		{Code: "04", Name: "Referred to human review", Hold: true},
+		{Code: "04", Name: "Referred to human review", Hold: true, endedBy: []string{"so60:97", "so60:98"}},
 		{Code: "11", Name: "Record rejected"},
 		{Code: "13", Name: "Record accepted with a warning"},
 	})
@@ -66,20 +65,20 @@ var (
 	})
 	so60Dispositions = completeTable(TableSO60, []Disposition{
 		{Code: "01", Name: "One US Government: all agencies are done"},
-		{Code: "03", Name: "Pending intensive exam", Hold: true, Overrules: []string{"98"}},
-		{Code: "04", Name: "Entry detained", Hold: true, Overrules: []string{"98"}},
-		{Code: "21", Name: "Entry deleted by CBP", Revokes: []string{"98"}, Withdraws: true},
+		{Code: "03", Name: "Pending intensive exam", Hold: true, Overrules: overruled},
+		{Code: "04", Name: "Entry detained", Hold: true, Overrules: overruled},
+		{Code: "21", Name: "Entry deleted by CBP", Revokes: overruled, Withdraws: true},
 		{Code: "22", Name: "Release date update"},
-		{Code: "23", Name: "Entry cancelled", Revokes: []string{"98"}, Withdraws: true},
+		{Code: "23", Name: "Entry cancelled", Revokes: overruled, Withdraws: true},
 		{Code: "24", Name: "Entry cancellation unset", Restores: true},
 		{Code: "25", Name: "Entry will be cancelled in 7 days"},
 		{Code: "26", Name: "No bill match after 30 days"},
 		{Code: "28", Name: "No bill match after 60 days"},
-		{Code: "29", Name: "Not released", Hold: true, Overrules: []string{"98"}},
+		{Code: "29", Name: "Not released", Hold: true, Overrules: overruled},
 		{Code: "30", Name: "De minimis may be met, use another entry type"},
 		{Code: "31", Name: "CST approval required", Hold: true},
-		{Code: "33", Name: "Type 86 for an ineligible country, cannot release", Hold: true, Overrules: []string{"98"}},
-		{Code: "34", Name: "Release withheld, de minimis met", Hold: true, Overrules: []string{"98"}},
+		{Code: "33", Name: "Type 86 for an ineligible country, cannot release", Hold: true, Overrules: overruled},
+		{Code: "34", Name: "Release withheld, de minimis met", Hold: true, Overrules: overruled},
 		{Code: "70", Name: "Quota pending", Hold: true},
 		{Code: "71", Name: "Quota rejected", Hold: true},
 		{Code: "72", Name: "Quota reserved", Removes: []string{"70", "71"}},
@@ -96,19 +95,23 @@ var (
 		{Code: "85", Name: "Document required for a cancellation request"},
 		{Code: "86", Name: "Correction request rejected"},
 		{Code: "87", Name: "Cancellation request rejected"},
-		{Code: "88", Name: "Entry replaced", Revokes: []string{"98"}, Withdraws: true},
+		{Code: "88", Name: "Entry replaced", Revokes: overruled, Withdraws: true},
 		{Code: "89", Name: "Entry summary port discrepancy"},
 		{Code: "90", Name: "Under CBP review", Hold: true},
 		{Code: "96", Name: "Document required", Hold: true},
-		{Code: "97", Name: "Admissible", Overrules: []string{"98"}, Removes: []string{"03", "29", "31", "76", "90", "96"}},
-		{Code: "98", Name: "Released", Releases: true, Removes: []string{AnyCode}},
-		{Code: "99", Name: "Release suspended", Hold: true, Overrules: []string{"98"}},
+		{Code: "97", Name: "Admissible", Overrules: overruled,
+			Removes: []string{"03", "29", "31", "76", "90", "96", "sx:04"}},
+		{Code: "98", Name: "Released", Releases: true, Removes: []string{AnyCode, "sx:04"}},
+		{Code: "99", Name: "Release suspended", Hold: true, Overrules: overruled},
 	})
-	// so60DateRemoved is code 22 with the release origin 99.
+	// so60DateRemoved is code 22, or 98, with the release origin 99.
 	so60DateRemoved = Disposition{
-		Table: TableSO60, Code: "22", Name: "Release date removed", By: "CBP", Hold: true, Overrules: []string{"98"},
+		Table: TableSO60, Code: "22", Name: "Release date removed", By: "CBP", Hold: true, Overrules: overruled,
 		endedBy: []string{"98"},
 	}
+	// overruled are the releases that a later disposition of the entry takes back,
+	// whether Cargo Release told them or the manifest.
+	overruled        = []string{"98", "ams:1B", "ams:1C", "ams:4C"}
 	so70Dispositions = completeTable(TableSO70, []Disposition{
 		{Code: "01", Name: "Data under PGA review", By: "PGA", Hold: true},
 		{Code: "02", Name: "Hold intact", By: "PGA", Hold: true},

@@ -79,9 +79,10 @@ type ActivityFacts struct {
 	Part       string   `json:"part,omitzero"`
 	// From is the public id of the message it came in.
 	From string `json:"from,omitzero"`
-	// Undated is the id of the response it is part of, for a statement that has
-	// no time of its own and is dated to its receipt: told again, it is known by it.
-	Undated string `json:"undated,omitzero"`
+	// Response is the id of the response it is part of. Undated: it has no time of
+	// its own and is dated to its receipt; told again, it is known by its response.
+	Response string `json:"response,omitzero"`
+	Undated  bool   `json:"undated,omitzero"`
 }
 
 // Ruling is what an activity does, as judged from the tables when it was
@@ -106,6 +107,8 @@ type Ruling struct {
 	Overrules []HoldKind `json:"overrules,omitzero"`
 	Withdraws bool       `json:"withdraws,omitzero"`
 	Restores  bool       `json:"restores,omitzero"`
+	// Terminal: the release is the terminal's, which undoes no cancellation.
+	Terminal bool `json:"terminal,omitzero"`
 	// Lifts: it ends the hold of its own kind, because the caller says that it
 	// holds no more.
 	Lifts bool `json:"lifts,omitzero"`

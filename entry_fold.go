@@ -2,6 +2,7 @@ package greenlane
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,21 +21,37 @@ type entryFold struct {
 	// bills are those at the places that activities refer to, and behind them
 	// those only Covers names.
 	bills []Bill
-	// units are the places of what can be released.
-	units []int
+	// masters are the bills' master bills, each carrier's code in front or not at
+	// all, as far as one of them has it; see [oneMaster].
+	masters map[string]string
+	// units are the places of what can be released, unitAt those of one bill, and
+	// unitsOf those of all house bills of a master bill.
+	units   []int
+	unitAt  map[Bill]int
+	unitsOf map[string][]int
+	// covered counts the releases of each unit, uncovered the units without one,
+	// whole the releases of all of the entry.
+	covered          map[int]int
+	uncovered, whole int
+	// boxes are the containers known of the bill at a place.
+	boxes map[int][]string
 
-	holds []Hold
-	// on are the places of the bills that holds are on, by the number of the
-	// fact that placed them.
-	on        map[int]int
+	// holds are open, on the bills at places.
+	holds     []Hold
+	places    []int
 	ended     []Hold
 	releases  []Release
 	withdrawn bool
-	// before are the releases that a cancellation took back.
-	before []Release
+	// before are the releases that a cancellation took back, by the code table
+	// withdrawnBy.
+	before      []Release
+	withdrawnBy CodeTable
 
 	clears Clearance
 	since  time.Time
+	// formerly is what clears was before it became cleared.
+	formerly Clearance
+	earlier  time.Time
 	// tell is given each activity and what it did; nil when nobody asks.
 	tell func(a *Activity, f *entryFold)
 }
@@ -43,6 +60,9 @@ type entryFold struct {
 func (e *Entry) fold() {
 	f := e.foldFor("", nil)
 	e.Holds, e.Releases, e.Withdrawn = f.holds, f.releases, f.withdrawn
+	if len(f.holds) == 0 {
+		e.Holds = nil
+	}
 	e.Clears, e.ClearsSince, e.ClearsWhy = f.clears, f.since, f.standing().words()
 	if e.ContinuedBy != 0 {
 		e.Holds, e.Releases, e.Clears = nil, nil, ""
@@ -57,7 +77,8 @@ func (e *Entry) foldFor(master string, tell func(*Activity, *entryFold)) *entryF
 	if len(e.Activities) > 0 {
 		f.since = e.Activities[0].Date
 	}
-	f.close(-1)
+	closures := e.closuresAfter()
+	f.close(closures[-1])
 	for i := range e.Activities {
 		a := &e.Activities[i]
 		if f.concerns(a, master) {
@@ -67,31 +88,53 @@ func (e *Entry) foldFor(master string, tell func(*Activity, *entryFold)) *entryF
 				tell(a, f)
 			}
 		}
-		f.close(i)
+		f.close(closures[i])
+	}
+	if released, short := f.released(); f.clears == ClearanceCleared && released && len(short) > 0 {
+		// Only a part is released: the entry never became cleared.
+		f.clears = ClearancePending
+		if f.formerly == ClearancePending {
+			f.since = f.earlier
+		}
 	}
 	return f
 }
 
 // settle notes when the clearance changed. It runs for every activity, so that
-// it asks for no more than it needs.
+// it asks for no more than it needs; what is released in part only is looked at
+// in the end.
 func (f *entryFold) settle(on time.Time) {
-	st := standing{holds: f.holds, withdrawn: f.withdrawn}
-	if !f.withdrawn && len(f.holds) == 0 && len(f.releases) > 0 {
-		released, short := f.released()
-		st.released = released && len(short) == 0
-	}
+	st := standing{holds: f.holds, withdrawn: f.withdrawn, released: f.everyUnit()}
 	if c := st.clearance(); c != f.clears {
+		f.formerly, f.earlier = f.clears, f.since
 		f.clears, f.since = c, on
 	}
 }
 
-// close applies the closures whose operators knew the activity at a place last.
-func (f *entryFold) close(last int) {
-	for _, c := range f.e.Closures {
-		if f.e.lastKnown(c) != last {
-			continue
-		}
-		f.endHolds("closed by an operator: "+c.Reason, "", c.At, func(h Hold) bool {
+// everyUnit reports whether every unit has a release.
+func (f *entryFold) everyUnit() bool {
+	return len(f.releases) > 0 && (f.whole > 0 || len(f.units) > 0 && f.uncovered == 0 || len(f.units) == 0)
+}
+
+// closuresAfter returns the closures by the place of the activity that their
+// operators knew last.
+func (e *Entry) closuresAfter() map[int][]Closure {
+	if len(e.Closures) == 0 {
+		return nil
+	}
+	after := map[int][]Closure{}
+	for _, c := range e.Closures {
+		last := e.lastKnown(c)
+		after[last] = append(after[last], c)
+	}
+	return after
+}
+
+// close ends what operators closed.
+func (f *entryFold) close(closures []Closure) {
+	for _, c := range closures {
+		f.endHolds("closed by an operator: "+c.Reason, "", c.At, func(i int) bool {
+			h := &f.holds[i]
 			return h.Kind == c.Kind && h.Bill == c.Bill && h.Part == c.Part && h.Fact <= c.UpTo
 		})
 		f.settle(c.At)
@@ -109,12 +152,34 @@ func (e *Entry) lastKnown(c Closure) int {
 }
 
 // sameMaster reports whether two bills travel under one master bill. A carrier's
-// code in front may be missing on one side.
+// code of two to four letters may be missing in front of one.
 func sameMaster(a, b string) bool {
 	if len(a) > len(b) {
 		a, b = b, a
 	}
-	return a == b || a != "" && len(b) == len(a)+4 && strings.HasSuffix(b, a)
+	return a == b || a != "" && len(b) >= len(a)+2 && len(b) <= len(a)+4 && strings.HasSuffix(b, a)
+}
+
+// oneMaster maps each master bill to the longest spelling of it.
+func oneMaster(bills []Bill) map[string]string {
+	all := make(map[string]string, len(bills))
+	for _, b := range bills {
+		all[b.Master] = b.Master
+	}
+	for _, b := range bills {
+		for n := 2; n <= 4 && n < len(b.Master); n++ {
+			if have, ok := all[b.Master[n:]]; ok && len(have) < len(b.Master) {
+				all[b.Master[n:]] = b.Master
+			}
+		}
+	}
+	return all
+}
+
+// at is a bill with the spelling of its master bill that stands for all.
+func (f *entryFold) at(place int) Bill {
+	b := f.bills[place-1]
+	return Bill{Master: f.masters[b.Master], House: b.House}
 }
 
 // findUnits lists the bills and what of them can be released: of the bills that
@@ -124,68 +189,86 @@ func (f *entryFold) findUnits(master string) {
 	if len(f.e.Bills)+len(f.e.Covers) == 0 {
 		return
 	}
-	candidates := make([]int, 0, len(f.e.Bills)+len(f.e.Covers))
-	add := func(place int) {
-		if !slices.Contains(candidates, place) {
-			candidates = append(candidates, place)
+	candidates := f.candidates()
+	f.masters = oneMaster(f.bills)
+	houses := map[string]bool{}
+	for _, c := range candidates {
+		if b := f.at(c); b.House != "" {
+			houses[b.Master] = true
 		}
 	}
+	f.unitAt, f.unitsOf = map[Bill]int{}, map[string][]int{}
+	for _, c := range candidates {
+		b := f.at(c)
+		if _, known := f.unitAt[b]; known || b.House == "" && houses[b.Master] || master != "" && !sameMaster(b.Master, master) {
+			continue
+		}
+		f.units = append(f.units, c)
+		f.unitAt[b] = c
+		f.unitsOf[b.Master] = append(f.unitsOf[b.Master], c)
+	}
+	f.uncovered = len(f.units)
+}
+
+// candidates are the places of the bills that units are made of, in order.
+func (f *entryFold) candidates() []int {
+	places := make(map[Bill]int, len(f.bills))
+	for i, b := range f.bills {
+		places[b] = i + 1
+	}
+	named := map[int]bool{}
 	for _, b := range f.e.Covers {
-		add(f.place(b))
+		b = Bill{Master: b.Master, House: b.House}
+		place, ok := places[b]
+		if !ok {
+			f.bills = append(f.bills, b)
+			place = len(f.bills)
+			places[b] = place
+		}
+		named[place] = true
 	}
 	for i := range f.e.Activities {
 		a := &f.e.Activities[i]
 		if a.Bill != 0 && (len(f.e.Covers) == 0 || a.Numbered && f.e.EntryNumber != "") {
-			add(a.Bill)
+			named[a.Bill] = true
 		}
 	}
-	slices.Sort(candidates)
-	for _, c := range candidates {
-		b := f.bills[c-1]
-		general := func(o int) bool {
-			return o != c && b.House == "" && f.bills[o-1].House != "" && sameMaster(b.Master, f.bills[o-1].Master)
-		}
-		known := func(u int) bool { return f.bills[u-1].House == b.House && sameMaster(f.bills[u-1].Master, b.Master) }
-		if (master == "" || sameMaster(b.Master, master)) && !slices.ContainsFunc(candidates, general) && !slices.ContainsFunc(f.units, known) {
-			f.units = append(f.units, c)
-		}
-	}
+	return slices.Sorted(maps.Keys(named))
 }
 
-// place returns a bill's place in bills, and adds it.
-func (f *entryFold) place(b Bill) int {
-	if i := slices.IndexFunc(f.bills, b.same); i >= 0 {
-		return i + 1
+// reach returns the units that what is said of the bill at a place is said of.
+func (f *entryFold) reach(place int) []int {
+	if place == 0 {
+		return f.units
 	}
-	f.bills = append(f.bills, b)
-	return len(f.bills)
-}
-
-// covers reports whether what is said of the bill at a place is said of a unit.
-func (f *entryFold) covers(place, unit int) bool {
-	if place == 0 || place == unit {
-		return true
+	b := f.at(place)
+	if u, ok := f.unitAt[b]; ok {
+		return []int{u}
 	}
-	b, u := f.bills[place-1], f.bills[unit-1]
-	return sameMaster(b.Master, u.Master) && (b.House == "" || b.House == u.House)
+	if b.House == "" {
+		return f.unitsOf[b.Master]
+	}
+	return nil
 }
 
 // unit returns the one unit that the bill at a place stands for, else the place
 // itself: 0 or a master bill with several house bills.
 func (f *entryFold) unit(place int) int {
-	found := 0
-	for _, u := range f.units {
-		if f.covers(place, u) {
-			if found != 0 {
-				return place
-			}
-			found = u
-		}
+	if units := f.reach(place); len(units) == 1 {
+		return units[0]
 	}
-	if found == 0 {
-		return place
+	return place
+}
+
+// related reports whether what is said of the bills at two places can concern
+// the same goods.
+func (f *entryFold) related(a, b int) bool {
+	a, b = f.unit(a), f.unit(b)
+	if a == b || a == 0 || b == 0 {
+		return true
 	}
-	return found
+	x, y := f.at(a), f.at(b)
+	return x.Master == y.Master && (x.House == y.House || x.House == "" || y.House == "")
 }
 
 // concerns reports whether an activity counts here.
@@ -201,13 +284,16 @@ func (f *entryFold) concernsBill(numbered bool, b Bill) bool {
 	if numbered || b.House == "" || f.e.EntryNumber == "" {
 		return true
 	}
+	own := f.unitsOf[b.Master]
+	if master, ok := f.masters[b.Master]; ok {
+		own = f.unitsOf[master]
+	}
 	houses := false
-	for _, u := range f.units {
-		unit := f.bills[u-1]
-		if unit.House == b.House && sameMaster(unit.Master, b.Master) {
+	for _, u := range own {
+		if f.bills[u-1].House == b.House {
 			return true
 		}
-		houses = houses || unit.House != ""
+		houses = houses || f.bills[u-1].House != ""
 	}
 	return !houses
 }
@@ -216,24 +302,50 @@ func (f *entryFold) apply(a *Activity) {
 	f.remove(a)
 	r := a.ruling()
 	if r.Withdraws && !f.withdrawn {
-		f.before = slices.Clone(f.releases)
+		f.before, f.withdrawnBy = slices.Clone(f.releases), a.facts().Table
 	}
 	f.revoke(a)
 	switch {
 	case r.Withdraws:
 		f.withdrawn = true
 	case r.Restores && f.withdrawn:
-		f.withdrawn, f.releases = false, f.before
+		f.withdrawn, f.releases = false, nil
+		for _, release := range f.before {
+			f.grant(release)
+		}
 	}
 	if r.Releases {
-		f.withdrawn = false
-		f.releases = append(f.releases, Release{
+		if f.withdrawnBy == a.facts().Table && !r.Terminal {
+			// What another table says of a cancelled entry may be of the time before.
+			f.withdrawn = false
+		}
+		granted := Release{
 			Kind: a.kind(), Code: a.Code, Name: a.Message, By: a.by(), At: a.Date, Bill: a.Bill, Containers: a.facts().Containers,
-			Quantity: a.Quantity,
-		})
+		}
+		if !r.Terminal {
+			granted.Quantity = a.Quantity
+		}
+		f.grant(granted)
 	}
 	if a.IsHold {
 		f.hold(a)
+	}
+}
+
+// grant adds a release.
+func (f *entryFold) grant(r Release) {
+	f.releases = append(f.releases, r)
+	if r.Bill == 0 {
+		f.whole++
+		return
+	}
+	if f.covered == nil {
+		f.covered = map[int]int{}
+	}
+	for _, u := range f.reach(r.Bill) {
+		if f.covered[u]++; f.covered[u] == 1 {
+			f.uncovered--
+		}
 	}
 }
 
@@ -243,10 +355,14 @@ func (f *entryFold) revoke(a *Activity) {
 	if len(r.Revokes)+len(r.Overrules) == 0 {
 		return
 	}
-	f.releases = slices.DeleteFunc(f.releases, func(have Release) bool {
+	standing := f.releases
+	f.releases, f.covered, f.whole, f.uncovered = nil, nil, 0, len(f.units)
+	for _, have := range standing {
 		revoked := slices.Contains(r.Revokes, have.Kind) || slices.Contains(r.Overrules, have.Kind) && have.At.Before(a.Date)
-		return revoked && f.related(a.Bill, have.Bill)
-	})
+		if !revoked || !f.related(a.Bill, have.Bill) {
+			f.grant(have)
+		}
+	}
 }
 
 func (a *Activity) by() Authority {
@@ -256,30 +372,21 @@ func (a *Activity) by() Authority {
 	return "CBP"
 }
 
-// related reports whether one of two places stands for the other.
-func (f *entryFold) related(a, b int) bool {
-	a, b = f.unit(a), f.unit(b)
-	return a == b || a == 0 || b == 0 || f.covers(a, b) || f.covers(b, a)
-}
-
 // hold places a hold. CBP repeats one it already placed.
 func (f *entryFold) hold(a *Activity) {
-	h := Hold{
-		ID: string(a.kind()) + "-" + strconv.Itoa(a.Seq), Kind: a.kind(), Code: a.Code, By: a.by(), Scope: a.scope(),
-		Reason: a.Message, PlacedAt: a.Date, EndedBy: a.endWords(), Final: a.ruling().Final, Fact: a.Seq,
-		Bill: f.name(a.Bill), Containers: slices.Clone(a.facts().Containers), Part: a.facts().Part, Message: a.facts().From,
-	}
-	place := f.unit(a.Bill)
-	again := func(o Hold) bool {
-		return o.Kind == h.Kind && f.on[o.Fact] == place && o.Part == h.Part && slices.Equal(o.Containers, h.Containers)
-	}
-	if !slices.ContainsFunc(f.holds, again) {
-		if f.on == nil {
-			f.on = map[int]int{}
+	kind, place, x := a.kind(), f.unit(a.Bill), a.facts()
+	for i := range f.holds {
+		h := &f.holds[i]
+		if f.places[i] == place && h.Kind == kind && h.Part == x.Part && slices.Equal(h.Containers, x.Containers) {
+			return
 		}
-		f.holds = append(f.holds, h)
-		f.on[h.Fact] = place
 	}
+	f.places = append(f.places, place)
+	f.holds = append(f.holds, Hold{
+		ID: string(kind) + "-" + strconv.Itoa(a.Seq), Kind: kind, Code: a.Code, By: a.by(), Scope: a.scope(),
+		Reason: a.Message, PlacedAt: a.Date, EndedBy: a.endWords(), Final: a.ruling().Final, Fact: a.Seq,
+		Bill: f.name(a.Bill), Containers: slices.Clone(x.Containers), Part: x.Part, Message: x.From,
+	})
 }
 
 // name is what a bill is called in a hold: its most particular number.
@@ -292,63 +399,67 @@ func (f *entryFold) name(place int) string {
 }
 
 // remove ends the holds that an activity ends: of its kind, its bill and its
-// part of a review. Of a hold on containers it ends those it names.
+// part of a review. Of a hold on containers, or on a bill whose containers are
+// known, it ends those it names.
 func (f *entryFold) remove(a *Activity) {
 	if r := a.ruling(); len(f.holds) == 0 || len(r.Removes) == 0 && !r.Lifts {
 		return
 	}
-	place := f.unit(a.Bill)
-	partial := func(h *Hold) bool {
-		if len(a.facts().Containers) == 0 {
+	place, x := f.unit(a.Bill), a.facts()
+	f.endHolds(strings.TrimSpace(a.Code+" "+a.Message), x.From, a.Date, func(i int) bool {
+		h := &f.holds[i]
+		if f.places[i] != place || !a.removes(h.Kind) || x.Part != "" && x.Part != h.Part && !strings.HasPrefix(h.Part, x.Part+"/") {
 			return false
+		}
+		if len(x.Containers) == 0 {
+			return true
 		}
 		held := h.Containers
 		if len(held) == 0 {
 			held = f.containers(place)
 		}
-		left := slices.DeleteFunc(slices.Clone(held), func(c string) bool { return slices.Contains(a.facts().Containers, c) })
-		if len(left) > 0 && len(h.Containers) > 0 {
+		left := slices.DeleteFunc(slices.Clone(held), func(c string) bool { return slices.Contains(x.Containers, c) })
+		if len(left) > 0 {
 			h.Containers = left
 		}
-		return len(left) > 0
-	}
-	matches := func(h *Hold) bool {
-		return a.removes(h.Kind) && f.on[h.Fact] == place && (a.facts().Part == "" || a.facts().Part == h.Part || strings.HasPrefix(h.Part, a.facts().Part+"/"))
-	}
-	f.holds = slices.Clone(f.holds)
-	var gone []int
-	for i := range f.holds {
-		if matches(&f.holds[i]) && !partial(&f.holds[i]) {
-			gone = append(gone, f.holds[i].Fact)
-		}
-	}
-	f.endHolds(strings.TrimSpace(a.Code+" "+a.Message), a.facts().From, a.Date, func(h Hold) bool { return slices.Contains(gone, h.Fact) })
+		return len(left) == 0
+	})
 }
 
 // containers returns every container known of the bill at a place.
 func (f *entryFold) containers(place int) []string {
+	if known, ok := f.boxes[place]; ok {
+		return known
+	}
 	var known []string
 	for i := range f.e.Activities {
 		a := &f.e.Activities[i]
-		if len(a.facts().Containers) > 0 && f.related(a.Bill, place) {
-			known = append(known, a.facts().Containers...)
+		if x := a.facts(); len(x.Containers) > 0 && f.related(a.Bill, place) {
+			known = append(known, x.Containers...)
 		}
 	}
 	slices.Sort(known)
-	return slices.Compact(known)
+	if f.boxes == nil {
+		f.boxes = map[int][]string{}
+	}
+	f.boxes[place] = slices.Compact(known)
+	return f.boxes[place]
 }
 
-func (f *entryFold) endHolds(by, message string, at time.Time, ends func(Hold) bool) {
-	var open []Hold
-	for _, h := range f.holds {
-		if !ends(h) {
-			open = append(open, h)
+// endHolds ends the open holds at the indices that ends picks.
+func (f *entryFold) endHolds(by, message string, at time.Time, ends func(i int) bool) {
+	kept := 0
+	for i := range f.holds {
+		h := f.holds[i]
+		if ends(i) {
+			h.RemovedAt, h.RemovedBy, h.RemovedIn = at, by, message
+			f.ended = append(f.ended, h)
 			continue
 		}
-		h.RemovedAt, h.RemovedBy, h.RemovedIn = at, by, message
-		f.ended = append(f.ended, h)
+		f.holds[kept], f.places[kept] = f.holds[i], f.places[i]
+		kept++
 	}
-	f.holds = open
+	f.holds, f.places = f.holds[:kept], f.places[:kept]
 }
 
 // shortage is a unit of which only a part is released.
@@ -362,28 +473,31 @@ type shortage struct {
 // released reports whether every unit has a release, and which of them have one
 // for a part only.
 func (f *entryFold) released() (bool, []shortage) {
-	if len(f.units) == 0 || len(f.releases) == 0 {
-		return len(f.releases) > 0, nil
+	if !f.everyUnit() || len(f.units) == 0 {
+		return f.everyUnit(), nil
+	}
+	covers := make(map[Bill]Bill, len(f.e.Covers))
+	for _, b := range f.e.Covers {
+		covers[Bill{Master: b.Master, House: b.House}] = b
+	}
+	byUnit := map[int][]Release{}
+	var whole []Release
+	for _, r := range f.releases {
+		if r.Bill == 0 {
+			whole = append(whole, r)
+			continue
+		}
+		for _, u := range f.reach(r.Bill) {
+			byUnit[u] = append(byUnit[u], r)
+		}
 	}
 	var short []shortage
 	for _, u := range f.units {
-		of := f.releases
-		if len(f.units) > 1 {
-			of = nil
-			for _, r := range f.releases {
-				if f.covers(r.Bill, u) {
-					of = append(of, r)
-				}
-			}
+		bill, ok := covers[f.bills[u-1]]
+		if !ok {
+			bill = f.bills[u-1]
 		}
-		if len(of) == 0 {
-			return false, nil
-		}
-		whole := func(r Release) bool { return len(r.Containers) == 0 }
-		if len(f.e.Covers) == 0 && slices.ContainsFunc(of, whole) {
-			continue
-		}
-		if s, ok := f.shortage(u, of); ok {
+		if s, ok := f.shortage(u, bill, slices.Concat(whole, byUnit[u])); ok {
 			short = append(short, s)
 		}
 	}
@@ -391,13 +505,10 @@ func (f *entryFold) released() (bool, []shortage) {
 }
 
 // shortage compares what is released of a unit with what is known of it.
-func (f *entryFold) shortage(unit int, of []Release) (shortage, bool) {
-	s := shortage{bill: f.bills[unit-1]}
-	if i := slices.IndexFunc(f.e.Covers, s.bill.same); i >= 0 {
-		s.bill = f.e.Covers[i]
-	}
-	s.manifested, _ = strconv.Atoi(s.bill.Manifested)
-	covered, _ := strconv.Atoi(s.bill.Quantity)
+func (f *entryFold) shortage(unit int, bill Bill, of []Release) (shortage, bool) {
+	s := shortage{bill: bill}
+	s.manifested, _ = strconv.Atoi(bill.Manifested)
+	covered, _ := strconv.Atoi(bill.Quantity)
 	whole := false
 	for _, r := range of {
 		n, _ := strconv.Atoi(r.Quantity)
@@ -413,7 +524,7 @@ func (f *entryFold) shortage(unit int, of []Release) (shortage, bool) {
 	}
 	free := s.containers
 	if s.containers = nil; !whole {
-		s.containers = slices.DeleteFunc(f.containers(unit), func(c string) bool { return slices.Contains(free, c) })
+		s.containers = slices.DeleteFunc(slices.Clone(f.containers(unit)), func(c string) bool { return slices.Contains(free, c) })
 	}
 	return s, s.manifested > 0 || len(s.containers) > 0
 }

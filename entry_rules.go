@@ -237,19 +237,19 @@ func (e *Entry) identity(env *Env, c RecordActivities) (EntryIdentity, *Shipment
 		for _, number := range found {
 			if identity.Shipment == 0 {
 				identity.Shipment = number
-			} else if number != identity.Shipment {
+			} else if c.numbered() && !slices.Contains(e.Shipments(), number) && number != identity.Shipment {
 				identity.Others = append(identity.Others, number)
 			}
 		}
 	case len(found) > 0 && identity.Shipment == 0:
 		identity.Shipment = found[0]
 	case len(found) > 0 && !slices.Contains(e.Shipments(), found[0]):
-		// A caller may have mistyped a number. Only CBP's own message says that
-		// an entry covers another shipment too.
-		env.Warn("shipment_differs", "the entry belongs to shipment %d, not to %d", e.Shipment, found[0])
+		// An entry may cover several. A caller may also have mistyped a number.
+		env.Warn("another_shipment", "the entry was known for shipment %d; it covers %d as well from now on", e.Shipment, found[0])
+		identity.Others = []int64{found[0]}
 	}
 	about := identity.Shipment
-	if len(found) > 0 && (found[0] == e.Shipment || slices.Contains(e.Others, found[0]) || c.Told) {
+	if len(found) > 0 {
 		about = found[0]
 	}
 	if about == 0 && (!c.Create || identity.EntryNumber == "") {
@@ -337,11 +337,13 @@ func (e *Entry) fresh(env *Env, c RecordActivities, told []NewActivity) []freshA
 	for i, n := range told {
 		all[i] = c.judge(env, n, c.Activities[i].Date.IsZero())
 	}
-	seen := map[activityKey]int{}
+	known := e.equals()
 	for _, a := range all {
 		key := a.key(a.bill)
-		seen[key]++
-		old := e.equal(key, seen[key])
+		var old *Activity
+		if same := known[key]; len(same) > 0 {
+			old, known[key] = same[0], same[1:]
+		}
 		switch {
 		case old == nil:
 		case c.Reread:
@@ -349,7 +351,7 @@ func (e *Entry) fresh(env *Env, c RecordActivities, told []NewActivity) []freshA
 				continue
 			}
 			a.supersedes, a.At = old.Seq, old.At
-		case c.Told || !a.IsHold || !e.wasRemoved(&a) || slices.ContainsFunc(all, func(other freshActivity) bool { return other.removes(a.kind()) }):
+		case c.Told || !e.again(&a, all):
 			continue
 		default:
 			a.At = e.Activities[len(e.Activities)-1].At
@@ -378,7 +380,7 @@ func sameReading(old, now *Activity) bool {
 
 func (r *Ruling) equal(o *Ruling) bool {
 	return r.Hold == o.Hold && r.By == o.By && slices.Equal(r.EndedBy, o.EndedBy) && r.Final == o.Final &&
-		slices.Equal(r.Removes, o.Removes) && r.Releases == o.Releases && slices.Equal(r.Revokes, o.Revokes) &&
+		slices.Equal(r.Removes, o.Removes) && r.Releases == o.Releases && r.Terminal == o.Terminal && slices.Equal(r.Revokes, o.Revokes) &&
 		slices.Equal(r.Overrules, o.Overrules) && r.Withdraws == o.Withdraws && r.Restores == o.Restores && r.Lifts == o.Lifts
 }
 
@@ -393,7 +395,7 @@ func (e *Entry) retractions(env *Env, c RecordActivities, told []NewActivity) []
 	body := EntryRetracted{Data: EntryRetractedData{EntryID: env.Self.Number, MessageID: env.MessageID}}
 	for i := range e.Activities {
 		a := &e.Activities[i]
-		if a.facts().From != env.MessageID || now[a.key(e.billAt(a.Bill))] {
+		if a.facts().From != env.MessageID || a.facts().Response != c.Response || now[a.key(e.billAt(a.Bill))] {
 			continue
 		}
 		body.Data.Activities = append(body.Data.Activities, a.published())
@@ -417,39 +419,54 @@ type activityKey struct {
 }
 
 func (a *Activity) key(b Bill) activityKey {
-	date := a.Date.UnixMicro()
-	if a.facts().Undated != "" {
-		date = 0
+	date, undated := a.Date.UnixMicro(), ""
+	if a.facts().Undated {
+		date, undated = 0, a.facts().Response
 	}
 	return activityKey{
-		date: date, undated: a.facts().Undated, code: a.Code, message: a.Message, quantity: a.Quantity, sequence: a.facts().Sequence,
+		date: date, undated: undated, code: a.Code, message: a.Message, quantity: a.Quantity, sequence: a.facts().Sequence,
 		table: a.facts().Table, master: b.Master, house: b.House, part: a.facts().Part, containers: strings.Join(a.facts().Containers, " "),
 		conveyance: a.facts().Conveyance,
 	}
 }
 
-// equal returns the nth activity with a key, nil when there are fewer.
-func (e *Entry) equal(key activityKey, n int) *Activity {
+// equals returns the activities by what makes them the same statement, those of
+// equal statements in the order in which they were told.
+func (e *Entry) equals() map[activityKey][]*Activity {
+	byKey := make(map[activityKey][]*Activity, len(e.Activities))
 	for i := range e.Activities {
 		a := &e.Activities[i]
-		if a.Code != key.code || a.facts().Undated == "" && a.Date.UnixMicro() != key.date || a.key(e.billAt(a.Bill)) != key {
-			continue
-		}
-		if n--; n == 0 {
-			return a
-		}
+		key := a.key(e.billAt(a.Bill))
+		byKey[key] = append(byKey[key], a)
 	}
-	return nil
+	return byKey
 }
 
-// wasRemoved reports whether CBP removed the hold that an equal activity placed.
-func (e *Entry) wasRemoved(a *freshActivity) bool {
-	if slices.ContainsFunc(e.Holds, func(h Hold) bool { return h.Kind == a.kind() }) {
+// again reports whether a caller's repeated activity counts anew: a hold that was
+// removed since, unless the same request brings the removal, and alone the
+// removal of a hold that was placed again so.
+func (e *Entry) again(a *freshActivity, all []freshActivity) bool {
+	if !a.IsHold {
+		told := func(h Hold) bool {
+			return slices.ContainsFunc(all, func(other freshActivity) bool { return other.IsHold && other.kind() == h.Kind })
+		}
+		on := firstOf(a.bill.House, a.bill.Master)
+		return slices.ContainsFunc(e.Holds, func(h Hold) bool {
+			return h.Bill == on && a.removes(h.Kind) && e.placedAgain(h) && !told(h)
+		})
+	}
+	if slices.ContainsFunc(e.Holds, func(h Hold) bool { return h.Kind == a.kind() }) ||
+		slices.ContainsFunc(all, func(other freshActivity) bool { return other.removes(a.kind()) }) {
 		return false
 	}
 	return slices.ContainsFunc(e.Activities, func(known Activity) bool {
 		return known.removes(a.kind()) && !known.At.Before(a.Date)
 	})
+}
+
+// placedAgain reports whether a hold is one that a caller repeated.
+func (e *Entry) placedAgain(h Hold) bool {
+	return slices.ContainsFunc(e.Activities, func(a Activity) bool { return a.Seq == h.Fact && !a.At.Equal(a.Date) })
 }
 
 // statusDraft is the event that publishes new and corrected activities.

@@ -22,6 +22,10 @@ func dispositionKinds(table CodeTable, codes []string) []HoldKind {
 	}
 	kinds := make([]HoldKind, len(codes))
 	for i, code := range codes {
+		if other, one, ok := strings.Cut(code, ":"); ok {
+			kinds[i] = DispositionKind(CodeTable(other), one)
+			continue
+		}
 		kinds[i] = DispositionKind(table, code)
 	}
 	return kinds
@@ -30,7 +34,7 @@ func dispositionKinds(table CodeTable, codes []string) []HoldKind {
 // ruling is what a code of the tables does, beyond placing a hold.
 func (d Disposition) ruling() Ruling {
 	r := Ruling{
-		Final: d.Final, Releases: d.Releases, Withdraws: d.Withdraws, Restores: d.Restores,
+		Final: d.Final, Releases: d.Releases, Terminal: d.Terminal, Withdraws: d.Withdraws, Restores: d.Restores,
 		EndedBy: dispositionKinds(d.Table, d.endedBy), Removes: dispositionKinds(d.Table, d.Removes),
 		Revokes: dispositionKinds(d.Table, d.Revokes), Overrules: dispositionKinds(d.Table, d.Overrules),
 	}
@@ -47,7 +51,7 @@ func (a *Activity) disposition(told bool) (Disposition, bool) {
 	if table == "" {
 		table = TableAMS
 	}
-	if table == TableSO60 && a.Code == so60DateRemoved.Code && a.ReleaseOrigin == ReleaseDateRemoved {
+	if table == TableSO60 && a.ReleaseOrigin == ReleaseDateRemoved && (a.Code == so60DateRemoved.Code || a.Code == "98") {
 		return so60DateRemoved, true
 	}
 	if d, ok := LookupDisposition(table, a.Code); ok {
@@ -99,10 +103,7 @@ func (c RecordActivities) judge(env *Env, n NewActivity, undated bool) freshActi
 		Table: n.Table, Sequence: n.Sequence, Containers: n.Containers, Conveyance: n.Conveyance, Part: n.Part,
 	}
 	if c.Told {
-		facts.From = env.MessageID
-	}
-	if undated {
-		facts.Undated = c.Response
+		facts.From, facts.Response, facts.Undated = env.MessageID, c.Response, undated
 	}
 	if facts.Table == TableAMS {
 		facts.Table = ""
@@ -167,7 +168,7 @@ func (a *Activity) facts() *ActivityFacts {
 }
 
 func (x *ActivityFacts) empty() bool {
-	return x.Table == "" && x.Sequence == 0 && len(x.Containers) == 0 && !x.Conveyance && x.Part == "" && x.From == "" && x.Undated == ""
+	return x.Table == "" && x.Sequence == 0 && len(x.Containers) == 0 && !x.Conveyance && x.Part == "" && x.From == "" && x.Response == "" && !x.Undated
 }
 
 // kind is what a hold or release of the activity is called.

@@ -32,9 +32,10 @@ func (c ContinueEntry) Target(Neighbours) (Target, error) {
 func (e *Entry) follow(env *Env, ev *Event) []Command {
 	var commands []Command
 	switch ev.Type {
-	case EventEntryStatus, EventEntryIdentified, EventEntryShared:
+	case EventEntryStatus, EventEntryIdentified:
 		commands = e.tell(env)
-	case EventEntryContinued, EventEntryRetracted, EventClearanceChanged:
+	case EventEntryShared, EventEntryContinued, EventEntryRetracted, EventClearanceChanged:
+		// What an entry was told it need not tell: whoever told it told all.
 	default:
 		return nil
 	}
@@ -65,7 +66,7 @@ func (e *Entry) tell(env *Env) []Command {
 		if len(other.lacks(env, e)) > 0 {
 			commands = append(commands, ShareActivities{Number: s.Number, From: env.Self.Number})
 		}
-		if e.EntryNumber != "" && other.EntryNumber == "" {
+		if e.EntryNumber != "" && other.EntryNumber == "" && within(other.Shipments(), e.Shipments()) {
 			commands = append(commands, ContinueEntry{Number: s.Number, By: env.Self.Number})
 		}
 	}
@@ -88,8 +89,20 @@ func (e *Entry) learn(env *Env) []Draft {
 	return drafts
 }
 
-// lacks returns the activities that another entry was told without an entry
-// number, that concern a shipment both have, and that e does not have.
+func within(some, all []int64) bool {
+	return !slices.ContainsFunc(some, func(n int64) bool { return !slices.Contains(all, n) })
+}
+
+// shareable reports whether an activity concerns every entry of its bill: it was
+// told without an entry number, or it holds the bill itself or ends such a hold.
+// A release told with an entry number is that entry's.
+func (a *Activity) shareable() bool {
+	r := a.ruling()
+	return !a.Numbered || billTables[a.facts().Table] && a.Bill != 0 && !r.Releases && (a.IsHold || len(r.Removes) > 0)
+}
+
+// lacks returns the activities of another entry that are shareable, that concern
+// a shipment both have, and that e does not have.
 func (e *Entry) lacks(env *Env, other *Entry) []freshActivity {
 	var bills []string
 	for _, number := range e.Shipments() {
@@ -100,24 +113,42 @@ func (e *Entry) lacks(env *Env, other *Entry) []freshActivity {
 			bills = append(bills, BillNumber(s.SCAC, s.MasterBill))
 		}
 	}
+	if len(bills) == 0 {
+		return nil
+	}
+	all := within(other.Shipments(), e.Shipments())
 	var missing []freshActivity
-	seen := map[activityKey]int{}
-	for _, a := range other.Activities {
-		if a.Numbered {
+	var known map[activityKey]int
+	for i := range other.Activities {
+		a := &other.Activities[i]
+		if !a.shareable() {
 			continue
 		}
 		b := other.billAt(a.Bill)
 		ours := func(bill string) bool { return sameMaster(bill, b.Master) }
-		if len(bills) == 0 || b.Master != "" && !slices.ContainsFunc(bills, ours) {
+		if b.Master == "" && !all || b.Master != "" && !slices.ContainsFunc(bills, ours) {
 			continue
 		}
-		key := a.key(b)
-		seen[key]++
-		if e.equal(key, seen[key]) == nil {
-			missing = append(missing, freshActivity{Activity: a, bill: b})
+		if known == nil {
+			known = e.counts()
+		}
+		if key := a.key(b); known[key] > 0 {
+			known[key]--
+		} else {
+			missing = append(missing, freshActivity{Activity: *a, bill: b})
 		}
 	}
 	return missing
+}
+
+// counts tells how often the entry has each statement.
+func (e *Entry) counts() map[activityKey]int {
+	counts := make(map[activityKey]int, len(e.Activities))
+	for i := range e.Activities {
+		a := &e.Activities[i]
+		counts[a.key(e.billAt(a.Bill))]++
+	}
+	return counts
 }
 
 func (e *Entry) share(env *Env, c ShareActivities) ([]Draft, error) {

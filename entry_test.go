@@ -426,10 +426,10 @@ func TestEntryOfSeveral(t *testing.T) {
 	if a, b := entries(w)[first], entries(w)[second]; len(entries(w)) != 2 || a.Clears != greenlane.ClearanceCleared || b.Clears != greenlane.ClearancePending {
 		t.Errorf("%d entries, %s and %s", len(entries(w)), a.Clears, b.Clears)
 	}
-	// The shipment named must be the entry's own.
+	// Another shipment named is one that the entry covers too.
 	w.must(greenlane.TrackShipment{Key: greenlane.ShipmentKey{Number: "OTHER"}})
 	w.must(greenlane.RecordActivities{Shipment: greenlane.ShipmentKey{Number: "OTHER"}, EntryNumber: "ABC12345676", Activities: []greenlane.NewActivity{act(4, "19")}})
-	if len(w.env.Warnings) != 1 || !strings.HasPrefix(w.env.Warnings[0], "shipment_differs: ") {
+	if len(w.env.Warnings) != 1 || !strings.HasPrefix(w.env.Warnings[0], "another_shipment: ") {
 		t.Errorf("warnings %v", w.env.Warnings)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-
 	"greenlane"
 	"greenlane/internal/customs"
 )

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-
 	"greenlane"
 	"greenlane/internal/customs"
 )
