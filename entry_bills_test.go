@@ -484,3 +484,136 @@ func TestEntryUndated(t *testing.T) {
 	}
 	w.refold()
 }
+
+// TestEntriesOfOneBill: a consolidation has an entry for each house bill. What is
+// said of the master bill reaches all of them, however many there are.
+func TestEntriesOfOneBill(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for i := range 12 {
+		house := greenlane.Bill{Master: "MAEU1", House: fmt.Sprintf("HBL%d", i)}
+		hear(w, saying{fmt.Sprintf("ABC000000%02d", i), []greenlane.Bill{house}, []greenlane.NewActivity{stated(0, greenlane.TableSO60, "98", greenlane.Bill{})}})
+	}
+	hear(w, saying{"", []greenlane.Bill{master1}, []greenlane.NewActivity{stated(1, "", "1H", master1)}})
+	held := func() (n int) {
+		for _, e := range entries(w) {
+			if e.Clears == greenlane.ClearanceHeld {
+				n++
+			}
+		}
+		return n
+	}
+	if n := held(); n != 12 || shipmentOf(w, "MAEU1").Clears != greenlane.ClearanceHeld {
+		t.Errorf("%d entries held, shipment %s", n, shipmentOf(w, "MAEU1").Clears)
+	}
+	hear(w, saying{"", []greenlane.Bill{master1}, []greenlane.NewActivity{stated(2, "", "1I", master1)}})
+	if n := held(); n != 0 || shipmentOf(w, "MAEU1").Clears != greenlane.ClearanceCleared {
+		t.Errorf("%d entries held, shipment %s", n, shipmentOf(w, "MAEU1").Clears)
+	}
+	w.refold()
+}
+
+// TestHalfOfWhatIsDecidedIsNeverSeen: an entry that comes to a bill on hold does
+// not clear the bill's shipment for a moment.
+func TestHalfOfWhatIsDecidedIsNeverSeen(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	hear(w, saying{"", []greenlane.Bill{master1}, []greenlane.NewActivity{stated(0, "", "1H", master1)}})
+	hear(w, saying{entryTwo, []greenlane.Bill{master2}, nil})
+	for _, e := range hear(w, saying{entryTwo, []greenlane.Bill{master2, master1}, []greenlane.NewActivity{stated(1, greenlane.TableSO60, "98", greenlane.Bill{})}}) {
+		if body, ok := e.Body.(greenlane.ClearanceChanged); ok && e.Type == greenlane.EventShipmentClearance && body.Data.From == greenlane.ClearanceHeld {
+			t.Errorf("shipment %d went from held to %s", e.Subject.Number, body.Data.To)
+		}
+	}
+	if a, b := shipmentOf(w, "MAEU1"), shipmentOf(w, "MAEU2"); a.Clears != "held" || b.Clears != "cleared" {
+		t.Errorf("shipments %s, %s", a.Clears, b.Clears)
+	}
+}
+
+// TestEntryAcrossTables: what the manifest and Cargo Release say of one entry.
+func TestEntryAcrossTables(t *testing.T) {
+	t.Parallel()
+	so60, ams, none := greenlane.TableSO60, greenlane.TableAMS, greenlane.Bill{}
+	tests := []struct {
+		name string
+		said []greenlane.NewActivity
+		want greenlane.Clearance
+	}{
+		{"not released takes the manifest's release back", []greenlane.NewActivity{stated(0, ams, "1C", master1), stated(1, so60, "98", none), stated(2, so60, "29", none), stated(3, so60, "97", none)}, "pending"},
+		{"deleted quantities take the entry's release back", []greenlane.NewActivity{stated(0, so60, "98", none), stated(1, ams, "16", master1)}, "pending"},
+		{"after a processing hold the release is granted anew", []greenlane.NewActivity{stated(0, so60, "98", none), stated(1, ams, "5H", master1), stated(2, ams, "5I", master1)}, "pending"},
+		{"a manifest release does not undo a cancellation", []greenlane.NewActivity{stated(0, so60, "23", none), stated(1, ams, "1C", master1)}, "withdrawn"},
+		{"nor does the terminal's", []greenlane.NewActivity{stated(0, ams, "4E", master1), stated(1, ams, "1Z", master1)}, "withdrawn"},
+		{"the release ends the human review", []greenlane.NewActivity{stated(0, greenlane.TableSX, "04", none), stated(1, so60, "98", none)}, "cleared"},
+		{"a release of which the date is removed", []greenlane.NewActivity{func() greenlane.NewActivity {
+			a := stated(0, so60, "98", none)
+			a.ReleaseOrigin = greenlane.ReleaseDateRemoved
+			return a
+		}()}, "held"},
+		{"a hold on the bill freed container by container", []greenlane.NewActivity{stated(0, so60, "98", none), stated(1, ams, "1H", master1),
+			boxed(stated(2, ams, "1I", master1), "CSQU3054383"), boxed(stated(3, ams, "1I", master1), "MSKU0000006")}, "cleared"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			hear(w, saying{entryOne, []greenlane.Bill{master1}, tt.said})
+			if e := numbered(w, entryOne); e.Clears != tt.want {
+				t.Errorf("%s: %s; want %s", e.Clears, e.ClearsWhy, tt.want)
+			}
+			w.refold()
+		})
+	}
+}
+
+func boxed(a greenlane.NewActivity, containers ...string) greenlane.NewActivity {
+	a.Containers = containers
+	return a
+}
+
+// TestMasterAndHouse: the release of one house bill is not that of the master.
+func TestMasterAndHouse(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	hear(w, saying{"", []greenlane.Bill{houseA}, []greenlane.NewActivity{stated(0, "", "1C", houseA)}})
+	hear(w, saying{"", []greenlane.Bill{houseB}, []greenlane.NewActivity{stated(0, "", "1J", houseB)}})
+	hear(w, saying{entryOne, []greenlane.Bill{master1, master2}, []greenlane.NewActivity{stated(1, greenlane.TableSO60, "97", greenlane.Bill{})}})
+	if e, s := numbered(w, entryOne), shipmentOf(w, "MAEU1"); e.Clears != "pending" || s.Clears != "pending" {
+		t.Errorf("entry %s, shipment %s", e.Clears, s.Clears)
+	}
+	hear(w, saying{entryOne, []greenlane.Bill{master1, master2}, []greenlane.NewActivity{stated(2, greenlane.TableSO60, "98", greenlane.Bill{})}})
+	if e, s := numbered(w, entryOne), shipmentOf(w, "MAEU1"); e.Clears != "cleared" || s.Clears != "cleared" {
+		t.Errorf("entry %s (%s), shipment %s", e.Clears, e.ClearsWhy, s.Clears)
+	}
+}
+
+// TestCallersReplayOneByOne: a history told again in requests of its own ends as
+// it did before.
+func TestCallersReplayOneByOne(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for range 2 {
+		for i, code := range []string{"1H", "1I", "1C"} {
+			record(w, act(i, code))
+		}
+	}
+	if e := entryOf(w); e.Clears != greenlane.ClearanceCleared {
+		t.Errorf("%s: %s", e.Clears, e.ClearsWhy)
+	}
+}
+
+// BenchmarkEntryOfManyBills folds an entry of 999 bills with a hold on each.
+func BenchmarkEntryOfManyBills(b *testing.B) {
+	s := saying{entry: entryOne}
+	for i := range 999 {
+		bill := greenlane.Bill{Master: fmt.Sprintf("MAEU%05d", i)}
+		s.bills = append(s.bills, bill)
+		s.activities = append(s.activities, stated(0, greenlane.TableSO50, "51", bill))
+	}
+	w := newWorld(b)
+	hear(w, s)
+	e := numbered(w, entryOne)
+	for b.Loop() {
+		e.Story()
+	}
+}

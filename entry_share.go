@@ -66,7 +66,7 @@ func (e *Entry) tell(env *Env) []Command {
 		if len(other.lacks(env, e)) > 0 {
 			commands = append(commands, ShareActivities{Number: s.Number, From: env.Self.Number})
 		}
-		if e.EntryNumber != "" && other.EntryNumber == "" && within(other.Shipments(), e.Shipments()) {
+		if e.EntryNumber != "" && other.EntryNumber == "" && within(other.Shipments(), e.Shipments()) && e.knows(other.Bills) {
 			commands = append(commands, ContinueEntry{Number: s.Number, By: env.Self.Number})
 		}
 	}
@@ -87,6 +87,16 @@ func (e *Entry) learn(env *Env) []Draft {
 		known.take(body.Data.Activities, body.Detail, Bill{})
 	}
 	return drafts
+}
+
+// knows reports whether each bill is of a master bill the entry has to do with.
+func (e *Entry) knows(bills []Bill) bool {
+	own := oneMaster(slices.Concat(e.Covers, e.Bills, bills))
+	known := map[string]bool{}
+	for _, b := range slices.Concat(e.Covers, e.Bills) {
+		known[own[b.Master]] = true
+	}
+	return !slices.ContainsFunc(bills, func(b Bill) bool { return !known[own[b.Master]] })
 }
 
 func within(some, all []int64) bool {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -176,6 +177,9 @@ func (m *catairMessage) take(r edi.Record) *problem {
 	return nil
 }
 
+// catairHeaderLike is what a damaged header of an entry or filing looks like.
+var catairHeaderLike = regexp.MustCompile(`(?i)^.{0,6}[SW5][O0E][1IL][0O]`)
+
 // foreign passes over a record of another application or of the envelope. What
 // CBP finds wrong with a batch (record X1, after what it refers to, X0) becomes a
 // warning. In an answer the record may be one of the filing, in which CBP found
@@ -189,6 +193,11 @@ func (m *catairMessage) foreign(r edi.Record) {
 		m.warner().warn("batch_condition", "%s: %s", r.Place(), catairWords(r))
 	case !r.Starts() || slices.Contains([]string{"SO", "SE", "SX", "WO"}, id):
 		m.warner().warn("unknown_record", "%s: %q starts no record that is known; it is left out", r.Place(), clip(r.Text(), 20))
+		if catairHeaderLike.MatchString(r.Text()) {
+			// It may have been the header of another entry, whose statements must
+			// not be taken for this one's.
+			m.open = nil
+		}
 	case m.open != nil && m.open.kind == catairAnswer:
 		m.open.note(r)
 		m.open.echo = catairWords(r)

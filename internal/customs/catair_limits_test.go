@@ -62,11 +62,17 @@ func TestCATAIRLimits(t *testing.T) {
 	if r := m.Responses[0]; len(r.Errors) != 200 || !slices.Contains(r.Warnings, "errors_cut: the first 200 errors are kept") {
 		t.Errorf("%d errors, warnings %q", len(r.Errors), r.Warnings)
 	}
-	header := record("SO10", 9, "SYN", 14, "00000014")[:24]
-	if m, err := customs.Read([]byte(strings.Repeat(header+"\n", 14_000)), ""); err != nil || len(m.Responses) != 14_000 {
+	headers := func(n int) []byte {
+		var b strings.Builder
+		for i := range n {
+			b.WriteString(record("SO10", 9, "SYN", 14, fmt.Sprintf("%08d", i))[:24] + "\n")
+		}
+		return []byte(b.String())
+	}
+	if m, err := customs.Read(headers(14_000), ""); err != nil || len(m.Responses) != 14_000 {
 		t.Errorf("%d entries: %v", len(m.Responses), err)
 	}
-	_, err = customs.Read([]byte(strings.Repeat(header+"\n", 14_001)), "")
+	_, err = customs.Read(headers(14_001), "")
 	wantUnreadable(t, err, "line 14001: more than 14000 entries")
 }
 

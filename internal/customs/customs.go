@@ -18,6 +18,9 @@ package customs
 
 import (
 	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -105,7 +108,16 @@ func (r *Response) Commands(h Handling) []greenlane.Command {
 		return []greenlane.Command{greenlane.RecordResponse{Response: r.Response, Create: h.Create, Reread: h.Reread}}
 	}
 	var commands []greenlane.Command
-	keys := r.Entry.shipments()
+	for _, part := range r.Entry.parts() {
+		commands = append(commands, r.about(part, h)...)
+	}
+	return commands
+}
+
+// about returns the commands for an entry, or for one bill no entry is told for.
+func (r *Response) about(x *EntryReport, h Handling) []greenlane.Command {
+	var commands []greenlane.Command
+	keys := x.shipments()
 	if len(keys) == 1 {
 		keys[0].Booking, keys[0].ReferenceNumbers = r.furtherNumbers()
 	}
@@ -115,13 +127,41 @@ func (r *Response) Commands(h Handling) []greenlane.Command {
 		}
 	}
 	record := greenlane.RecordActivities{
-		EntryNumber: r.Entry.EntryNumber, Activities: r.Entry.Activities, Told: true, Response: r.ID, Bills: r.Entry.Bills,
-		InBonds: r.Entry.InBonds, Create: h.Create, Reread: h.Reread,
+		EntryNumber: x.EntryNumber, Activities: x.Activities, Told: true, Response: r.ID, Bills: x.Bills,
+		InBonds: x.InBonds, Create: h.Create, Reread: h.Reread,
 	}
 	if len(keys) > 0 {
 		record.Shipment = keys[0]
 	}
 	return append(commands, record)
+}
+
+// parts are the report itself or, where it names bills of several masters and no
+// entry, one report for each: nothing says that their bills have one entry.
+func (r *EntryReport) parts() []*EntryReport {
+	keys := r.shipments()
+	if r.EntryNumber != "" || len(keys) == 0 {
+		return []*EntryReport{r}
+	}
+	parts := make([]*EntryReport, len(keys))
+	for i, key := range keys {
+		part := &EntryReport{Containers: r.Containers, InBonds: r.InBonds}
+		for _, b := range r.Bills {
+			if b.Master == key.MasterBill {
+				part.Bills = append(part.Bills, b)
+			}
+		}
+		for _, a := range r.Activities {
+			if a.Bill.Master == "" && a.Bill.House == "" {
+				a.Bill.Master = key.MasterBill
+			}
+			if a.Bill.Master == key.MasterBill || a.Bill.Master == "" && i == 0 {
+				part.Activities = append(part.Activities, a)
+			}
+		}
+		parts[i] = part
+	}
+	return parts
 }
 
 // furtherNumbers are the booking and what else people search a shipment by.
@@ -153,9 +193,10 @@ func (r *Response) Names() []greenlane.Reference {
 // shipments names the shipments the bills travel in: one for each master bill.
 func (r *EntryReport) shipments() []greenlane.ShipmentKey {
 	var keys []greenlane.ShipmentKey
+	seen := map[string]bool{"": true}
 	for _, b := range r.Bills {
-		same := func(k greenlane.ShipmentKey) bool { return k.MasterBill == b.Master }
-		if b.Master != "" && !slices.ContainsFunc(keys, same) {
+		if !seen[b.Master] {
+			seen[b.Master] = true
 			keys = append(keys, greenlane.ShipmentKey{MasterBill: b.Master})
 		}
 	}
@@ -233,8 +274,119 @@ func Read(raw []byte, format greenlane.MessageFormat) (Message, error) {
 	if wrong != nil {
 		return Message{}, unreadable(r.format, wrong)
 	}
+	responses = together(responses)
 	slices.SortStableFunc(responses, byIssue)
 	return Message{Format: r.format, Responses: responses}, nil
+}
+
+// The most a response of a message that speaks of one entry many times may hold.
+const maxActivities = 15_000
+
+// manyBills is from how many responses about one master bill on they are one.
+const manyBills = 100
+
+// about is whom a response speaks of: an entry, else a master bill.
+type about struct{ kind, entry, master string }
+
+func (r *Response) of() about {
+	s := about{kind: r.MessageType, entry: r.Entry.EntryNumber}
+	if s.entry == "" && len(r.Entry.Bills) > 0 {
+		s.master = r.Entry.Bills[0].Master
+	}
+	return s
+}
+
+// together makes one response of those that speak of one entry: what a message
+// says of it is one step, however many records it takes. The house bills of a
+// master bill for which no entry is told keep a response each, unless there are
+// many.
+func together(responses []Response) []Response {
+	first, count := map[about]int{}, map[about]int{}
+	for i := range responses {
+		if r := &responses[i]; r.Entry != nil && r.Outcome == "" {
+			count[r.of()]++
+		}
+	}
+	out := responses[:0:0]
+	for _, r := range responses {
+		if r.Entry == nil || r.Outcome != "" || r.Entry.EntryNumber == "" && count[r.of()] < manyBills {
+			out = append(out, r)
+			continue
+		}
+		s := r.of()
+		i, ok := first[s]
+		if !ok || !out[i].take(&r) {
+			first[s] = len(out)
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// take adds another response about the same subject; it reports false, and adds
+// nothing, when there would be too much.
+func (r *Response) take(o *Response) bool {
+	x, y := r.Entry, o.Entry
+	bills := x.Bills
+	seen := make(map[greenlane.Bill]bool, len(bills))
+	for _, b := range bills {
+		seen[greenlane.Bill{Master: b.Master, House: b.House}] = true
+	}
+	for _, b := range y.Bills {
+		if !seen[greenlane.Bill{Master: b.Master, House: b.House}] {
+			bills = append(bills, b)
+		}
+	}
+	if len(bills) > maxBills || len(x.Activities)+len(y.Activities) > maxActivities {
+		return false
+	}
+	x.Bills, x.Activities = bills, append(x.Activities, y.Activities...)
+	x.Containers, x.InBonds = union(x.Containers, y.Containers), union(x.InBonds, y.InBonds)
+	r.ID = digestOf(r.ID + o.ID)
+	if o.IssuedAt.After(r.IssuedAt) {
+		r.IssuedAt = o.IssuedAt
+	}
+	r.SubCodes = union(r.SubCodes, o.SubCodes)
+	if len(r.SubCodes) > maxSubCodes {
+		r.SubCodes = r.SubCodes[:maxSubCodes]
+	}
+	if r.FunctionCode != o.FunctionCode && r.MessageType == "350" {
+		r.FunctionCode = ""
+	}
+	r.References = union(r.References, o.References)
+	r.Errors = append(r.Errors, o.Errors...)
+	r.Errors = r.Errors[:min(len(r.Errors), maxErrors)]
+	r.ErrorType = cmp.Or(r.ErrorType, o.ErrorType)
+	if o.Text != "" && o.Text != r.Text && len(r.Text) < textLength {
+		r.Text = clip(strings.TrimPrefix(r.Text+"; "+o.Text, "; "), 2*textLength)
+	}
+	for _, w := range o.Warnings {
+		code, words, _ := strings.Cut(w, ": ")
+		r.warn(code, "%s", words)
+	}
+	return true
+}
+
+// union joins lists, keeping the first of equal values.
+func union[T comparable](a, b []T) []T {
+	seen := make(map[T]bool, len(a)+len(b))
+	out := a
+	for _, v := range a {
+		seen[v] = true
+	}
+	for _, v := range b {
+		if !seen[v] {
+			seen[v] = true
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// digestOf is a short digest of a text.
+func digestOf(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:16])
 }
 
 // choose finds the reader for a document, by the format's name if there is one
