@@ -288,13 +288,19 @@ func (e *Entry) References() []Reference {
 		refs = append(refs, Ref(RefShipment, strconv.FormatInt(number, 10)))
 	}
 	for _, b := range slices.Concat(e.Covers, e.Bills) {
-		// The master bill is a reference of its shipment.
 		if house := Ref(RefHouseBill, b.House); b.House != "" && !slices.Contains(refs, house) {
 			refs = append(refs, house)
 		}
 	}
 	for _, number := range e.InBonds {
 		refs = append(refs, Ref(RefInBond, number))
+	}
+	// Its shipment has the master bill; the entry has it too where CBP says that
+	// it covers it, for a shipment that becomes known later.
+	for _, b := range e.Covers {
+		if master := Ref(RefMasterBill, b.Master); b.Master != "" && !slices.Contains(refs, master) {
+			refs = append(refs, master)
+		}
 	}
 	return refs
 }

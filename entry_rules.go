@@ -159,6 +159,8 @@ func (e *Entry) Decide(env *Env, c Command) ([]Draft, error) {
 		return e.record(env, c)
 	case ShareActivities:
 		return e.share(env, c)
+	case LinkEntry:
+		return e.link(env, c)
 	case ContinueEntry:
 		return e.continueAs(env, c), nil
 	case CloseHold:

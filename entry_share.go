@@ -18,6 +18,15 @@ type ShareActivities struct{ Number, From int64 }
 // number and covers the same shipment. It follows from the events of that one.
 type ContinueEntry struct{ Number, By int64 }
 
+// LinkEntry adds a shipment to an entry that CBP said covers its bill. It follows
+// from the shipment's becoming known.
+type LinkEntry struct{ Number, Shipment int64 }
+
+// Target implements [Command].
+func (c LinkEntry) Target(Neighbours) (Target, error) {
+	return Target{Kind: KindEntry, Number: c.Number}, nil
+}
+
 // Target implements [Command].
 func (c ShareActivities) Target(Neighbours) (Target, error) {
 	return Target{Kind: KindEntry, Number: c.Number}, nil
@@ -187,6 +196,19 @@ func (e *Entry) shared(env *Env, from Subject) (Draft, bool) {
 	body.Detail.Notes = activityNotes(missing, Bill{})
 	late := len(e.Activities) > 0 && missing[0].At.Before(e.Activities[len(e.Activities)-1].At)
 	return Draft{Type: EventEntryShared, OccurredAt: missing[len(missing)-1].Date, Late: late, Body: body}, true
+}
+
+func (e *Entry) link(env *Env, c LinkEntry) ([]Draft, error) {
+	if slices.Contains(e.Shipments(), c.Shipment) || e.ContinuedBy != 0 {
+		return nil, nil
+	}
+	identity := EntryIdentity{Shipment: c.Shipment, EntryNumber: e.EntryNumber}
+	if e.Shipment != 0 {
+		identity.Shipment, identity.Others = e.Shipment, []int64{c.Shipment}
+	}
+	known := *e
+	known.identify(identity)
+	return e.withClearance(env, append([]Draft{known.identifiedDraft(env, identity)}, known.learn(env)...))
 }
 
 func (e *Entry) continueAs(env *Env, c ContinueEntry) []Draft {

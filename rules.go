@@ -159,6 +159,8 @@ func Follow(env *Env, events []*Event, self State) []Command {
 			more = s.follow(env, e)
 		case *Entry:
 			more = s.follow(env, e)
+		case *Shipment:
+			more = s.follow(env, e)
 		}
 		for _, c := range more {
 			commands = withCommand(commands, c)

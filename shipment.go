@@ -424,6 +424,21 @@ func (s *Shipment) derive(env *Env, at time.Time) []Draft {
 	return drafts
 }
 
+// follow links the entries that CBP said cover the shipment's bill.
+func (s *Shipment) follow(env *Env, e *Event) []Command {
+	if s.MasterBill == "" || e.Type != EventShipmentCreated && e.Type != EventShipmentReferences {
+		return nil
+	}
+	var commands []Command
+	for _, found := range env.Find(Ref(RefMasterBill, BillNumber(s.SCAC, s.MasterBill))) {
+		entry, ok := env.State(found).(*Entry)
+		if ok && entry.ContinuedBy == 0 && !slices.Contains(entry.Shipments(), env.Self.Number) {
+			commands = append(commands, LinkEntry{Number: found.Number, Shipment: env.Self.Number})
+		}
+	}
+	return commands
+}
+
 // shipmentMatters reports whether an event of a member can change its shipment.
 func shipmentMatters(t EventType) bool {
 	switch t {

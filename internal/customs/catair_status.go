@@ -2,6 +2,7 @@ package customs
 
 import (
 	"cmp"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -83,6 +84,9 @@ func (g *catairGroup) billRecord(r edi.Record) {
 		g.addWaiting()
 		g.bill, g.portion = greenlane.Bill{}, ""
 		return
+	}
+	if err := greenlane.CheckAirWaybill(number); r.Field(6, 9) == "" && errors.Is(err, greenlane.ErrCheckDigit) {
+		g.warn("air_waybill_check_digit", "%s: %v", r.Place(), err)
 	}
 	b := greenlane.Bill{Master: number, Quantity: g.quantity(r, 60, 67)}
 	if g.kind != catairAnswer {
@@ -183,6 +187,12 @@ func (g *catairGroup) inBond(number string) {
 		}
 		g.inBonds[number] = true
 		g.Entry.InBonds = append(g.Entry.InBonds, number)
+		switch err := greenlane.CheckInBond(number); {
+		case errors.Is(err, greenlane.ErrCheckDigit):
+			g.warn("in_bond_check_digit", "%v", err)
+		case err != nil:
+			g.warn("in_bond_form", "%v", err)
+		}
 	}
 }
 

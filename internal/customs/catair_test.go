@@ -78,13 +78,13 @@ var catairFixtures = map[string][]toldEntry{
 	"synthetic-so-bills-blocks.txt": {billsTold},
 	"synthetic-so-bills-ends.txt":   {billsTold},
 	"synthetic-so-bills-air.txt": {{
-		Type: "SO", Entry: "SYN00000022", Office: "3901", Issued: "2026-03-04T06:34:00Z", InBonds: []string{"V900000014"},
-		Bills: []string{"00012345675 150 of", "1ZSYN0001 1 of", "00087654321  of", "00087654321/SYNHAWB1 2 of", "SYNTODD1  of"},
+		Type: "SO", Entry: "SYN00000022", Office: "3901", Issued: "2026-03-04T06:34:00Z", InBonds: []string{"V900000010"},
+		Bills: []string{"00012345675 150 of", "1ZSYN0001 1 of", "00087654324  of", "00087654324/SYNHAWB1 2 of", "SYNTODD1  of"},
 		Activities: []string{
 			"so50 95 2026-03-04T06:30:00Z BILL ARRIVED [bill 00012345675]",
 			"so50 91 2026-03-04T06:31:00Z NO BILL MATCH [bill 1ZSYN0001]",
-			"so50 94 2026-03-04T06:32:00Z BILL DEPARTED [bill 00087654321]",
-			"so50 95 2026-03-04T06:33:00Z BILL ARRIVED [bill 00087654321/SYNHAWB1]",
+			"so50 94 2026-03-04T06:32:00Z BILL DEPARTED [bill 00087654324]",
+			"so50 95 2026-03-04T06:33:00Z BILL ARRIVED [bill 00087654324/SYNHAWB1]",
 			"so50 Q7 2026-03-04T06:34:00Z SOMETHING NEW [bill SYNTODD1]",
 		},
 		Warnings: []string{
@@ -248,7 +248,7 @@ var catairFixtures = map[string][]toldEntry{
 			Activities: []string{"sx 04  CANCELLATION REQUEST UNDER REVIEW"},
 		},
 		{
-			Type: "SX", Entry: "SYN00000253", Office: "2704", InBonds: []string{"900000014"}, Bills: []string{"SYNTRECORD25  of"},
+			Type: "SX", Entry: "SYN00000253", Office: "2704", InBonds: []string{"900000010"}, Bills: []string{"SYNTRECORD25  of"},
 			ErrorType:  greenlane.ErrorCustomsXML,
 			Errors:     []string{"S11: QUANTITY IS NOT NUMERIC (at SE15 RSYNTRECORD25 N)"},
 			Activities: []string{"sx 11  S11: QUANTITY IS NOT NUMERIC (at SE15 RSYNTRECORD25 N)"},
@@ -267,7 +267,7 @@ var catairFixtures = map[string][]toldEntry{
 }
 
 var billsTold = toldEntry{
-	Type: "SO", Entry: "SYN00000014", Office: "2704", Issued: "2026-03-03T10:00:00Z", InBonds: []string{"900000014"},
+	Type: "SO", Entry: "SYN00000014", Office: "2704", Issued: "2026-03-03T10:00:00Z", InBonds: []string{"900000010"},
 	References: []string{"purchaseOrder SYN-REF-1"},
 	Bills:      []string{"SYNTMASTER000001/SYNHHOUSE0000001 100 of 120", "SYNTSIMPLE00001 7 of 7"},
 	Activities: []string{

@@ -1,8 +1,10 @@
 package reaction_test
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"greenlane"
+	"greenlane/internal/customs"
 	"greenlane/internal/hub"
 	"greenlane/internal/reaction"
 	"greenlane/internal/store"
@@ -150,9 +153,13 @@ func TestRereadCorrectsAnEntry(t *testing.T) {
 	t.Parallel()
 	b := open(t, greenlane.GatewayOutbox)
 	key := greenlane.ShipmentKey{MasterBill: "SYNTSIMPLE00001"}
+	now, err := customs.Read(release("90"), "")
+	if err != nil {
+		t.Fatal(err)
+	}
 	// An older reader took code 90 from another table.
 	_, corrected := b.reread(release("90"), greenlane.TrackShipment{Key: key}, greenlane.RecordActivities{
-		Shipment: key, EntryNumber: "ABC12345676", Told: true, Create: true, Activities: []greenlane.NewActivity{
+		Shipment: key, EntryNumber: "ABC12345676", Told: true, Create: true, Response: now.Responses[0].ID, Activities: []greenlane.NewActivity{
 			{Date: time.Date(2026, 3, 2, 9, 10, 0, 0, time.UTC), Table: greenlane.TableAMS, Code: "90", Message: "SYNTHETIC"},
 		},
 	})
@@ -165,6 +172,44 @@ func TestRereadCorrectsAnEntry(t *testing.T) {
 	}
 	if e := b.entry(); len(e.Activities) != 1 || e.Activities[0].Facts == nil || e.Activities[0].Facts.Table != greenlane.TableSO60 {
 		t.Errorf("%+v", e.Activities)
+	}
+	b.verify()
+}
+
+// TestRereadOfSeveralGroups: a message that speaks of one entry in several places
+// says all of it again when it is read again.
+func TestRereadOfSeveralGroups(t *testing.T) {
+	t.Parallel()
+	two := bytes.Join([][]byte{release("90"), bytes.ReplaceAll(release("04", "98"), []byte("12345676"), []byte("12345684")), release("97")}, nil)
+	x12 := []byte(strings.Replace(manifest("1H", "0920"), "SE*5*0001", "X4*SIMPLE00002****20260302*0930*1C**SYNT~\nSE*6*0001", 1))
+	for name, raw := range map[string][]byte{"notices": two, "manifest": x12} {
+		b := open(t, greenlane.GatewayOutbox)
+		b.apply(raw, reaction.Receipt{Create: true})
+		want, head := b.standing(), b.Head()
+		again := b.apply(raw, reaction.Receipt{Create: true, Reread: true})
+		if b.Head() != head {
+			t.Errorf("%s: read again it added %d events: %+v", name, b.Head()-head, again.Results)
+		}
+		if diff := cmp.Diff(want, b.standing()); diff != "" {
+			t.Errorf("%s\n%s", name, diff)
+		}
+		b.verify()
+	}
+}
+
+// TestBillsAppearLater: a bill that is tracked after an entry covered it has what
+// was said of it.
+func TestBillsAppearLater(t *testing.T) {
+	t.Parallel()
+	b := open(t, greenlane.GatewayOutbox)
+	b.apply(release("90"), reaction.Receipt{Create: true})
+	other := bytes.ReplaceAll(release("97"), []byte("SIMPLE00001"), []byte("SIMPLE00002"))
+	held := append(bytes.TrimRight(other, "\r\n"), []byte("\r\n"+fmt.Sprintf("%-80s", "SO50030226100051MANIFEST HOLD CBP")+"\r\n")...)
+	b.apply(held, reaction.Receipt{})
+	b.must(hub.Unit{Account: 1, Commands: []greenlane.Command{greenlane.TrackShipment{Key: greenlane.ShipmentKey{MasterBill: "SYNTSIMPLE00002"}}}})
+	all := b.standing()
+	if !slices.ContainsFunc(all, func(s string) bool { return strings.HasPrefix(s, "SYNTSIMPLE00002") && strings.HasSuffix(s, "held") }) {
+		t.Errorf("%q", all)
 	}
 	b.verify()
 }
