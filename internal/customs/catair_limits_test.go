@@ -34,7 +34,7 @@ func TestCATAIRLimits(t *testing.T) {
 		{"activities", many(5001, "SO60030226091590 %d"), func(r customs.Response) int { return len(r.Entry.Activities) }, 5000,
 			"activities_cut: of 5001 activities the first 5000 are kept"},
 		{"bills", many(1100, "SO40RSYNT%d"), func(r customs.Response) int { return len(r.Entry.Bills) }, 999, "bills_cut: the first 999 bills are kept"},
-		{"in-bonds", many(1100, "SO42%09d"), func(r customs.Response) int { return len(r.Entry.InBonds) }, 999,
+		{"in-bonds", many(1100, "SO42V%08d"), func(r customs.Response) int { return len(r.Entry.InBonds) }, 999,
 			"in_bonds_cut: the first 999 in-bond movements are kept"},
 		{"references", many(101, "SO20CR R%d"), func(r customs.Response) int { return len(r.References) }, 100,
 			"references_cut: of the further identifiers the first 100 are kept"},
