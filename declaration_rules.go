@@ -459,13 +459,7 @@ func (d *Declaration) Apply(e *Event) (State, error) {
 		}
 		return next.settled(next.withStep(*body.Detail.Step)), nil
 	case CustomsResponse:
-		r := body.Detail.Response
-		told := next.learn(r)
-		var corrects *Step
-		if i := slices.IndexFunc(d.Steps, func(s Step) bool { return body.Detail.Supersedes != "" && s.Response == body.Detail.Supersedes }); i >= 0 {
-			corrects = &d.Steps[i]
-		}
-		return next.settled(told.responded(responseStep(told, body.Detail.Message, r, body.Detail.On), corrects)), nil
+		return next.settled(next.heard(body.Detail)), nil
 	case DeclarationHoldClosed:
 		return next.withStep(body.Detail.Step), nil
 	case DeclarationMerged:
@@ -514,4 +508,17 @@ func (d *Declaration) settled(next *Declaration) *Declaration {
 		next.SentAt = time.Time{}
 	}
 	return next
+}
+
+// heard returns d with a response, in place of the one it supersedes.
+func (d *Declaration) heard(x CustomsResponseDetail) *Declaration {
+	var corrects *Step
+	for i := range d.Steps {
+		if x.Supersedes != "" && d.Steps[i].Response == x.Supersedes {
+			corrects = &d.Steps[i]
+			break
+		}
+	}
+	told := d.learn(x.Response)
+	return told.responded(responseStep(told, x.Message, x.Response, x.On), corrects)
 }

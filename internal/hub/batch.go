@@ -384,18 +384,6 @@ func (b *batch) run(c greenlane.Command, depth int) (*Decision, error) {
 	return d, nil
 }
 
-// own returns the unit's events of a subject from the given one on. A merger of
-// consignments can stand between them.
-func (b *batch) own(first int, self greenlane.Subject) []*greenlane.Event {
-	var own []*greenlane.Event
-	for _, e := range b.pending.events[first:] {
-		if e.Subject == self {
-			own = append(own, e)
-		}
-	}
-	return own
-}
-
 func (b *batch) env(self greenlane.Subject) *greenlane.Env {
 	u := &b.pending.job.unit
 	env := &greenlane.Env{

@@ -134,3 +134,15 @@ func (b *batch) move(s greenlane.Subject, consignment int64) {
 	}
 	b.pending.moves[s] = consignment
 }
+
+// own returns the unit's events of a subject from the given one on. A merger of
+// consignments can stand between them.
+func (b *batch) own(first int, self greenlane.Subject) []*greenlane.Event {
+	var own []*greenlane.Event
+	for _, e := range b.pending.events[first:] {
+		if e.Subject == self {
+			own = append(own, e)
+		}
+	}
+	return own
+}
