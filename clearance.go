@@ -213,6 +213,9 @@ type standing struct {
 	note string
 }
 
+// NotYet is why goods are pending of which nothing else is to say.
+const NotYet = "not released yet, and no hold is open"
+
 // clearance derives the status. A hold outweighs a release; a withdrawn
 // declaration or entry holds nothing any more.
 func (s standing) clearance() Clearance {
@@ -249,7 +252,7 @@ func (s standing) words() string {
 	case ClearanceCleared:
 		return "released, and no hold is open"
 	}
-	return orElse(s.note, "not released yet, and no hold is open")
+	return orElse(s.note, NotYet)
 }
 
 func orElse(s, fallback string) string {

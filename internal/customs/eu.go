@@ -510,6 +510,9 @@ func (r *euReading) collect(e *element) {
 	for _, c := range e.children {
 		switch c.name {
 		case "referenceNumberUCR":
+			if err := greenlane.CheckUCR(c.text); c.text != "" && err != nil {
+				r.warn("ucr_form", "%v", err)
+			}
 			r.refer(greenlane.RefUCR, c.text)
 		case "containerIdentificationNumber":
 			r.referContainer(c.text)

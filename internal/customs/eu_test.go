@@ -400,7 +400,7 @@ func TestEUReferences(t *testing.T) {
 		{"manifest", document("N785", "SYNL12345678"), nil, ""},
 		{"document without a type", document("", "SYNL12345678"), nil, ""},
 		{"supporting document", strings.ReplaceAll(document("N704", "SYNL12345678"), "TransportDocument", "SupportingDocument"), nil, ""},
-		{"long UCR", "<referenceNumberUCR>" + strings.Repeat("u", 101) + "</referenceNumberUCR>", nil, ""},
+		{"long UCR", "<referenceNumberUCR>" + strings.Repeat("u", 101) + "</referenceNumberUCR>", nil, "ucr_form"},
 		{
 			"at every level", "<Consignment><referenceNumberUCR>1</referenceNumberUCR>" + container("SYNU0000014") + "<HouseConsignment>" +
 				"<referenceNumberUCR>2</referenceNumberUCR>" + document("N714", "SYNH1234") + "<ConsignmentItem><referenceNumberUCR>3</referenceNumberUCR>" +

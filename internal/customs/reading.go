@@ -40,6 +40,11 @@ func (r *Response) speaksOf(lrn, mrn string) {
 			r.warn("mrn_form", "%v", err)
 		}
 	}
+	if r.LRN != "" {
+		if err := greenlane.CheckLRN(r.LRN); err != nil {
+			r.warn("lrn_form", "%v", err)
+		}
+	}
 	if r.MRN == "" && r.LRN == "" {
 		r.Outcome = greenlane.OutcomeError
 		r.warn("no_subject", "the response names neither an MRN nor an LRN")

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -153,7 +154,7 @@ func shipmentView(number int64, s *greenlane.Shipment) ShipmentView {
 		ShipmentID: number, ShipmentNo: s.ShipmentNo, ShipmentType: s.Type, MasterBillNumber: orNull(s.MasterBill),
 		BookingNumber: orNull(s.Booking), SCACCode: orNull(s.SCAC), Containers: texts(s.Containers),
 		ReferenceNumbers: texts(s.ReferenceNumbers), TotalWeight: Amount(s.TotalWeight), TotalPrice: Amount(s.TotalPrice),
-		Currency: orNull(s.Currency), Status: s.Status, Clearance: s.Clears, Since: s.ClearsSince, Reason: s.ClearsWhy,
+		Currency: orNull(s.Currency), Status: s.Status, Clearance: s.Clears, Since: s.ClearsSince, Reason: cmp.Or(s.ClearsWhy, greenlane.NotYet),
 		CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt,
 	}
 }
