@@ -132,6 +132,13 @@ func (w *writers) run(p *process, stop <-chan struct{}) *sync.WaitGroup {
 	return &wg
 }
 
+// count returns how many requests were acknowledged so far.
+func (w *writers) count() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.acknowledged)
+}
+
 // judge holds that everything acknowledged is in the log exactly once, and that
 // positions are contiguous.
 func (w *writers) judge(t testing.TB, log []loggedEvent) {
@@ -179,8 +186,13 @@ func TestKill(t *testing.T) {
 		"50ms", "50ms", "50ms", "50ms", "100ms", "100ms", "200ms", "200ms", "500ms", "500ms", "1s", "1s"}}, nil)
 	for range rounds {
 		stop := make(chan struct{})
+		before := load.count()
 		wg := load.run(p, stop)
 		<-time.After(time.Duration(30+rnd.IntN(400)) * time.Millisecond)
+		// On a machine that is busy with other tests nothing may be answered yet.
+		for limit := time.Now().Add(10 * time.Second); load.count() == before && time.Now().Before(limit); {
+			<-time.After(5 * time.Millisecond)
+		}
 		p.kill()
 		close(stop)
 		wg.Wait()
