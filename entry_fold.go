@@ -179,7 +179,10 @@ func oneMaster(bills []Bill) map[string]string {
 // at is a bill with the spelling of its master bill that stands for all.
 func (f *entryFold) at(place int) Bill {
 	b := f.bills[place-1]
-	return Bill{Master: f.masters[b.Master], House: b.House}
+	if master, ok := f.masters[b.Master]; ok {
+		b.Master = master
+	}
+	return Bill{Master: b.Master, House: b.House}
 }
 
 // findUnits lists the bills and what of them can be released: of the bills that
@@ -187,6 +190,11 @@ func (f *entryFold) at(place int) Bill {
 func (f *entryFold) findUnits(master string) {
 	f.bills = slices.Clip(f.e.Bills)
 	if len(f.e.Bills)+len(f.e.Covers) == 0 {
+		return
+	}
+	if len(f.e.Bills) == 1 && len(f.e.Covers) == 0 && master == "" {
+		// What nearly every entry of a caller's is like: one bill, one unit.
+		f.units, f.uncovered = []int{1}, 1
 		return
 	}
 	candidates := f.candidates()
@@ -238,7 +246,7 @@ func (f *entryFold) candidates() []int {
 
 // reach returns the units that what is said of the bill at a place is said of.
 func (f *entryFold) reach(place int) []int {
-	if place == 0 {
+	if place == 0 || f.masters == nil {
 		return f.units
 	}
 	b := f.at(place)
@@ -337,6 +345,10 @@ func (f *entryFold) grant(r Release) {
 	f.releases = append(f.releases, r)
 	if r.Bill == 0 {
 		f.whole++
+		return
+	}
+	if f.masters == nil {
+		f.uncovered = 0
 		return
 	}
 	if f.covered == nil {
@@ -473,7 +485,7 @@ type shortage struct {
 // released reports whether every unit has a release, and which of them have one
 // for a part only.
 func (f *entryFold) released() (bool, []shortage) {
-	if !f.everyUnit() || len(f.units) == 0 {
+	if !f.everyUnit() || len(f.units) == 0 || f.masters == nil && !f.boxed() {
 		return f.everyUnit(), nil
 	}
 	covers := make(map[Bill]Bill, len(f.e.Covers))
@@ -502,6 +514,11 @@ func (f *entryFold) released() (bool, []shortage) {
 		}
 	}
 	return true, short
+}
+
+// boxed reports whether a release is of single containers only.
+func (f *entryFold) boxed() bool {
+	return slices.ContainsFunc(f.releases, func(r Release) bool { return len(r.Containers) > 0 })
 }
 
 // shortage compares what is released of a unit with what is known of it.

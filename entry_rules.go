@@ -339,7 +339,7 @@ func (e *Entry) fresh(env *Env, c RecordActivities, told []NewActivity) []freshA
 	for i, n := range told {
 		all[i] = c.judge(env, n, c.Activities[i].Date.IsZero())
 	}
-	known := e.equals()
+	known := e.equals(all)
 	for _, a := range all {
 		key := a.key(a.bill)
 		var old *Activity
@@ -432,14 +432,20 @@ func (a *Activity) key(b Bill) activityKey {
 	}
 }
 
-// equals returns the activities by what makes them the same statement, those of
-// equal statements in the order in which they were told.
-func (e *Entry) equals() map[activityKey][]*Activity {
-	byKey := make(map[activityKey][]*Activity, len(e.Activities))
+// equals returns the activities by what makes them the same statement as one of
+// the given, those of equal statements in the order in which they were told.
+func (e *Entry) equals(told []freshActivity) map[activityKey][]*Activity {
+	byKey := map[activityKey][]*Activity{}
+	codes := make(map[string]bool, len(told))
+	for i := range told {
+		codes[told[i].Code] = true
+	}
 	for i := range e.Activities {
-		a := &e.Activities[i]
-		key := a.key(e.billAt(a.Bill))
-		byKey[key] = append(byKey[key], a)
+		// A code that is not told again has no equal, and a key is dear.
+		if a := &e.Activities[i]; codes[a.Code] {
+			key := a.key(e.billAt(a.Bill))
+			byKey[key] = append(byKey[key], a)
+		}
 	}
 	return byKey
 }
