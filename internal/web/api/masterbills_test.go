@@ -17,7 +17,7 @@ func TestMasterBill(t *testing.T) {
 		"number": "MEDU1234567", "shipmentId": first["shipmentId"], "shipmentNo": "MEDU1234567", "shipmentType": "IMPORT",
 		"masterBillNumber": "MEDU1234567", "bookingNumber": nil, "scacCode": nil, "containers": []any{}, "referenceNumbers": []any{},
 		"totalWeight": nil, "totalPrice": nil, "currency": nil, "status": "new", "clearance": "pending", "since": first["createdAt"],
-		"reason": "", "createdAt": first["createdAt"], "updatedAt": first["createdAt"],
+		"reason": "not released yet, and no hold is open", "createdAt": first["createdAt"], "updatedAt": first["createdAt"],
 		"account": map[string]any{"domain": "example.com", "region": "US"},
 	}
 	if diff := cmp.Diff(want, first); diff != "" {

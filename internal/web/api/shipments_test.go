@@ -50,7 +50,7 @@ func TestShipmentView(t *testing.T) {
 		"shipmentId": got["shipmentId"], "shipmentNo": "SHP-1", "shipmentType": "EXPORT", "masterBillNumber": "MEDU7654321",
 		"bookingNumber": "BK777", "scacCode": "MEDU", "containers": []any{"CSQU3054383"}, "referenceNumbers": []any{"PO-777", "ORD-1"},
 		"totalWeight": nil, "totalPrice": nil, "currency": nil, "status": "new", "clearance": "pending",
-		"since": got["createdAt"], "reason": "", "createdAt": got["createdAt"], "updatedAt": got["createdAt"],
+		"since": got["createdAt"], "reason": "not released yet, and no hold is open", "createdAt": got["createdAt"], "updatedAt": got["createdAt"],
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the created shipment (-want +got):\n%s", diff)
