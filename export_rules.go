@@ -1,0 +1,246 @@
+package greenlane
+
+import (
+	"math/big"
+	"slices"
+	"strings"
+	"time"
+)
+
+// ExportRule is one rule of readiness, as data: what it asks for, how much it
+// weighs, on what it rests, and when it holds.
+type ExportRule struct {
+	ID       string
+	Severity Severity
+	// Title is what the rule asks for, in one sentence.
+	Title string
+	// Basis is the legal or technical source.
+	Basis string
+	// From is the first day it holds, Until the first day it no longer does; zero
+	// for always.
+	From, Until time.Time
+
+	check func(p *planning, r ExportRule)
+}
+
+// holds reports whether the rule holds on a day.
+func (r ExportRule) holds(on time.Time) bool {
+	return (r.From.IsZero() || !on.Before(r.From)) && (r.Until.IsZero() || on.Before(r.Until))
+}
+
+// ExportRules returns all rules, in the order in which they are checked.
+func ExportRules() []ExportRule { return slices.Clone(exportRules) }
+
+func day(year int, month time.Month, d int) time.Time {
+	return time.Date(year, month, d, 0, 0, 0, 0, time.UTC)
+}
+
+// exportRules are checked in this order. Findings stand in it.
+var exportRules = []ExportRule{
+	{ID: "product_unknown", Severity: SeverityError, Title: "Every line names a product that is known.",
+		Basis: "19 CFR 141.86(a)(3): detailed description of the merchandise", check: checkProduct},
+	{ID: "description_vague", Severity: SeverityWarning, Title: "Every product has a description customs can work with.",
+		Basis: "19 CFR 141.86(a)(3)", check: checkDescription},
+	{ID: "hs_code_missing", Severity: SeverityError, Title: "Every product has a tariff number.",
+		Basis: "19 CFR 142.3a; Harmonized System Convention", check: checkTariffMissing},
+	{ID: "hs_code_malformed", Severity: SeverityError, Title: "A tariff number has six to ten digits and begins with a chapter that exists.",
+		Basis: "Harmonized System, chapters 01 to 97 (77 is reserved), 98 and 99 for national use", check: checkTariffForm},
+	{ID: "origin_missing", Severity: SeverityError, Title: "Every product has a country of origin.",
+		Basis: "19 CFR 141.86(a)(10); 19 USC 1304", check: checkOrigin},
+	{ID: "country_unknown", Severity: SeverityError, Title: "Countries are those of ISO 3166-1.",
+		Basis: "ISO 3166-1 alpha-2", check: checkCountries},
+	{ID: "value_missing", Severity: SeverityError, Title: "Every line has a value above zero.",
+		Basis: "19 CFR 141.86(a)(5)", check: checkValue},
+	{ID: "quantity_invalid", Severity: SeverityError, Title: "Every line has a quantity above zero.",
+		Basis: "19 CFR 141.86(a)(4)", check: checkQuantity},
+	{ID: "weight_missing", Severity: SeverityWarning, Title: "Every product has a net weight, for the packing list.",
+		Basis: "19 CFR 141.86(a)(4) and (e)", check: checkWeight},
+	{ID: "consignee_incomplete", Severity: SeverityWarning, Title: "Every order has a consignee with name, street, city, postal code and country.",
+		Basis: "19 CFR 141.86(a)(2)", check: checkConsignee},
+	{ID: "destination_embargoed", Severity: SeverityError, Title: "The destination is under no comprehensive embargo of the United States.",
+		Basis: "31 CFR parts 510, 515, 560 (North Korea, Cuba, Iran)", check: checkEmbargo},
+	{ID: "de_minimis_suspended", Severity: SeverityInfo, Title: "No shipment enters the United States free of duty for its low value: an entry type is needed.",
+		Basis: "Executive Order 14324 of 30 July 2025, continued by order of 20 February 2026; 19 USC 1321(a)(2)(C)",
+		From:  day(2025, time.August, 29), check: checkDeMinimis},
+	{ID: "eei_required", Severity: SeverityWarning, Title: "Exports from the United States over 2,500 USD a Schedule B number need electronic export information.",
+		Basis: "15 CFR 30.2, 30.37(a)", check: checkEEI},
+}
+
+func checkProduct(p *planning, r ExportRule) {
+	p.eachLine(func(o *Order, _ int, line OrderLine, product *Product) {
+		if product == nil {
+			p.lack(r, o, line.ProductID, "product", "product %s is not known", line.ProductID)
+		}
+	})
+}
+
+// vagueWords are descriptions that name no goods.
+var vagueWords = []string{"goods", "item", "items", "misc", "miscellaneous", "parts", "product", "products", "sample", "samples", "gift", "various", "stuff", "merchandise"}
+
+func checkDescription(p *planning, r ExportRule) {
+	p.eachLine(func(o *Order, _ int, line OrderLine, product *Product) {
+		if product == nil {
+			return
+		}
+		name := strings.ToLower(strings.TrimSpace(product.Name))
+		if len([]rune(name)) < 3 || slices.Contains(vagueWords, name) {
+			p.find(r, o, "products["+line.ProductID+"].name", "%q does not say what product %s is", product.Name, line.ProductID)
+		}
+	})
+}
+
+func checkTariffMissing(p *planning, r ExportRule) {
+	p.eachLine(func(o *Order, _ int, line OrderLine, product *Product) {
+		if product != nil && digitsOf(product.HSCode) == "" {
+			p.lack(r, o, line.ProductID, "hsCode", "product %s has no HS code", line.ProductID)
+		}
+	})
+}
+
+func checkTariffForm(p *planning, r ExportRule) {
+	p.eachLine(func(o *Order, _ int, line OrderLine, product *Product) {
+		if product == nil || digitsOf(product.HSCode) == "" {
+			return
+		}
+		code := digitsOf(product.HSCode)
+		if len(code) < 6 || len(code) > 10 || !allDigits(code) || code[:2] == "00" || code[:2] == "77" {
+			p.find(r, o, "products["+line.ProductID+"].hsCode", "%q is no tariff number: expected 6 to 10 digits, chapter 01 to 99 without 77", product.HSCode)
+		}
+	})
+}
+
+func checkOrigin(p *planning, r ExportRule) {
+	p.eachLine(func(o *Order, _ int, line OrderLine, product *Product) {
+		if product != nil && product.OriginCountry == "" {
+			p.lack(r, o, line.ProductID, "originCountry", "product %s has no country of origin", line.ProductID)
+		}
+	})
+}
+
+func checkCountries(p *planning, r ExportRule) {
+	if !knownCountry(p.in.DestinationCountry) {
+		p.find(r, nil, "destinationCountry", "%q is no country of ISO 3166-1", p.in.DestinationCountry)
+	}
+	p.eachLine(func(o *Order, _ int, line OrderLine, product *Product) {
+		if product != nil && product.OriginCountry != "" && !knownCountry(product.OriginCountry) {
+			p.find(r, o, "products["+line.ProductID+"].originCountry", "%q is no country of ISO 3166-1", product.OriginCountry)
+		}
+	})
+}
+
+func checkValue(p *planning, r ExportRule) {
+	p.eachLine(func(o *Order, _ int, line OrderLine, _ *Product) {
+		if decimal(p.valueOf(line)).Sign() <= 0 {
+			p.lack(r, o, line.ProductID, "unitValueUsd", "the line of product %s has no value", line.ProductID)
+		}
+	})
+}
+
+func checkQuantity(p *planning, r ExportRule) {
+	p.eachLine(func(o *Order, _ int, line OrderLine, _ *Product) {
+		if decimal(line.Quantity).Sign() <= 0 {
+			p.lack(r, o, line.ProductID, "quantity", "the line of product %s has no quantity", line.ProductID)
+		}
+	})
+}
+
+func checkWeight(p *planning, r ExportRule) {
+	p.eachLine(func(o *Order, _ int, line OrderLine, product *Product) {
+		if product != nil && decimal(product.NetWeightKg).Sign() <= 0 {
+			p.lack(r, o, line.ProductID, "netWeightKg", "product %s has no net weight", line.ProductID)
+		}
+	})
+}
+
+func checkConsignee(p *planning, r ExportRule) {
+	for _, o := range p.included {
+		c := o.Consignee
+		if c == nil {
+			p.lack(r, o, "", "consignee", "nobody is named who receives the order")
+			continue
+		}
+		for _, f := range []struct{ field, value string }{
+			{"name", c.Name}, {"address.street", c.Address.Street}, {"address.city", c.Address.City},
+			{"address.postalCode", c.Address.PostalCode}, {"address.country", c.Address.Country},
+		} {
+			if strings.TrimSpace(f.value) == "" {
+				p.lack(r, o, "", "consignee."+f.field, "the consignee has no %s", f.field)
+			}
+		}
+	}
+}
+
+// embargoed are the destinations under a comprehensive embargo.
+var embargoed = []string{"CU", "IR", "KP"}
+
+func checkEmbargo(p *planning, r ExportRule) {
+	if slices.Contains(embargoed, p.in.DestinationCountry) {
+		p.find(r, nil, "destinationCountry", "%s is under embargo", p.in.DestinationCountry)
+		p.flag("embargo")
+	}
+}
+
+// deMinimis was the value up to which a shipment entered free of duty, in US
+// dollars.
+var deMinimis = big.NewRat(800, 1)
+
+func checkDeMinimis(p *planning, r ExportRule) {
+	if p.in.DestinationCountry != "US" {
+		return
+	}
+	for _, o := range p.included {
+		if decimal(o.total()).Cmp(deMinimis) <= 0 {
+			p.find(r, o, "", "its value of %s USD does not free it of duty: it needs an entry", o.total())
+			p.flag("entry_type_needed")
+		}
+	}
+}
+
+// eeiThreshold is the value of one Schedule B number above which electronic
+// export information must be filed, in US dollars.
+var eeiThreshold = big.NewRat(2500, 1)
+
+func checkEEI(p *planning, r ExportRule) {
+	if p.in.Warehouse.Address.Country != "US" || p.in.DestinationCountry == "US" || p.in.DestinationCountry == "CA" {
+		return
+	}
+	sums := map[string]*big.Rat{}
+	p.eachLine(func(_ *Order, _ int, line OrderLine, product *Product) {
+		if product == nil {
+			return
+		}
+		code := digitsOf(product.HSCode)
+		if sums[code] == nil {
+			sums[code] = new(big.Rat)
+		}
+		sums[code].Add(sums[code], new(big.Rat).Mul(decimal(line.Quantity), decimal(p.valueOf(line))))
+	})
+	codes := make([]string, 0, len(sums))
+	for code := range sums {
+		codes = append(codes, code)
+	}
+	slices.Sort(codes)
+	for _, code := range codes {
+		if sums[code].Cmp(eeiThreshold) > 0 {
+			p.find(r, nil, "", "%s USD under the number %s: an ITN is needed before departure", cents(sums[code]), code)
+			p.flag("eei_required")
+		}
+	}
+	if !slices.Contains(p.flags, "eei_required") {
+		p.flag("noeei_30_37_a")
+	}
+}
+
+// knownCountry reports whether a code is one of ISO 3166-1 alpha-2, or XI or XK,
+// which customs use beside them.
+func knownCountry(code string) bool {
+	return len(code) == 2 && strings.Contains(countries, " "+code+" ")
+}
+
+// countries are the codes of ISO 3166-1 alpha-2 with a blank around each.
+const countries = " AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ " +
+	"CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO FR " +
+	"GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE JM JO JP " +
+	"KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ " +
+	"NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ " +
+	"TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS XI XK YE YT ZA ZM ZW "
