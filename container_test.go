@@ -12,7 +12,7 @@ import (
 	"greenlane"
 )
 
-var anyReport = rapid.Custom(func(t *rapid.T) greenlane.ReportContainer {
+var anyReport = shared(rapid.Custom(func(t *rapid.T) greenlane.ReportContainer {
 	return greenlane.ReportContainer{
 		ContainerID: rapid.SampledFrom([]string{"CSQU3054383", " csqu 305438 3", "MSCU1234566", " "}).Draw(t, "id"),
 		Status:      rapid.SampledFrom([]string{"", "DISCHARGED", "AVAILABLE"}).Draw(t, "status"),
@@ -23,7 +23,7 @@ var anyReport = rapid.Custom(func(t *rapid.T) greenlane.ReportContainer {
 			nil, {}, {{Type: "CUSTOMS", Code: "1H", ReportedAt: "2026-06-20"}}, {{Type: "CUSTOMS"}, {Type: "FREIGHT", ResolvedAt: "2026-06-21"}},
 		}).Draw(t, "holds"),
 	}
-})
+}))
 
 // TestContainerWalk: each report replaces the one before, and one that brings
 // nothing new is no event.

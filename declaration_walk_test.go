@@ -55,14 +55,14 @@ var effects = []greenlane.Effect{
 }
 
 var (
-	anyEffect  = rapid.SampledFrom(effects)
-	anyStatus  = rapid.SampledFrom(append(greenlane.DeclarationStatuses(), "unheard of"))
-	anyMRN     = rapid.SampledFrom([]string{"", "25GB5LANE7SYNTH9A9", " 25gb5lane7synth9a9", "26NL00000000000010"})
-	anyLRN     = rapid.SampledFrom([]string{"", "LRN-1", " LRN-1 ", "LRN-2"})
-	anyText    = rapid.SampledFrom([]string{"", "no goods presented", "wrong <value> & \"sign\"", "Zürich – 北京"})
-	authority  = rapid.SampledFrom([]greenlane.Authority{"HMRC", "HMRC", "HMRC", "Border Force"})
-	anyType    = rapid.SampledFrom([]greenlane.DeclarationType{"", greenlane.TypeImport, greenlane.TypeExport, greenlane.TypeTransit})
-	anyContent = rapid.Custom(func(t *rapid.T) greenlane.DeclarationContent {
+	anyEffect  = shared(rapid.SampledFrom(effects))
+	anyStatus  = shared(rapid.SampledFrom(append(greenlane.DeclarationStatuses(), "unheard of")))
+	anyMRN     = shared(rapid.SampledFrom([]string{"", "25GB5LANE7SYNTH9A9", " 25gb5lane7synth9a9", "26NL00000000000010"}))
+	anyLRN     = shared(rapid.SampledFrom([]string{"", "LRN-1", " LRN-1 ", "LRN-2"}))
+	anyText    = shared(rapid.SampledFrom([]string{"", "no goods presented", "wrong <value> & \"sign\"", "Zürich – 北京"}))
+	authority  = shared(rapid.SampledFrom([]greenlane.Authority{"HMRC", "HMRC", "HMRC", "Border Force"}))
+	anyType    = shared(rapid.SampledFrom([]greenlane.DeclarationType{"", greenlane.TypeImport, greenlane.TypeExport, greenlane.TypeTransit}))
+	anyContent = shared(rapid.Custom(func(t *rapid.T) greenlane.DeclarationContent {
 		return greenlane.DeclarationContent{
 			CommercialReference:       anyText.Draw(t, "ucr"),
 			Type:                      anyType.Draw(t, "type"),
@@ -70,19 +70,19 @@ var (
 			Exporter:                  rapid.SampledFrom([]*greenlane.Party{nil, {CountryCode: "NL"}, {CountryCode: "Holland"}}).Draw(t, "exporter"),
 			Items:                     rapid.SliceOfN(anyItem, 0, 3).Draw(t, "items"),
 		}
-	})
-	anyItem = rapid.Custom(func(t *rapid.T) greenlane.GoodsItem {
+	}))
+	anyItem = shared(rapid.Custom(func(t *rapid.T) greenlane.GoodsItem {
 		return greenlane.GoodsItem{
 			ItemID:        rapid.SampledFrom([]int64{0, 0, 1, 2, 7}).Draw(t, "itemId"),
 			CommodityCode: rapid.SampledFrom([]string{"610910", "6109.10.00", "", "77", "x"}).Draw(t, "code"),
 			Value:         rapid.SampledFrom([]json.Number{"", "1", "10.50", "-1", "0", "1e400"}).Draw(t, "value"),
 		}
-	})
+	}))
 )
 
 // anyMoment is a time near the first response: in whole seconds, with
 // nanoseconds, in another zone, or none at all.
-var anyMoment = rapid.Custom(func(t *rapid.T) time.Time {
+var anyMoment = shared(rapid.Custom(func(t *rapid.T) time.Time {
 	at := issued.Add(time.Duration(rapid.IntRange(0, 40).Draw(t, "minutes")) * time.Minute)
 	switch rapid.IntRange(0, 9).Draw(t, "form") {
 	case 0:
@@ -93,18 +93,18 @@ var anyMoment = rapid.Custom(func(t *rapid.T) time.Time {
 		return at.In(time.FixedZone("", 2*60*60))
 	}
 	return at
-})
+}))
 
 // walkResponse draws a response. Those with the same id are not always the
 // same: an authority's system that numbers anew is no reason to fall over.
-var walkResponse = rapid.Custom(func(t *rapid.T) greenlane.Response {
+var walkResponse = shared(rapid.Custom(func(t *rapid.T) greenlane.Response {
 	id := rapid.SampledFrom([]string{"", "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o"}).Draw(t, "id")
 	return greenlane.Response{
 		Format: greenlane.FormatWCODMS, MessageType: "DMS" + id, ID: id, Authority: authority.Draw(t, "authority"),
 		IssuedAt: anyMoment.Draw(t, "issued"), LRN: anyLRN.Draw(t, "lrn"), MRN: anyMRN.Draw(t, "mrn"),
 		Effect: anyEffect.Draw(t, "effect"), ErrorType: greenlane.ErrorCustomsErr, Text: anyText.Draw(t, "text"),
 	}
-})
+}))
 
 // TestDeclarationWalk sends declarations through random lives: commands of
 // callers and responses of customs in any order, repeated, late and wrong.

@@ -373,7 +373,7 @@ func picture(w *world) map[string]string {
 	return all
 }
 
-var anySaying = rapid.Custom(func(t *rapid.T) saying {
+var anySaying = shared(rapid.Custom(func(t *rapid.T) saying {
 	s := saying{entry: rapid.SampledFrom([]string{"", "", entryOne, entryTwo}).Draw(t, "entry")}
 	// Each entry has bills of its own, as CBP's messages name them; one of them is
 	// shared.
@@ -384,7 +384,7 @@ var anySaying = rapid.Custom(func(t *rapid.T) saying {
 	}
 	s.bills = rapid.SampledFrom(own[s.entry]).Draw(t, "bills")
 	return s
-})
+}))
 
 // TestConsignmentOrderOfArrival holds that it does not matter in which order, or
 // how often, CBP's messages of one consignment arrive: bills before their

@@ -18,7 +18,7 @@ var walkCodes = []string{
 	"15", "1T", "1X", "84", "97", "98", "A1", "A3", "FX", "FZ", "1M", "19", "ESA", "ZZ",
 }
 
-var anyActivity = rapid.Custom(func(t *rapid.T) greenlane.NewActivity {
+var anyActivity = shared(rapid.Custom(func(t *rapid.T) greenlane.NewActivity {
 	a := act(rapid.IntRange(0, 9).Draw(t, "day"), rapid.SampledFrom(walkCodes).Draw(t, "code"))
 	switch rapid.IntRange(0, 7).Draw(t, "oddity") {
 	case 0:
@@ -36,9 +36,9 @@ var anyActivity = rapid.Custom(func(t *rapid.T) greenlane.NewActivity {
 		a.Date = rapid.SampledFrom([]time.Time{{}, time.Unix(0, 0), time.Date(9999, 12, 31, 23, 59, 59, 0, time.FixedZone("", -60*60))}).Draw(t, "bad date")
 	}
 	return a
-})
+}))
 
-var anyKey = rapid.SampledFrom([]greenlane.ShipmentKey{
+var anyKey = shared(rapid.SampledFrom([]greenlane.ShipmentKey{
 	seedShipment(),
 	{Number: "MEDU1234567"},
 	{MasterBill: "medu 1234567"},
@@ -47,7 +47,7 @@ var anyKey = rapid.SampledFrom([]greenlane.ShipmentKey{
 	{MasterBill: "7654321", SCAC: "OOLU"},
 	{Number: "never heard of"},
 	{},
-})
+}))
 
 // TestEntryWalk sends entries and their shipments through random lives:
 // activities of any code, repeated, late and wrong, and holds closed by hand.

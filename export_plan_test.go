@@ -155,7 +155,7 @@ func TestPlanRulesAsOf(t *testing.T) {
 	}
 }
 
-var anyPlanInput = rapid.Custom(func(t *rapid.T) greenlane.PlanInput {
+var anyPlanInput = shared(rapid.Custom(func(t *rapid.T) greenlane.PlanInput {
 	var orders []*greenlane.Order
 	for i := range rapid.IntRange(1, 4).Draw(t, "orders") {
 		lines := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) greenlane.OrderLine {
@@ -169,7 +169,7 @@ var anyPlanInput = rapid.Custom(func(t *rapid.T) greenlane.PlanInput {
 		orders = append(orders, o)
 	}
 	return planInput(orders...)
-})
+}))
 
 // TestPlanIsDeterministic: what is listed first, and what nobody plans by, does
 // not change the plan; what matters changes its hash.

@@ -10,9 +10,9 @@ import (
 	"greenlane"
 )
 
-var anyInstant = rapid.Custom(func(t *rapid.T) time.Time {
+var anyInstant = shared(rapid.Custom(func(t *rapid.T) time.Time {
 	return time.UnixMilli(rapid.Int64Range(0, 1<<48-1).Draw(t, "ms")).UTC()
-})
+}))
 
 func TestID(t *testing.T) {
 	t.Parallel()

@@ -71,7 +71,7 @@ func TestShipmentWalk(t *testing.T) {
 	})
 }
 
-var anyShipment = rapid.Custom(func(t *rapid.T) greenlane.CreateShipment {
+var anyShipment = shared(rapid.Custom(func(t *rapid.T) greenlane.CreateShipment {
 	c := greenlane.CreateShipment{
 		ShipmentNo: rapid.SampledFrom([]string{"180-43189021", " 180-43189021 ", "S-2", " "}).Draw(t, "shipmentNo"),
 		Type:       greenlane.ShipmentExport,
@@ -81,15 +81,15 @@ var anyShipment = rapid.Custom(func(t *rapid.T) greenlane.CreateShipment {
 		c.Detail.TotalWeight = greenlane.Number(*weight)
 	}
 	return c
-})
+}))
 
-var anyAmount = rapid.Custom(func(t *rapid.T) *string {
+var anyAmount = shared(rapid.Custom(func(t *rapid.T) *string {
 	amount := rapid.SampledFrom([]string{"none", "", "0", "1250.50", "48000", "007", "-1", "1e5", "heavy", ".5", "1.", "1 ", "99999999999999999999.000000001"}).Draw(t, "amount")
 	if amount == "none" {
 		return nil
 	}
 	return &amount
-})
+}))
 
 func declarationNumber(t *rapid.T, w *world) int64 {
 	numbers := []int64{99}

@@ -10,12 +10,12 @@ import (
 	"greenlane"
 )
 
-var anySubject = rapid.Custom(func(t *rapid.T) greenlane.Subject {
+var anySubject = shared(rapid.Custom(func(t *rapid.T) greenlane.Subject {
 	return greenlane.Subject{
 		Kind:   greenlane.SubjectKind(rapid.IntRange(1, 9).Draw(t, "kind")),
 		Number: rapid.Int64Range(1, 1<<48-1).Draw(t, "number"),
 	}
-})
+}))
 
 func TestSubject(t *testing.T) {
 	t.Parallel()
