@@ -13,7 +13,7 @@ var eventTypes = []EventTypeInfo{
 	describe(EventExportPlanned, KindExport, SeedEntryGo,
 		"A structured export plan was made from a merchant's or warehouse's signals.",
 		ExportPlanned{Data: ExportPlannedData{
-			Orders: []string{"ord_1001", "ord_1002"}, DestinationCountry: "US", ReadinessState: "ready_for_execution",
+			Orders: []string{"ord_1001", "ord_1002"}, DestinationCountry: "US", ReadinessState: ReadinessReady,
 		}}),
 	describe(EventExportBatchCreated, KindExport, SeedEntryGo,
 		"Planned export work was grouped into a batch.",
@@ -101,6 +101,45 @@ var eventTypes = []EventTypeInfo{
 			TotalWeight: "1250.5", TotalPrice: "48000.00", UpdatedAt: Millis{exampleTime(13)},
 		}}),
 
+	describe(EventExportFailed, KindExport, SeedNone,
+		"The execution of an export stopped; it goes on when somebody asks for it.",
+		ExportFailed{Data: ExportFailedData{
+			ExportID: "exp_01HXYZ123", BatchID: "bat_01HXYZ789", Step: StepBroker, Error: "mail.example.com refused the recipient: 550 no such user",
+		}}),
+	describe(EventExportRetried, KindExport, SeedNone,
+		"A failed execution goes on at somebody's request.",
+		ExportChanged{Data: ExportChangedData{ExportID: "exp_01HXYZ123", BatchID: "bat_01HXYZ789", Reason: "address corrected", By: "admin"}}),
+	describe(EventExportCanceled, KindExport, SeedNone,
+		"An export was canceled before anything left the house.",
+		ExportChanged{Data: ExportChangedData{ExportID: "exp_01HXYZ123", BatchID: "bat_01HXYZ789", Reason: "sold elsewhere", By: "admin"}}),
+	describeNotification(EventNotificationAttempted, "Broker or warehouse are about to be told of an export.", NotificationData{}),
+	describeNotification(EventNotificationSent, "Broker or warehouse took what they were told of an export.", NotificationData{}),
+	describeNotification(EventNotificationFailed, "Broker or warehouse could not be told of an export; without retryAt for good.", NotificationData{
+		Error: "mail.example.com can't be reached: connection refused", RetryAt: Millis{exampleTime(10)},
+	}),
+	describe(EventOrderSynced, KindOrder, SeedNone,
+		"An order was told for the first time, or otherwise than before.",
+		OrderSyncedBody{Data: OrderSyncedData{
+			OrderID: "ord_01K7XJ0000000000000000000A", ExternalID: "SHOP-1001", TotalValueUSD: "91.00",
+			OrderContent: OrderContent{DestinationCountry: "US", Lines: []OrderLine{{ProductID: "prod_hoodie_001", Quantity: "2", UnitValueUSD: "45.50"}}},
+		}}),
+	describe(EventOrderStatus, KindOrder, SeedNone,
+		"An export took an order, shipped it, or let it go.",
+		OrderStatusChanged{Data: OrderStatusData{
+			OrderID: "ord_01K7XJ0000000000000000000A", ExternalID: "SHOP-1001", From: OrderSynced, To: OrderExporting, ExportID: "exp_01HXYZ123",
+		}}),
+	describe(EventProductSaved, KindProduct, SeedNone,
+		"A product was told for the first time, or otherwise than before.",
+		ProductSaved{Data: Product{ID: "prod_hoodie_001", Name: "Cotton hooded sweatshirt, knitted", HSCode: "6110.20.20",
+			OriginCountry: "PT", UnitValueUSD: "45", NetWeightKg: "0.6"}}),
+	describe(EventWarehouseSaved, KindWarehouse, SeedNone,
+		"A warehouse was told for the first time, or otherwise than before.",
+		WarehouseSaved{Data: Warehouse{ID: "wh_123", Name: "North dock", Email: "dock@example.com",
+			Address: Address{Street: "Piotrkowska 1", City: "Łódź", PostalCode: "90-001", Country: "PL"}}}),
+	describe(EventBrokerSaved, KindBroker, SeedNone,
+		"A customs broker was told for the first time, or otherwise than before.",
+		BrokerSaved{Data: Broker{ID: "br_123", Name: "Harbor Brokers", Email: "entry@example.com", FilerCode: "ABC",
+			Address: Address{City: "Long Beach", Country: "US"}}}),
 	describe(EventClearanceChanged, KindEntry, SeedNone,
 		"The clearance of an entry or a declaration really changed, with every hold that is open now.",
 		ClearanceChanged{Data: ClearanceChangedData{
@@ -253,6 +292,13 @@ func describeEndpoint(t EventType, summary string, reason Text) EventTypeInfo {
 		EndpointID: "wh_01K7XJ0000000000000000000A", Name: "warehouse", URL: "https://example.com/hooks",
 		Format: "auto", Reason: reason, By: "admin",
 	}})
+}
+
+func describeNotification(t EventType, summary string, data NotificationData) EventTypeInfo {
+	data.NotificationID, data.ExportID, data.BatchID = "sub_01K7XJ0000000000000000000A", "exp_01HXYZ123", "bat_01HXYZ789"
+	data.Role, data.Channel, data.Recipient = RoleBroker, ChannelEmail, "entry@example.com"
+	data.MessageID, data.Attempt = "exp_01HXYZ123.broker@example.com", 1
+	return describe(t, KindNotification, SeedNone, summary, NotificationChanged{Data: data})
 }
 
 func describeLane(t EventType, summary string) EventTypeInfo {

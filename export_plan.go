@@ -1,9 +1,7 @@
 package greenlane
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
+	"cmp"
 	"fmt"
 	"math/big"
 	"slices"
@@ -39,14 +37,16 @@ const (
 // PlanInput is everything a plan is made from. Planning reads nothing else, so
 // that equal inputs give equal plans on any machine.
 type PlanInput struct {
-	Warehouse          *Warehouse
-	Broker             *Broker
+	Warehouse *Warehouse
+	Broker    *Broker
+	// DestinationCountry is an ISO 3166-1 alpha-2 code.
 	DestinationCountry string
+	Terms              ExportTerms
 	// Orders are those asked for, in any order, each once; Products those their
 	// lines name, by id.
 	Orders   []*Order
 	Products map[string]*Product
-	// AsOf is the day whose rules hold.
+	// AsOf is the day whose rules hold, in UTC.
 	AsOf time.Time
 }
 
@@ -78,21 +78,23 @@ type PlanMessage struct {
 
 // MissingData is something nobody has told yet.
 type MissingData struct {
-	OrderID   string `json:"orderId"`
+	OrderID   string `json:"orderId,omitzero"`
 	ProductID string `json:"productId,omitzero"`
 	Field     string `json:"field"`
 }
 
 // ExportUnit is a group of orders that make one customs entry.
 type ExportUnit struct {
-	UnitID          string     `json:"unitId"`
-	OrderIDs        []string   `json:"orderIds"`
-	Consignee       string     `json:"consignee"`
-	Lines           []UnitLine `json:"lines"`
-	TotalValueUSD   Number     `json:"totalValueUsd"`
-	TotalQuantity   Number     `json:"totalQuantity"`
-	TotalNetWeight  Number     `json:"totalNetWeightKg"`
-	EntryTypeNeeded string     `json:"entryTypeNeeded"`
+	UnitID         string     `json:"unitId"`
+	OrderIDs       []string   `json:"orderIds"`
+	Consignee      string     `json:"consignee"`
+	Lines          []UnitLine `json:"lines"`
+	TotalValueUSD  Number     `json:"totalValueUsd"`
+	TotalQuantity  Number     `json:"totalQuantity"`
+	TotalNetWeight Number     `json:"totalNetWeightKg"`
+	// EntryTypeNeeded is CBP's number of the kind of entry, empty outside the
+	// United States.
+	EntryTypeNeeded string `json:"entryTypeNeeded"`
 }
 
 // UnitLine is the sum of all lines of a unit with one product and value.
@@ -120,10 +122,10 @@ type NextAction struct {
 	Message string `json:"message"`
 }
 
-// Plan makes the plan. It is pure: the same inputs, in whatever order they are
-// listed, give the same plan and hash.
-func Plan(in PlanInput) *ExportPlan {
-	p := &planning{in: in, excluded: map[string]string{}}
+// Plan makes the plan, with everything it was made from. It is pure: the same
+// inputs, in whatever order they are listed, give the same plan and hash.
+func Plan(in PlanInput) *PlannedExport {
+	p := &planning{in: in, excluded: map[string]string{}, found: map[PlanMessage]bool{}, lacked: map[MissingData]bool{}}
 	p.in.Orders = sortedOrders(in.Orders)
 	for _, o := range p.in.Orders {
 		if reason := p.exclusion(o); reason != "" {
@@ -137,7 +139,10 @@ func Plan(in PlanInput) *ExportPlan {
 			rule.check(p, rule)
 		}
 	}
-	return p.plan()
+	planned := p.planned()
+	planned.Plan = p.plan()
+	planned.Plan.PlanHash = planned.hash()
+	return planned
 }
 
 // sortedOrders returns copies of orders by their ids, with their lines by product,
@@ -148,8 +153,8 @@ func sortedOrders(orders []*Order) []*Order {
 		one := *o
 		one.Lines = slices.Clone(o.Lines)
 		slices.SortFunc(one.Lines, func(a, b OrderLine) int {
-			return slices.Compare([]string{a.ProductID, string(a.Quantity), string(a.UnitValueUSD)},
-				[]string{b.ProductID, string(b.Quantity), string(b.UnitValueUSD)})
+			return cmp.Or(strings.Compare(a.ProductID, b.ProductID), decimal(a.Quantity).Cmp(decimal(b.Quantity)),
+				decimal(a.UnitValueUSD).Cmp(decimal(b.UnitValueUSD)))
 		})
 		out[i] = &one
 	}
@@ -163,15 +168,19 @@ type planning struct {
 	included []*Order
 	excluded map[string]string
 	messages []PlanMessage
+	found    map[PlanMessage]bool
 	missing  []MissingData
+	lacked   map[MissingData]bool
 	flags    []string
 }
 
 // exclusion says why an order can't be part of the export, empty if it can.
 func (p *planning) exclusion(o *Order) string {
 	switch {
-	case o.Status == OrderExecuted:
-		return "already_executed"
+	case o.Status == OrderExported:
+		return "already_exported"
+	case o.Status == OrderExporting:
+		return "being_exported"
 	case o.DestinationCountry != p.in.DestinationCountry:
 		return "other_destination"
 	case len(o.Lines) == 0:
@@ -186,7 +195,8 @@ func (p *planning) find(r ExportRule, o *Order, field, format string, args ...an
 	if o != nil {
 		m.OrderID = o.OrderID
 	}
-	if !slices.Contains(p.messages, m) {
+	if !p.found[m] {
+		p.found[m] = true
 		p.messages = append(p.messages, m)
 	}
 }
@@ -194,8 +204,12 @@ func (p *planning) find(r ExportRule, o *Order, field, format string, args ...an
 // lack notes that something is not told, and adds the finding.
 func (p *planning) lack(r ExportRule, o *Order, product, field, format string, args ...any) {
 	p.find(r, o, field, format, args...)
-	m := MissingData{OrderID: o.OrderID, ProductID: product, Field: field}
-	if !slices.Contains(p.missing, m) {
+	m := MissingData{ProductID: product, Field: field}
+	if o != nil {
+		m.OrderID = o.OrderID
+	}
+	if !p.lacked[m] {
+		p.lacked[m] = true
 		p.missing = append(p.missing, m)
 	}
 }
@@ -214,14 +228,6 @@ func (p *planning) eachLine(f func(o *Order, i int, line OrderLine, product *Pro
 			f(o, i, line, p.in.Products[line.ProductID])
 		}
 	}
-}
-
-// valueOf is the unit value of a line: the order's, else the product's.
-func (p *planning) valueOf(line OrderLine) Number {
-	if product := p.in.Products[line.ProductID]; line.UnitValueUSD == "" && product != nil {
-		return product.UnitValueUSD
-	}
-	return line.UnitValueUSD
 }
 
 func (p *planning) plan() *ExportPlan {
@@ -244,7 +250,6 @@ func (p *planning) plan() *ExportPlan {
 		out.Routing.EntryConstruction = "single_entry"
 	}
 	p.judge(out)
-	out.PlanHash = p.hash(out)
 	return out
 }
 
@@ -302,7 +307,7 @@ func consigneeKey(o *Order) string {
 }
 
 func (p *planning) unit(id string, orders []*Order) ExportUnit {
-	u := ExportUnit{UnitID: id, EntryTypeNeeded: p.entryType()}
+	u := ExportUnit{UnitID: id}
 	type sum struct{ quantity, value, weight *big.Rat }
 	sums := map[UnitLine]*sum{}
 	var lines []UnitLine
@@ -313,7 +318,7 @@ func (p *planning) unit(id string, orders []*Order) ExportUnit {
 			u.Consignee = o.Consignee.Name
 		}
 		for _, line := range o.Lines {
-			key := UnitLine{ProductID: line.ProductID, UnitValueUSD: plainNumber(decimal(p.valueOf(line)))}
+			key := UnitLine{ProductID: line.ProductID, UnitValueUSD: plainNumber(decimal(line.UnitValueUSD))}
 			each := new(big.Rat)
 			if product := p.in.Products[line.ProductID]; product != nil {
 				key.Description, key.HSCode, key.OriginCountry = product.Name, digitsOf(product.HSCode), product.OriginCountry
@@ -327,7 +332,7 @@ func (p *planning) unit(id string, orders []*Order) ExportUnit {
 			}
 			quantity := decimal(line.Quantity)
 			s.quantity.Add(s.quantity, quantity)
-			s.value.Add(s.value, new(big.Rat).Mul(quantity, decimal(p.valueOf(line))))
+			s.value.Add(s.value, new(big.Rat).Mul(quantity, decimal(line.UnitValueUSD)))
 			s.weight.Add(s.weight, new(big.Rat).Mul(quantity, each))
 		}
 	}
@@ -347,15 +352,24 @@ func (p *planning) unit(id string, orders []*Order) ExportUnit {
 		weight.Add(weight, s.weight)
 	}
 	u.TotalValueUSD, u.TotalQuantity, u.TotalNetWeight = cents(total), plainNumber(count), plainNumber(weight)
+	u.EntryTypeNeeded = p.entryType(total)
 	return u
 }
 
-// entryType is the kind of US entry a unit needs; empty for other destinations.
-func (p *planning) entryType() string {
-	if p.in.DestinationCountry == "US" {
-		return "01"
+// informalLimit is the value up to which an entry may be informal, in US dollars
+// (19 CFR 143.21).
+var informalLimit = big.NewRat(2500, 1)
+
+// entryType is the kind of US entry goods of a value need, in CBP's numbers: 01
+// consumption, 11 informal; empty for other destinations.
+func (p *planning) entryType(value *big.Rat) string {
+	switch {
+	case p.in.DestinationCountry != "US":
+		return ""
+	case value.Cmp(informalLimit) <= 0:
+		return "11"
 	}
-	return ""
+	return "01"
 }
 
 func digitsOf(code string) string {
@@ -365,55 +379,4 @@ func digitsOf(code string) string {
 		}
 		return r
 	}, code)
-}
-
-// hash is the fingerprint of a plan: the SHA-256, in hexadecimal, of one JSON
-// object with the members asOf (the day), destinationCountry, warehouse, broker,
-// orders, products and plan, in this order, without white space. Orders stand by
-// their id with their lines by product id, quantity and value, products by id;
-// members of each are in the order the API shows them in. Times are left out.
-func (p *planning) hash(plan *ExportPlan) string {
-	canonical := struct {
-		AsOf               string        `json:"asOf"`
-		DestinationCountry string        `json:"destinationCountry"`
-		Warehouse          Warehouse     `json:"warehouse"`
-		Broker             Broker        `json:"broker"`
-		Orders             []hashedOrder `json:"orders"`
-		Products           []Product     `json:"products"`
-		Plan               ExportPlan    `json:"plan"`
-	}{
-		AsOf: p.in.AsOf.UTC().Format(time.DateOnly), DestinationCountry: p.in.DestinationCountry,
-		Warehouse: *p.in.Warehouse, Broker: *p.in.Broker, Plan: *plan,
-	}
-	canonical.Warehouse.UpdatedAt, canonical.Broker.UpdatedAt, canonical.Plan.PlanHash = time.Time{}, time.Time{}, ""
-	named := map[string]bool{}
-	for _, o := range p.in.Orders {
-		h := hashedOrder{OrderID: o.OrderID, ExternalID: o.ExternalID, OrderContent: o.OrderContent, Status: o.Status}
-		h.Metadata = nil
-		canonical.Orders = append(canonical.Orders, h)
-		for _, line := range o.Lines {
-			named[line.ProductID] = true
-		}
-	}
-	for id := range named {
-		if product := p.in.Products[id]; product != nil {
-			one := *product
-			one.UpdatedAt = time.Time{}
-			canonical.Products = append(canonical.Products, one)
-		}
-	}
-	slices.SortFunc(canonical.Products, func(a, b Product) int { return strings.Compare(a.ID, b.ID) })
-	text, err := json.Marshal(canonical)
-	if err != nil {
-		panic(fmt.Sprintf("greenlane: a plan does not encode: %v", err)) // plain texts always do
-	}
-	digest := sha256.Sum256(text)
-	return hex.EncodeToString(digest[:])
-}
-
-type hashedOrder struct {
-	OrderID    string `json:"orderId"`
-	ExternalID string `json:"externalId"`
-	OrderContent
-	Status OrderStatus `json:"status"`
 }

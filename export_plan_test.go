@@ -62,7 +62,7 @@ func codesOf(p *greenlane.ExportPlan) []string {
 
 func TestPlanReady(t *testing.T) {
 	t.Parallel()
-	p := greenlane.Plan(planInput(planOrder(1, line("hoodie", "2", "45.50"), line("mug", "3", "")), planOrder(2, line("mug", "1", "9.95"))))
+	p := greenlane.Plan(planInput(planOrder(1, line("hoodie", "2", "45.50"), line("mug", "3", "9.95")), planOrder(2, line("mug", "1", "9.95")))).Plan
 	if p.ReadinessState != greenlane.ReadinessReady || p.ReadinessScore != 100 || p.NextAction.Code != "execute" {
 		t.Fatalf("%s, %d, %+v, %v", p.ReadinessState, p.ReadinessScore, p.NextAction, p.ValidationMessages)
 	}
@@ -70,7 +70,7 @@ func TestPlanReady(t *testing.T) {
 		{ProductID: "hoodie", Description: "Cotton hooded sweatshirt, knitted", HSCode: "61102020", OriginCountry: "PT", Quantity: "2", UnitValueUSD: "45.5", TotalValueUSD: "91.00", NetWeightKg: "1.2"},
 		{ProductID: "mug", Description: "Stoneware mug, 330 ml", HSCode: "691200", OriginCountry: "PL", Quantity: "4", UnitValueUSD: "9.95", TotalValueUSD: "39.80", NetWeightKg: "1.4"},
 	}
-	if len(p.Units) != 1 || p.Units[0].TotalValueUSD != "130.80" || p.Units[0].TotalNetWeight != "2.6" || p.Units[0].EntryTypeNeeded != "01" {
+	if len(p.Units) != 1 || p.Units[0].TotalValueUSD != "130.80" || p.Units[0].TotalNetWeight != "2.6" || p.Units[0].EntryTypeNeeded != "11" {
 		t.Errorf("%+v", p.Units)
 	}
 	if diff := cmp.Diff(want, p.Units[0].Lines); diff != "" {
@@ -102,7 +102,6 @@ func TestPlanRules(t *testing.T) {
 		{"no origin", func(in *greenlane.PlanInput) { in.Products["hoodie"].OriginCountry = "" }, greenlane.ReadinessBlocked, "origin_missing"},
 		{"no country", func(in *greenlane.PlanInput) { in.Products["hoodie"].OriginCountry = "XX" }, greenlane.ReadinessBlocked, "country_unknown"},
 		{"no value", func(in *greenlane.PlanInput) { in.Orders[0].Lines[0].UnitValueUSD = "0" }, greenlane.ReadinessBlocked, "value_missing"},
-		{"value of the product", func(in *greenlane.PlanInput) { in.Orders[0].Lines[0].UnitValueUSD = "" }, greenlane.ReadinessReady, ""},
 		{"no quantity", func(in *greenlane.PlanInput) { in.Orders[0].Lines[0].Quantity = "0" }, greenlane.ReadinessBlocked, "quantity_invalid"},
 		{"no weight", func(in *greenlane.PlanInput) { in.Products["hoodie"].NetWeightKg = "" }, greenlane.ReadinessReview, "weight_missing"},
 		{"no consignee", func(in *greenlane.PlanInput) { in.Orders[0].Consignee = nil }, greenlane.ReadinessReview, "consignee_incomplete"},
@@ -117,14 +116,14 @@ func TestPlanRules(t *testing.T) {
 			in.DestinationCountry, in.Orders[0].DestinationCountry, in.Orders[0].Lines[0].UnitValueUSD = "DE", "DE", "1250"
 		}, greenlane.ReadinessReady, ""},
 		{"another destination", func(in *greenlane.PlanInput) { in.Orders[0].DestinationCountry = "DE" }, greenlane.ReadinessEmpty, ""},
-		{"executed before", func(in *greenlane.PlanInput) { in.Orders[0].Status = greenlane.OrderExecuted }, greenlane.ReadinessEmpty, ""},
+		{"executed before", func(in *greenlane.PlanInput) { in.Orders[0].Status = greenlane.OrderExported }, greenlane.ReadinessEmpty, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			in := good()
 			tt.change(&in)
-			p := greenlane.Plan(in)
+			p := greenlane.Plan(in).Plan
 			if p.ReadinessState != tt.state || strings.Join(codesOf(p), " ") != tt.codes {
 				t.Errorf("%s with %v, want %s with %s", p.ReadinessState, p.ValidationMessages, tt.state, tt.codes)
 			}
@@ -142,9 +141,9 @@ func TestPlanRulesAsOf(t *testing.T) {
 	t.Parallel()
 	in := planInput(planOrder(1, line("hoodie", "1", "45")))
 	in.AsOf = time.Date(2025, 8, 28, 23, 59, 0, 0, time.UTC)
-	before := greenlane.Plan(in)
+	before := greenlane.Plan(in).Plan
 	in.AsOf = time.Date(2025, 8, 29, 0, 0, 0, 0, time.UTC)
-	after := greenlane.Plan(in)
+	after := greenlane.Plan(in).Plan
 	if slices.Contains(before.Flags, "entry_type_needed") || !slices.Contains(after.Flags, "entry_type_needed") || before.PlanHash == after.PlanHash {
 		t.Errorf("before %v, after %v", before.Flags, after.Flags)
 	}
@@ -177,7 +176,7 @@ func TestPlanIsDeterministic(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		in := anyPlanInput.Draw(t, "input")
-		first := greenlane.Plan(in)
+		first := greenlane.Plan(in).Plan
 		shuffled := in
 		shuffled.Orders = nil
 		for _, o := range rapid.Permutation(in.Orders).Draw(t, "orders") {
@@ -189,7 +188,7 @@ func TestPlanIsDeterministic(t *testing.T) {
 		shuffled.Products = planProducts()
 		shuffled.Products["unused"] = &greenlane.Product{ID: "unused"}
 		shuffled.AsOf = in.AsOf.Add(time.Hour)
-		if diff := cmp.Diff(first, greenlane.Plan(shuffled)); diff != "" {
+		if diff := cmp.Diff(first, greenlane.Plan(shuffled).Plan); diff != "" {
 			t.Fatalf("the order of what is listed matters:\n%s", diff)
 		}
 		changed := in
@@ -219,7 +218,7 @@ func TestPlanIsDeterministic(t *testing.T) {
 			one.Lines = slices.Clone(one.Lines)
 			one.Lines[0].Quantity = "3"
 		}
-		if again := greenlane.Plan(changed); again.PlanHash == first.PlanHash {
+		if again := greenlane.Plan(changed).Plan; again.PlanHash == first.PlanHash {
 			t.Fatal("a change that matters has the same hash")
 		}
 	})

@@ -55,15 +55,26 @@ var exportRules = []ExportRule{
 		Basis: "19 CFR 141.86(a)(4)", check: checkQuantity},
 	{ID: "weight_missing", Severity: SeverityWarning, Title: "Every product has a net weight, for the packing list.",
 		Basis: "19 CFR 141.86(a)(4) and (e)", check: checkWeight},
-	{ID: "consignee_incomplete", Severity: SeverityWarning, Title: "Every order has a consignee with name, street, city, postal code and country.",
+	{ID: "consignee_incomplete", Severity: SeverityWarning, Title: "Every order has a consignee, with the address its country asks for.",
 		Basis: "19 CFR 141.86(a)(2)", check: checkConsignee},
 	{ID: "destination_embargoed", Severity: SeverityError, Title: "The destination is under no comprehensive embargo of the United States.",
 		Basis: "31 CFR parts 510, 515, 560 (North Korea, Cuba, Iran)", check: checkEmbargo},
+	{ID: "de_minimis", Severity: SeverityInfo, Title: "A shipment of at most 800 USD a person and day enters the United States free of duty.",
+		Basis: "19 USC 1321(a)(2)(C) as amended by Public Law 114-125, section 901",
+		From:  day(2016, time.March, 10), Until: day(2025, time.August, 29), check: checkDeMinimis},
 	{ID: "de_minimis_suspended", Severity: SeverityInfo, Title: "No shipment enters the United States free of duty for its low value: an entry type is needed.",
 		Basis: "Executive Order 14324 of 30 July 2025, continued by order of 20 February 2026; 19 USC 1321(a)(2)(C)",
-		From:  day(2025, time.August, 29), check: checkDeMinimis},
-	{ID: "eei_required", Severity: SeverityWarning, Title: "Exports from the United States over 2,500 USD a Schedule B number need electronic export information.",
-		Basis: "15 CFR 30.2, 30.37(a)", check: checkEEI},
+		From:  day(2025, time.August, 29), check: checkDeMinimisSuspended},
+	{ID: "eei_required", Severity: SeverityWarning, Title: "Exports from the United States over 2,500 USD a Schedule B number and consignee need electronic export information, and its ITN or an exemption legend.",
+		Basis: "15 CFR 30.2, 30.36, 30.37(a)", check: checkEEI},
+	{ID: "itn_malformed", Severity: SeverityError, Title: "An ITN is an X, a date and six digits.",
+		Basis: "15 CFR 30.7; AESTIR appendix on the Internal Transaction Number", check: checkITN},
+	{ID: "eori_missing", Severity: SeverityInfo, Title: "An exporter in the European Union or the United Kingdom has an EORI number.",
+		Basis: "Regulation (EU) 952/2013, article 9; Customs (Export) (EU Exit) Regulations 2019", check: checkEORIMissing},
+	{ID: "eori_malformed", Severity: SeverityError, Title: "An EORI number is a country code and up to 15 letters and digits.",
+		Basis: "Delegated Regulation (EU) 2015/2446, annex 12-01", check: checkEORIForm},
+	{ID: "incoterm_unknown", Severity: SeverityWarning, Title: "Terms of delivery are those of Incoterms 2020, with their place.",
+		Basis: "Incoterms 2020, ICC publication 723", check: checkIncoterm},
 }
 
 func checkProduct(p *planning, r ExportRule) {
@@ -130,7 +141,7 @@ func checkCountries(p *planning, r ExportRule) {
 
 func checkValue(p *planning, r ExportRule) {
 	p.eachLine(func(o *Order, _ int, line OrderLine, _ *Product) {
-		if decimal(p.valueOf(line)).Sign() <= 0 {
+		if decimal(line.UnitValueUSD).Sign() <= 0 {
 			p.lack(r, o, line.ProductID, "unitValueUsd", "the line of product %s has no value", line.ProductID)
 		}
 	})
@@ -152,6 +163,13 @@ func checkWeight(p *planning, r ExportRule) {
 	})
 }
 
+// noPostalCode are countries without postal codes, or where few have one (UPU,
+// addressing systems); with a blank around each.
+const noPostalCode = " AE AG AO AW BF BI BJ BO BS BW BZ CF CG CI CK CM DJ DM ER FJ GD GH GM GN GQ GY HK IE JM KI KM KN LC ML MO MR MW NA NR NU PA QA RW SB SC SL SR ST SY TD TF TG TK TL TO TT TV UG VU YE ZW "
+
+// needsRegion are countries whose addresses name a state or province.
+const needsRegion = " US CA AU BR MX "
+
 func checkConsignee(p *planning, r ExportRule) {
 	for _, o := range p.included {
 		c := o.Consignee
@@ -159,11 +177,17 @@ func checkConsignee(p *planning, r ExportRule) {
 			p.lack(r, o, "", "consignee", "nobody is named who receives the order")
 			continue
 		}
-		for _, f := range []struct{ field, value string }{
-			{"name", c.Name}, {"address.street", c.Address.Street}, {"address.city", c.Address.City},
-			{"address.postalCode", c.Address.PostalCode}, {"address.country", c.Address.Country},
+		at := " " + c.Address.Country + " "
+		for _, f := range []struct {
+			field, value string
+			needed       bool
+		}{
+			{"name", c.Name, true}, {"address.street", c.Address.Street, true}, {"address.city", c.Address.City, true},
+			{"address.region", c.Address.Region, strings.Contains(needsRegion, at)},
+			{"address.postalCode", c.Address.PostalCode, !strings.Contains(noPostalCode, at)},
+			{"address.country", c.Address.Country, true},
 		} {
-			if strings.TrimSpace(f.value) == "" {
+			if f.needed && strings.TrimSpace(f.value) == "" {
 				p.lack(r, o, "", "consignee."+f.field, "the consignee has no %s", f.field)
 			}
 		}
@@ -185,49 +209,129 @@ func checkEmbargo(p *planning, r ExportRule) {
 var deMinimis = big.NewRat(800, 1)
 
 func checkDeMinimis(p *planning, r ExportRule) {
+	p.eachSmall(func(o *Order) {
+		p.find(r, o, "", "its value of %s USD enters free of duty", o.total())
+		p.flag("de_minimis")
+	})
+}
+
+func checkDeMinimisSuspended(p *planning, r ExportRule) {
+	p.eachSmall(func(o *Order) {
+		p.find(r, o, "", "its value of %s USD does not free it of duty: it needs an entry", o.total())
+		p.flag("entry_type_needed")
+	})
+}
+
+// eachSmall calls f for each order to the United States of little value.
+func (p *planning) eachSmall(f func(o *Order)) {
 	if p.in.DestinationCountry != "US" {
 		return
 	}
 	for _, o := range p.included {
 		if decimal(o.total()).Cmp(deMinimis) <= 0 {
-			p.find(r, o, "", "its value of %s USD does not free it of duty: it needs an entry", o.total())
-			p.flag("entry_type_needed")
+			f(o)
 		}
 	}
 }
 
-// eeiThreshold is the value of one Schedule B number above which electronic
-// export information must be filed, in US dollars.
+// eeiThreshold is the value of one Schedule B number to one consignee above which
+// electronic export information must be filed, in US dollars.
 var eeiThreshold = big.NewRat(2500, 1)
 
+// checkEEI asks for the filing's number, or for the legend that stands in for it.
+// Shipments to Canada are exempt whatever their value (15 CFR 30.36).
 func checkEEI(p *planning, r ExportRule) {
-	if p.in.Warehouse.Address.Country != "US" || p.in.DestinationCountry == "US" || p.in.DestinationCountry == "CA" {
+	if p.in.Warehouse.Address.Country != "US" || p.in.DestinationCountry == "US" {
 		return
 	}
-	sums := map[string]*big.Rat{}
-	p.eachLine(func(_ *Order, _ int, line OrderLine, product *Product) {
-		if product == nil {
-			return
-		}
-		code := digitsOf(product.HSCode)
-		if sums[code] == nil {
-			sums[code] = new(big.Rat)
-		}
-		sums[code].Add(sums[code], new(big.Rat).Mul(decimal(line.Quantity), decimal(p.valueOf(line))))
-	})
-	codes := make([]string, 0, len(sums))
-	for code := range sums {
-		codes = append(codes, code)
-	}
-	slices.Sort(codes)
-	for _, code := range codes {
-		if sums[code].Cmp(eeiThreshold) > 0 {
-			p.find(r, nil, "", "%s USD under the number %s: an ITN is needed before departure", cents(sums[code]), code)
-			p.flag("eei_required")
+	required := false
+	for _, unit := range p.units() {
+		for _, sum := range scheduleB(unit) {
+			if p.in.DestinationCountry == "CA" || sum.value.Cmp(eeiThreshold) <= 0 {
+				continue
+			}
+			required = true
+			if p.in.Terms.ITN == "" && p.in.Terms.Exemption == "" {
+				p.lack(r, nil, "", "terms.itn", "%s USD to %s under the number %s: an ITN or another exemption is needed before departure",
+					cents(sum.value), orNobody(unit.Consignee), sum.code)
+			}
 		}
 	}
-	if !slices.Contains(p.flags, "eei_required") {
+	switch {
+	case required:
+		p.flag("eei_required")
+	case p.in.DestinationCountry == "CA":
+		p.flag("noeei_30_36")
+	default:
 		p.flag("noeei_30_37_a")
+	}
+}
+
+func orNobody(name string) string {
+	if name == "" {
+		return "one consignee"
+	}
+	return name
+}
+
+// codeSum is the value of a unit under one tariff number.
+type codeSum struct {
+	code  string
+	value *big.Rat
+}
+
+func scheduleB(unit ExportUnit) []codeSum {
+	var sums []codeSum
+	for _, line := range unit.Lines {
+		i := slices.IndexFunc(sums, func(s codeSum) bool { return s.code == line.HSCode })
+		if i < 0 {
+			i, sums = len(sums), append(sums, codeSum{line.HSCode, new(big.Rat)})
+		}
+		sums[i].value.Add(sums[i].value, decimal(line.TotalValueUSD))
+	}
+	return sums
+}
+
+func checkITN(p *planning, r ExportRule) {
+	if itn := p.in.Terms.ITN; itn != "" {
+		if err := CheckITN(itn); err != nil {
+			p.find(r, nil, "terms.itn", "%v", err)
+		}
+	}
+}
+
+// eoriCountries are the members of the European Union and the United Kingdom,
+// with a blank around each. XI is Northern Ireland.
+const eoriCountries = " AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK GB XI "
+
+// exporter is who exports, as far as it is told.
+func (p *planning) exporter() Exporter {
+	return (&PlannedExport{Terms: p.in.Terms, Warehouse: *p.in.Warehouse}).Shipper()
+}
+
+func checkEORIMissing(p *planning, r ExportRule) {
+	e := p.exporter()
+	if e.EORI == "" && e.Address.Country != "" && strings.Contains(eoriCountries, " "+e.Address.Country+" ") {
+		p.lack(r, nil, "", "terms.exporter.eori", "%s is in %s and has no EORI number", e.Name, e.Address.Country)
+	}
+}
+
+func checkEORIForm(p *planning, r ExportRule) {
+	if e := p.exporter(); e.EORI != "" {
+		if err := CheckEORI(e.EORI); err != nil {
+			p.find(r, nil, "terms.exporter.eori", "%v", err)
+		}
+	}
+}
+
+func checkIncoterm(p *planning, r ExportRule) {
+	terms := p.in.Terms
+	switch {
+	case terms.Incoterm == "":
+	case !slices.Contains(Incoterms(), terms.Incoterm):
+		p.find(r, nil, "terms.incoterm", "%q is not one of %s", terms.Incoterm, strings.Join(Incoterms(), ", "))
+	case terms.Place == "":
+		p.lack(r, nil, "", "terms.incotermPlace", "%s names no place", terms.Incoterm)
 	}
 }
 

@@ -29,6 +29,9 @@ const (
 	DeliveryPrefix = "dlv_"
 	KeyPrefix      = "key_"
 	OutboundPrefix = "out_"
+	// A submission is what a broker is sent, a notification what others are.
+	SubmissionPrefix   = "sub_"
+	NotificationPrefix = "ntf_"
 )
 
 // NewID makes an ID from a time (used in milliseconds), a number from 0 to

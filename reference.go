@@ -38,6 +38,14 @@ const (
 	RefShipment ReferenceKind = 13
 	// RefInBond is the number of a US in-bond movement (CBP form 7512).
 	RefInBond ReferenceKind = 14
+	// RefOrder is an order's number in the merchant's own system.
+	RefOrder ReferenceKind = 15
+	// RefProduct, RefWarehouse and RefBroker are the ids their owner gave them.
+	RefProduct   ReferenceKind = 16
+	RefWarehouse ReferenceKind = 17
+	RefBroker    ReferenceKind = 18
+	// RefNotification is what one side is told of an export: exp_…/broker.
+	RefNotification ReferenceKind = 19
 )
 
 type referenceRule struct {
@@ -66,6 +74,11 @@ var referenceRules = [...]referenceRule{
 	RefShipmentNumber: {name: "shipmentNumber"},
 	RefShipment:       {name: "shipment", joins: true},
 	RefInBond:         {name: "inBond", plural: true},
+	RefOrder:          {name: "order"},
+	RefProduct:        {name: "product"},
+	RefWarehouse:      {name: "warehouse"},
+	RefBroker:         {name: "broker"},
+	RefNotification:   {name: "notification"},
 }
 
 // ContainerWindow is how long a container number keeps joining subjects after

@@ -97,10 +97,10 @@ func TestReferenceKinds(t *testing.T) {
 		}
 	}
 	want := [][]string{
-		strings.Fields("lrn mrn ucr entryNumber masterBill houseBill booking container purchaseOrder itn exportId shipmentNumber shipment inBond"),
+		strings.Fields("lrn mrn ucr entryNumber masterBill houseBill booking container purchaseOrder itn exportId shipmentNumber shipment inBond order product warehouse broker notification"),
 		{"masterBill", "houseBill", "container", "purchaseOrder", "inBond"},
 		// Unrelated shipments share them.
-		{"booking", "purchaseOrder", "shipmentNumber", "inBond"},
+		{"booking", "purchaseOrder", "shipmentNumber", "inBond", "order", "product", "warehouse", "broker", "notification"},
 	}
 	if diff := cmp.Diff(want, [][]string{names, plural, searchedOnly}); diff != "" {
 		t.Error(diff)

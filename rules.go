@@ -113,6 +113,18 @@ func NewState(kind SubjectKind) State {
 		return &EndpointHistory{}
 	case KindAccount:
 		return &AccountHistory{}
+	case KindOrder:
+		return &Order{}
+	case KindProduct:
+		return &Product{}
+	case KindWarehouse:
+		return &Warehouse{}
+	case KindBroker:
+		return &Broker{}
+	case KindExport:
+		return &Export{}
+	case KindNotification:
+		return &Notification{}
 	}
 	return nil
 }
@@ -161,6 +173,10 @@ func Follow(env *Env, events []*Event, self State) []Command {
 			more = s.follow(env, e)
 		case *Shipment:
 			more = s.follow(env, e)
+		case *Export:
+			more = s.follow(e)
+		case *Notification:
+			more = s.follow(e)
 		}
 		for _, c := range more {
 			commands = withCommand(commands, c)

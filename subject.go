@@ -21,18 +21,27 @@ const (
 	KindConsignment SubjectKind = 7
 	KindEndpoint    SubjectKind = 8
 	KindAccount     SubjectKind = 9
+	KindProduct     SubjectKind = 10
+	KindWarehouse   SubjectKind = 11
+	KindBroker      SubjectKind = 12
+	// KindNotification is what one side is told of an export.
+	KindNotification SubjectKind = 13
 )
 
 var kindNames = [...]string{
-	KindOrder:       "order",
-	KindExport:      "export",
-	KindDeclaration: "declaration",
-	KindShipment:    "shipment",
-	KindEntry:       "entry",
-	KindContainer:   "container",
-	KindConsignment: "consignment",
-	KindEndpoint:    "endpoint",
-	KindAccount:     "account",
+	KindOrder:        "order",
+	KindExport:       "export",
+	KindDeclaration:  "declaration",
+	KindShipment:     "shipment",
+	KindEntry:        "entry",
+	KindContainer:    "container",
+	KindConsignment:  "consignment",
+	KindEndpoint:     "endpoint",
+	KindAccount:      "account",
+	KindProduct:      "product",
+	KindWarehouse:    "warehouse",
+	KindBroker:       "broker",
+	KindNotification: "notification",
 }
 
 // String returns the kind's name on the wire, for example "declaration".

@@ -1,0 +1,87 @@
+package greenlane
+
+import (
+	"fmt"
+	"time"
+)
+
+// PlanRequest is what a caller asks to be planned.
+type PlanRequest struct {
+	WarehouseID, BrokerID string
+	// OrderIDs are public ids, ord_…, in any order; one named twice counts once.
+	OrderIDs []string
+	// DestinationCountry is an ISO 3166-1 alpha-2 code.
+	DestinationCountry string
+	Terms              ExportTerms
+}
+
+// request is what the plan was asked for with.
+func (e *PlannedExport) request() PlanRequest {
+	r := PlanRequest{
+		WarehouseID: e.Warehouse.ID, BrokerID: e.Broker.ID, DestinationCountry: e.DestinationCountry, Terms: e.Terms,
+	}
+	for _, o := range e.Orders {
+		r.OrderIDs = append(r.OrderIDs, o.OrderID)
+	}
+	return r
+}
+
+// GatherPlan looks up what a plan is made from, as of a day. Whatever the account
+// does not have is a not_found error that names the field.
+func GatherPlan(n Neighbours, r PlanRequest, asOf time.Time) (*PlanInput, error) {
+	in := &PlanInput{DestinationCountry: r.DestinationCountry, Terms: r.Terms, Products: map[string]*Product{}, AsOf: asOf}
+	for _, s := range n.Find(Ref(RefWarehouse, r.WarehouseID)) {
+		if w, ok := n.State(s).(*Warehouse); ok {
+			in.Warehouse = w
+		}
+	}
+	if in.Warehouse == nil {
+		return nil, noSuch("body.warehouseId", r.WarehouseID, "there is no such warehouse in this account")
+	}
+	for _, s := range n.Find(Ref(RefBroker, r.BrokerID)) {
+		if b, ok := n.State(s).(*Broker); ok {
+			in.Broker = b
+		}
+	}
+	if in.Broker == nil {
+		return nil, noSuch("body.brokerId", r.BrokerID, "there is no such broker in this account")
+	}
+	seen := map[string]bool{}
+	for i, id := range r.OrderIDs {
+		order := orderNamed(n, id)
+		if order == nil {
+			return nil, noSuch(fmt.Sprintf("body.orderIds[%d]", i), id, "there is no such order in this account; sync it first")
+		}
+		if seen[order.OrderID] {
+			continue
+		}
+		seen[order.OrderID] = true
+		in.Orders = append(in.Orders, order)
+		for _, line := range order.Lines {
+			if _, looked := in.Products[line.ProductID]; !looked {
+				in.Products[line.ProductID] = productNamed(n, line.ProductID)
+			}
+		}
+	}
+	return in, nil
+}
+
+func noSuch(location, value, message string) error {
+	return &Error{
+		Kind: NotFound, Code: "not_found", Message: "the request names something that is not there",
+		Fields: []FieldError{{Location: location, Message: message, Value: value}},
+	}
+}
+
+// orderNamed returns an order by its public id, nil when the account has none.
+func orderNamed(n Neighbours, id string) *Order {
+	parsed, err := ParseID(OrderPrefix, id)
+	if err != nil {
+		return nil
+	}
+	o, ok := n.State(Subject{KindOrder, parsed.Number()}).(*Order)
+	if !ok || o.OrderID != id {
+		return nil
+	}
+	return o
+}
