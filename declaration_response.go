@@ -74,9 +74,7 @@ func (d *Declaration) record(env *Env, c RecordResponse) ([]Draft, error) {
 		return nil, nil
 	}
 	if !plausible(r.IssuedAt) {
-		if r.IssuedAt = env.ReceivedAt; r.IssuedAt.IsZero() {
-			r.IssuedAt = env.Now
-		}
+		r.IssuedAt = env.received()
 		env.Warn("no_issue_time", "the response does not say when it was issued; taken as issued on receipt")
 	}
 	var drafts []Draft
