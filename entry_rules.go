@@ -572,14 +572,10 @@ func (e *Entry) clearanceDraft(env *Env, next *Entry, on time.Time, late bool) [
 }
 
 func (e *Entry) closeHold(env *Env, c CloseHold) ([]Draft, error) {
-	if strings.TrimSpace(c.Reason) == "" {
-		return nil, InvalidField("body.reason", c.Reason, "say why the hold no longer holds")
+	h, err := holdToClose(env.Self, e.Holds, c.HoldID, c.Reason)
+	if err != nil {
+		return nil, err
 	}
-	i := slices.IndexFunc(e.Holds, func(h Hold) bool { return h.ID == c.HoldID })
-	if i < 0 {
-		return nil, Errorf(NotFound, "not_found", "entry %d has no open hold %s", env.Self.Number, c.HoldID)
-	}
-	h := e.Holds[i]
 	body := EntryHoldClosed{Data: HoldClosedData{
 		EntryID: env.Self.Number, HoldID: c.HoldID, Code: h.Code, Reason: c.Reason, By: c.By,
 	}}
