@@ -127,15 +127,11 @@ func (r *Response) refer(kind greenlane.ReferenceKind, value string) {
 		return
 	}
 	if len(r.References) == maxReferences {
-		if !slices.ContainsFunc(r.Warnings, func(w string) bool { return strings.HasPrefix(w, referencesCut) }) {
-			r.warn(referencesCut, "of the further identifiers the first %d are kept", maxReferences)
-		}
+		r.once("references_cut", "of the further identifiers the first %d are kept", maxReferences)
 		return
 	}
 	r.References = append(r.References, data)
 }
-
-const referencesCut = "references_cut"
 
 // referContainer adds a container; what can't be the number of one is left out.
 // Some write a hyphen in front of the check digit.

@@ -356,24 +356,13 @@ func (r *x12Response) adopt(notes *Response) {
 	}
 }
 
-// once warns unless a warning of the code is there.
-func (r *x12Response) once(code, format string, args ...any) {
-	x12Once(&r.Response, code, format, args...)
-}
-
-func x12Once(r *Response, code, format string, args ...any) {
-	if !slices.ContainsFunc(r.Warnings, func(w string) bool { return strings.HasPrefix(w, code+": ") }) {
-		r.warn(code, format, args...)
-	}
-}
-
 // moment reads a date, time of day and time code; one element each of a segment.
 // Without a date that can be read the next best is taken: when the message was
 // sent, then when the conveyance should arrive.
 func (s *x12Reading) moment(r *Response, seg edi.X12Segment, date, clock, zone int) time.Time {
 	at, doubt := x12Moment(seg, date, clock, zone)
 	if doubt != "" {
-		x12Once(r, "assumed_utc", "%s: %s", seg.Place(), doubt)
+		r.once("assumed_utc", "%s: %s", seg.Place(), doubt)
 	}
 	if !at.IsZero() {
 		if _, ok := x12Clock(seg.Element(clock)); !ok && seg.Element(clock) != "" {
