@@ -111,6 +111,12 @@ func firstTime(times ...time.Time) time.Time {
 	return time.Time{}
 }
 
+// joined joins the texts that are not empty. A list that is passed whole is used
+// up by it.
+func joined(separator string, texts ...string) string {
+	return strings.Join(slices.DeleteFunc(texts, func(t string) bool { return t == "" }), separator)
+}
+
 // addCode appends a code to a list that keeps each one once.
 func addCode(codes []string, code string) []string {
 	if code == "" || len(codes) == maxSubCodes || slices.Contains(codes, code) {

@@ -439,24 +439,19 @@ func x12Remarks(segments []edi.X12Segment) string {
 	for _, seg := range segments {
 		switch {
 		case len(words) == maxX12Words:
-			return x12Join(" ", words...)
+			return joined(" ", words...)
 		case seg.ID() == "K1":
-			words = append(words, x12Join(" ", x12Text(seg, 1), x12Text(seg, 2)))
+			words = append(words, joined(" ", x12Text(seg, 1), x12Text(seg, 2)))
 		case seg.ID() == "N9" && x12Text(seg, 3) != "":
 			words = append(words, x12Text(seg, 3))
 		}
 	}
-	return x12Join(" ", words...)
+	return joined(" ", words...)
 }
 
 // x12Words is the message of an activity: the name of its code, and remarks.
 func x12Words(name string, remarks ...string) string {
-	return clip(x12Join(": ", name, x12Join(" ", remarks...)), textLength)
-}
-
-// x12Join joins the texts that are not empty.
-func x12Join(separator string, texts ...string) string {
-	return strings.Join(slices.DeleteFunc(texts, func(t string) bool { return t == "" }), separator)
+	return clip(joined(": ", name, joined(" ", remarks...)), textLength)
 }
 
 // x12Text is an element as text: in one line, without control characters.
