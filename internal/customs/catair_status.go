@@ -177,12 +177,7 @@ func (g *catairGroup) inBond(number string) {
 		}
 		g.inBonds[number] = true
 		g.Entry.InBonds = append(g.Entry.InBonds, number)
-		switch err := greenlane.CheckInBond(number); {
-		case errors.Is(err, greenlane.ErrCheckDigit):
-			g.warn("in_bond_check_digit", "%v", err)
-		case err != nil:
-			g.warn("in_bond_form", "%v", err)
-		}
+		g.doubt("in_bond", "", greenlane.CheckInBond(number))
 	}
 }
 

@@ -33,12 +33,7 @@ func (r *Response) speaksOf(lrn, mrn string) {
 	r.LRN = r.identifier("LRN", greenlane.Ref(greenlane.RefLRN, lrn).Value)
 	r.MRN = r.identifier("MRN", greenlane.Ref(greenlane.RefMRN, mrn).Value)
 	if r.MRN != "" {
-		switch err := greenlane.CheckMRN(r.MRN); {
-		case errors.Is(err, greenlane.ErrCheckDigit):
-			r.warn("mrn_check_digit", "%v", err)
-		case err != nil:
-			r.warn("mrn_form", "%v", err)
-		}
+		r.doubt("mrn", "", greenlane.CheckMRN(r.MRN))
 	}
 	if r.LRN != "" {
 		if err := greenlane.CheckLRN(r.LRN); err != nil {
@@ -49,6 +44,24 @@ func (r *Response) speaksOf(lrn, mrn string) {
 		r.Outcome = greenlane.OutcomeError
 		r.warn("no_subject", "the response names neither an MRN nor an LRN")
 	}
+}
+
+// doubt warns of what the check of a number found: in_bond_check_digit or
+// in_bond_form for a what of in_bond. Such a number is kept: it may be a form that
+// the check does not know. Place says where it stands, empty when not told.
+func (r *Response) doubt(what, place string, err error) {
+	code := what + "_form"
+	switch {
+	case err == nil:
+		return
+	case errors.Is(err, greenlane.ErrCheckDigit):
+		code = what + "_check_digit"
+	}
+	if place == "" {
+		r.warn(code, "%v", err)
+		return
+	}
+	r.warn(code, "%s: %v", place, err)
 }
 
 // identifier leaves out an identifier that is too long to be one.

@@ -170,16 +170,12 @@ func (s *x12Reading) about(n *x12Names, x4 edi.X12Segment) *x12Response {
 
 // judge checks the entry number and whether the response names anything.
 func (r *x12Response) judge(x4 edi.X12Segment) {
-	number := r.Entry.EntryNumber
-	switch err := greenlane.CheckEntryNumber(number); {
-	case number == "" && len(r.Entry.Bills) == 0:
+	switch number := r.Entry.EntryNumber; {
+	case number != "":
+		r.doubt("entry", x4.Place(), greenlane.CheckEntryNumber(number))
+	case len(r.Entry.Bills) == 0:
 		r.Outcome = greenlane.OutcomeError
 		r.warn("no_subject", "%s: it names neither a bill (X401) nor an entry (X404)", x4.Place())
-	case number == "":
-	case errors.Is(err, greenlane.ErrCheckDigit):
-		r.warn("entry_check_digit", "%s: %v", x4.Place(), err)
-	case err != nil:
-		r.warn("entry_form", "%s: %v", x4.Place(), err)
 	}
 }
 
@@ -201,12 +197,7 @@ func (r *x12Response) inBond(number string, x4 edi.X12Segment) {
 		return
 	}
 	r.Entry.InBonds = append(r.Entry.InBonds, number)
-	switch err := greenlane.CheckInBond(number); {
-	case errors.Is(err, greenlane.ErrCheckDigit):
-		r.warn("in_bond_check_digit", "%s: %v", x4.Place(), err)
-	case err != nil:
-		r.warn("in_bond_form", "%s: %v", x4.Place(), err)
-	}
+	r.doubt("in_bond", x4.Place(), greenlane.CheckInBond(number))
 }
 
 // x12WithoutDigit is a container number without its check digit. Rail cars have
