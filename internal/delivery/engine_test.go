@@ -423,7 +423,7 @@ func TestOpenLanesBound(t *testing.T) {
 	if err := r.engine.LimitLanes(t.Context(), bound); err != nil {
 		t.Fatal(err)
 	}
-	number := r.endpoint(t, rec.URL, func(s *delivery.Settings) { s.Events = []string{string(greenlane.EventEntryStatus)} })
+	number := r.endpoint(t, rec.URL, statuses)
 	r.bulk(t, subjects, 0)
 	r.bulk(t, 1, 1)
 	last := r.hub.Head()
@@ -459,7 +459,7 @@ func TestStopAmidALookBehind(t *testing.T) {
 	r, s := startHooked(t, dir, clock.time)
 	rec := newReceiver(t)
 	failFirst(rec, 1)
-	number := r.endpoint(t, rec.URL, func(s *delivery.Settings) { s.Events = []string{string(greenlane.EventEntryStatus)} })
+	number := r.endpoint(t, rec.URL, statuses)
 	r.record(t, "A", 0)
 	r.quiet(t, rec, number)
 	r.record(t, "A", 1)
@@ -541,7 +541,7 @@ func BenchmarkEndToEnd(b *testing.B) {
 		}
 	}))
 	b.Cleanup(server.Close)
-	r.endpoint(b, server.URL, func(s *delivery.Settings) { s.Events = []string{string(greenlane.EventEntryStatus)} })
+	r.endpoint(b, server.URL, statuses)
 	b.ResetTimer()
 	var wg sync.WaitGroup
 	next := make(chan int, 64)

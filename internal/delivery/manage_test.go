@@ -207,7 +207,7 @@ func TestEnablePastAnOpenLane(t *testing.T) {
 		}
 		return 200
 	}
-	number := r.endpoint(t, rec.URL, func(s *delivery.Settings) { s.Events = []string{"customs.entry.status.updated"} })
+	number := r.endpoint(t, rec.URL, statuses)
 	r.record(t, "A", 0)
 	r.quiet(t, rec, number)
 	r.record(t, "A", 1)
@@ -401,7 +401,7 @@ func TestNewOrderingWithAnOpenLane(t *testing.T) {
 	clock := newWatch()
 	r, rec := startAt(t, t.TempDir(), clock.time), newReceiver(t)
 	failFirst(rec, 1)
-	number := r.endpoint(t, rec.URL, func(s *delivery.Settings) { s.Events = []string{string(greenlane.EventEntryStatus)} })
+	number := r.endpoint(t, rec.URL, statuses)
 	r.record(t, "A", 0)
 	r.quiet(t, rec, number)
 	r.record(t, "A", 1)
@@ -434,7 +434,7 @@ func TestNewURL(t *testing.T) {
 		}
 		return 500
 	}
-	number := r.endpoint(t, old.URL, func(s *delivery.Settings) { s.Events = []string{"customs.entry.status.updated"} })
+	number := r.endpoint(t, old.URL, statuses)
 	r.record(t, "SLOW", 0)
 	old.until(t, "the slow attempt", func() bool { return old.first() != "" })
 	r.record(t, "SLOW", 1)
@@ -471,7 +471,7 @@ func TestNewSettingsTwice(t *testing.T) {
 		}
 		return []int{500, 200, 200}[count-1]
 	}
-	number := r.endpoint(t, rec.URL, func(s *delivery.Settings) { s.Events = []string{"customs.entry.status.updated"} })
+	number := r.endpoint(t, rec.URL, statuses)
 	r.record(t, "SLOW", 0)
 	rec.until(t, "the slow attempt", func() bool { return rec.first() != "" })
 	again := r.record(t, "A", 0)
@@ -503,7 +503,7 @@ func TestResendsOfOneSubject(t *testing.T) {
 		}
 		return 200
 	}
-	number := r.endpoint(t, rec.URL, func(s *delivery.Settings) { s.Events = []string{"customs.entry.status.updated"} })
+	number := r.endpoint(t, rec.URL, statuses)
 	for n := range 3 {
 		r.record(t, "A", n)
 	}
