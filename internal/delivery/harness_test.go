@@ -364,12 +364,12 @@ func (r *rig) activity(t testing.TB, shipment string, n int, code string) string
 	return o.Decisions[1].Subject.String()
 }
 
-// statuses wants CBP's activities and nothing else.
-func statuses(s *delivery.Settings) { s.Events = []string{string(greenlane.EventEntryStatus)} }
+// entryEvents wants CBP's activities and nothing else.
+func entryEvents(s *delivery.Settings) { s.Events = []string{string(greenlane.EventEntryStatus)} }
 
 // entries wants the same, and tries again at once.
 func entries(s *delivery.Settings) {
-	statuses(s)
+	entryEvents(s)
 	s.Schedule = delivery.Schedule{Waits: []time.Duration{0, time.Millisecond, time.Millisecond, time.Millisecond}}
 }
 
