@@ -2,6 +2,7 @@ package greenlane
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -74,6 +75,19 @@ type Hold struct {
 	RemovedAt time.Time `json:"removedAt,omitzero"`
 	RemovedBy string    `json:"removedBy,omitzero"`
 	RemovedIn string    `json:"removedIn,omitzero"`
+}
+
+// holdToClose finds the open hold that an operator closes, who must say why: the
+// reason is all that explains it later.
+func holdToClose(of Subject, open []Hold, id, reason string) (Hold, error) {
+	if strings.TrimSpace(reason) == "" {
+		return Hold{}, InvalidField("body.reason", reason, "say why the hold no longer holds")
+	}
+	i := slices.IndexFunc(open, func(h Hold) bool { return h.ID == id })
+	if i < 0 {
+		return Hold{}, Errorf(NotFound, "not_found", "%s %d has no open hold %s", of.Kind, of.Number, id)
+	}
+	return open[i], nil
 }
 
 // Authority is who placed a hold or granted a release, by its usual short

@@ -85,17 +85,10 @@ func (d *Declaration) merger(env *Env, from Subject) Draft {
 // merged returns d with what another declaration brought. Its facts are numbered
 // anew, in their order.
 func (d *Declaration) merged(x DeclarationMergedDetail) *Declaration {
-	next := *d
-	next.LRN, next.MRN = orElse(d.LRN, x.LRN), orElse(d.MRN, x.MRN)
-	if next.Shipment == 0 {
-		next.Shipment = x.Shipment
+	result := d.identified(x.LRN, x.MRN, x.Named)
+	if result.Shipment == 0 {
+		result.Shipment = x.Shipment
 	}
-	for _, ref := range x.Named {
-		if len(next.Named) < maxNamed && !slices.Contains(next.Named, ref) {
-			next.Named = append(slices.Clip(next.Named), ref)
-		}
-	}
-	result := &next
 	for _, s := range x.Steps {
 		s.Seq = result.Received + 1
 		result = result.withStep(s)

@@ -74,9 +74,7 @@ func (d *Declaration) record(env *Env, c RecordResponse) ([]Draft, error) {
 		return nil, nil
 	}
 	if !plausible(r.IssuedAt) {
-		if r.IssuedAt = env.ReceivedAt; r.IssuedAt.IsZero() {
-			r.IssuedAt = env.Now
-		}
+		r.IssuedAt = env.received()
 		env.Warn("no_issue_time", "the response does not say when it was issued; taken as issued on receipt")
 	}
 	var drafts []Draft
@@ -160,17 +158,14 @@ func (d *Declaration) responded(s Step, corrects *Step) *Declaration {
 	return next.withStep(s)
 }
 
-// learn returns d with the identifiers the response brings, and the type that
-// follows from an exit or a write-off.
-func (d *Declaration) learn(r Response) *Declaration {
+// learn returns d with the identifiers the response brings.
+func (d *Declaration) learn(r Response) *Declaration { return d.identified(r.LRN, r.MRN, r.References) }
+
+// identified returns d with the identifiers it does not have yet.
+func (d *Declaration) identified(lrn, mrn string, named []ReferenceData) *Declaration {
 	next := *d
-	if next.LRN == "" {
-		next.LRN = r.LRN
-	}
-	if next.MRN == "" {
-		next.MRN = r.MRN
-	}
-	for _, ref := range r.References {
+	next.LRN, next.MRN = orElse(d.LRN, lrn), orElse(d.MRN, mrn)
+	for _, ref := range named {
 		if len(next.Named) < maxNamed && !slices.Contains(next.Named, ref) {
 			next.Named = append(slices.Clip(next.Named), ref)
 		}

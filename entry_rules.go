@@ -311,9 +311,7 @@ func (c RecordActivities) checkDates() error {
 // says none, and the bill of a caller who named a shipment.
 func (n NewActivity) placed(env *Env, c RecordActivities, shipment *Shipment) NewActivity {
 	if n.Date.IsZero() {
-		if n.Date = env.ReceivedAt; n.Date.IsZero() {
-			n.Date = env.Now
-		}
+		n.Date = env.received()
 		env.Warn("no_issue_time", "the message does not say when it was issued; taken as issued on receipt")
 	}
 	if !c.Told && shipment != nil && shipment.MasterBill != "" && billTables[n.Table] {
@@ -549,11 +547,7 @@ func (n *ActivityNote) empty() bool {
 }
 
 func (e *Entry) identifiedDraft(env *Env, identity EntryIdentity) Draft {
-	at := env.ReceivedAt
-	if at.IsZero() {
-		at = env.Now
-	}
-	return Draft{Type: EventEntryIdentified, OccurredAt: at, Body: EntryIdentified{
+	return Draft{Type: EventEntryIdentified, OccurredAt: env.received(), Body: EntryIdentified{
 		Data: EntryIdentifiedData{
 			EntryID: env.Self.Number, EntryNumber: Text(e.EntryNumber), ShipmentIDs: e.Shipments(),
 			Bills: append([]Bill{}, e.Covers...), InBonds: append([]string{}, e.InBonds...),
@@ -578,14 +572,10 @@ func (e *Entry) clearanceDraft(env *Env, next *Entry, on time.Time, late bool) [
 }
 
 func (e *Entry) closeHold(env *Env, c CloseHold) ([]Draft, error) {
-	if strings.TrimSpace(c.Reason) == "" {
-		return nil, InvalidField("body.reason", c.Reason, "say why the hold no longer holds")
+	h, err := holdToClose(env.Self, e.Holds, c.HoldID, c.Reason)
+	if err != nil {
+		return nil, err
 	}
-	i := slices.IndexFunc(e.Holds, func(h Hold) bool { return h.ID == c.HoldID })
-	if i < 0 {
-		return nil, Errorf(NotFound, "not_found", "entry %d has no open hold %s", env.Self.Number, c.HoldID)
-	}
-	h := e.Holds[i]
 	body := EntryHoldClosed{Data: HoldClosedData{
 		EntryID: env.Self.Number, HoldID: c.HoldID, Code: h.Code, Reason: c.Reason, By: c.By,
 	}}

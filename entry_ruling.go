@@ -213,10 +213,7 @@ func (a *Activity) endWords() string {
 	if by := a.ruling().EndedBy; len(by) > 0 {
 		words := make([]string, len(by))
 		for i, k := range by {
-			words[i] = string(k)
-			if table, code, ok := strings.Cut(words[i], ":"); ok {
-				words[i] = strings.ToUpper(table) + " " + code
-			}
+			words[i] = kindWord(k)
 		}
 		return "code " + strings.Join(words, " or ")
 	}

@@ -73,13 +73,18 @@ func (a *Activity) inWords() string {
 func kindWords(kinds []HoldKind) string {
 	words := make([]string, len(kinds))
 	for i, k := range kinds {
-		words[i] = string(k)
-		if table, code, ok := strings.Cut(words[i], ":"); ok {
-			words[i] = strings.ToUpper(table) + " " + code
-			if code == AnyCode {
-				words[i] = "of every " + strings.ToUpper(table) + " code"
-			}
+		words[i] = kindWord(k)
+		if table, code, _ := strings.Cut(string(k), ":"); code == AnyCode {
+			words[i] = "of every " + strings.ToUpper(table) + " code"
 		}
 	}
 	return strings.Join(words, ", ")
+}
+
+// kindWord names a kind of hold as people do, SO60 98 for so60:98.
+func kindWord(k HoldKind) string {
+	if table, code, ok := strings.Cut(string(k), ":"); ok {
+		return strings.ToUpper(table) + " " + code
+	}
+	return string(k)
 }

@@ -72,6 +72,15 @@ type Env struct {
 	Warnings []string
 }
 
+// received is when what a command tells was received: with its raw message, else
+// now.
+func (env *Env) received() time.Time {
+	if env.ReceivedAt.IsZero() {
+		return env.Now
+	}
+	return env.ReceivedAt
+}
+
 // Warn records something the caller should know that refuses nothing. The code
 // comes first, for programs: "unknown_code: …".
 func (env *Env) Warn(code, format string, args ...any) {

@@ -8,10 +8,7 @@ import "greenlane"
 // the status, hold or release that follows.
 var aesMessages = map[string]euKind{
 	"CC504C": {name: "amendment acceptance", effect: greenlane.Effect{Lifts: greenlane.HoldAmendment}},
-	"CC509C": {
-		name: "invalidation decision", effect: greenlane.Effect{Invalidation: true},
-		refines: (*euReading).invalidates, refined: euDecides,
-	},
+	"CC509C": euInvalidation,
 	"CC522C": {name: "exit release rejection", effect: greenlane.Effect{Status: greenlane.StatusNoRelease}},
 	"CC525C": {name: "exit release notification", effect: greenlane.Effect{Status: greenlane.StatusReleased, Release: true}},
 	"CC528C": {name: "MRN allocated", effect: greenlane.Effect{Status: greenlane.StatusAcknowledged}},
@@ -30,25 +27,15 @@ var aesMessages = map[string]euKind{
 		name: "rejection from the office of exit", effect: greenlane.Effect{Rejection: true, Stands: true},
 		refines: (*euReading).rejects,
 	},
-	"CC560C": {
-		name:    "control decision notification",
-		effect:  greenlane.Effect{Status: greenlane.StatusControl, Hold: greenlane.HoldControl},
-		refines: (*euReading).controls, refined: euWants,
-	},
+	"CC560C": euControl,
 	"CC582C": {name: "request on an export whose goods did not exit", notice: "exit_not_confirmed"},
 	"CC599C": {
 		name: "export notification", effect: greenlane.Effect{Exit: true},
 		refines: (*euReading).exits, refined: "stopped at exit, status norelease",
 	},
-	"CC906C": {
-		name: "functional negative acknowledgement", effect: greenlane.Effect{Rejection: true, Status: greenlane.StatusBlocked},
-		refines: (*euReading).acknowledges, refined: euStands,
-	},
-	"CC917C": {
-		name: "XML negative acknowledgement", effect: greenlane.Effect{Rejection: true, Status: greenlane.StatusBlocked},
-		refines: (*euReading).acknowledgesXML, refined: euStands,
-	},
-	"CC928C": {name: "positive acknowledgement", effect: greenlane.Effect{Status: greenlane.StatusRegistered}},
+	"CC906C": euNack,
+	"CC917C": euXMLNack,
+	"CC928C": euAck,
 }
 
 // aesOutbound are the messages that exporters and carriers send.

@@ -182,18 +182,12 @@ func TestAESEffects(t *testing.T) {
 		{"by hand", "NLEXT", "", "", toControl(greenlane.HoldManual), "", ""},
 		{"technical error", "XMLCNT", "", functional("12", "", ""), blocks, "", ""},
 	}
-	rejections := rejectionCases("CC556C", "515", "513")
-	nacks := nackCases("515", "513")
 	invalidations := invalidationCases("CC509C", func(decision, byCustoms string) (string, string) {
 		return "<invalidationDecision>" + decision + "</invalidationDecision><invalidationInitiatedByCustoms>" + byCustoms +
 			"</invalidationInitiatedByCustoms><invalidationJustification>Why</invalidationJustification>", ""
 	})
-	exports.check(t, tests)
+	exports.checkAll(t, "Messages of AES", tests, invalidations)
 	t.Run("national", func(t *testing.T) { t.Parallel(); exports.check(t, national) })
-	t.Run("rejection", func(t *testing.T) { t.Parallel(); exports.check(t, rejections) })
-	t.Run("acknowledgement", func(t *testing.T) { t.Parallel(); exports.check(t, nacks) })
-	t.Run("invalidation", func(t *testing.T) { t.Parallel(); exports.check(t, invalidations) })
-	checkKinds(t, "Messages of AES", tests, rejections, nacks, invalidations)
 	checkKinds(t, "Messages of the Netherlands", national)
 }
 
@@ -263,10 +257,6 @@ func TestAESDigitalNotification(t *testing.T) {
 
 // FuzzReadAES seeds the search with messages of the export system.
 func FuzzReadAES(f *testing.F) {
-	for _, tests := range [][]euCase{rejectionCases("CC556C", "515", "513"), nackCases("515", "513")} {
-		for _, tt := range tests {
-			f.Add([]byte(exports.message(tt.kind, tt.operation, tt.inside)))
-		}
-	}
+	exports.seed(f)
 	fuzzRead(f, aesFixtures, aesBrokenFixtures)
 }

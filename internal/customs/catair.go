@@ -367,19 +367,8 @@ func (g *catairGroup) finish() {
 		g.warn("activities_cut", "of %d activities the first %d are kept", maxCatairActivities+g.dropped, maxCatairActivities)
 	}
 	sum := hex.EncodeToString(g.digest.Sum(nil)[:8])
-	g.ID = strings.Join(catairSaid(g.kind, g.Entry.EntryNumber, sum), "-")
+	g.ID = joined("-", g.kind, g.Entry.EntryNumber, sum)
 	g.judge()
-}
-
-// catairSaid leaves out the texts that are empty.
-func catairSaid(texts ...string) []string {
-	var said []string
-	for _, t := range texts {
-		if t != "" {
-			said = append(said, t)
-		}
-	}
-	return said
 }
 
 // judge finds out whether something can follow from the group.

@@ -146,16 +146,6 @@ func (g *catairGroup) addBill(b greenlane.Bill) {
 	}
 }
 
-// once warns if there is no warning of this code yet.
-func (g *catairGroup) once(code, format string, args ...any) {
-	for _, w := range g.Warnings {
-		if strings.HasPrefix(w, code+":") {
-			return
-		}
-	}
-	g.warn(code, format, args...)
-}
-
 // quantity reads a number without its leading zeros. Zero is what CBP writes
 // where it has none.
 func (g *catairGroup) quantity(r edi.Record, start, end int) string {
@@ -187,12 +177,7 @@ func (g *catairGroup) inBond(number string) {
 		}
 		g.inBonds[number] = true
 		g.Entry.InBonds = append(g.Entry.InBonds, number)
-		switch err := greenlane.CheckInBond(number); {
-		case errors.Is(err, greenlane.ErrCheckDigit):
-			g.warn("in_bond_check_digit", "%v", err)
-		case err != nil:
-			g.warn("in_bond_form", "%v", err)
-		}
+		g.doubt("in_bond", "", greenlane.CheckInBond(number))
 	}
 }
 

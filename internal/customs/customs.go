@@ -219,6 +219,13 @@ func (r *Response) warn(code, format string, args ...any) {
 	}
 }
 
+// once warns if there is no warning of this code yet.
+func (r *Response) once(code, format string, args ...any) {
+	if !slices.ContainsFunc(r.Warnings, func(w string) bool { return strings.HasPrefix(w, code+": ") }) {
+		r.warn(code, format, args...)
+	}
+}
+
 // reader reads one format.
 type reader struct {
 	format greenlane.MessageFormat

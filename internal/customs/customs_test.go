@@ -458,6 +458,25 @@ func FuzzReadWCO(f *testing.F) {
 	fuzzRead(f, wcoFixtures, wcoBrokenFixtures)
 }
 
+// identityCase is a message, who it is from and which declaration it is about.
+type identityCase struct {
+	name, message string
+	lrn, mrn      string
+	by            greenlane.Authority
+	outcome       greenlane.Outcome
+	warnings      []string
+}
+
+func (tt *identityCase) check(t *testing.T, r customs.Response) {
+	t.Helper()
+	if r.LRN != tt.lrn || r.MRN != tt.mrn || r.Authority != tt.by || r.Outcome != tt.outcome {
+		t.Errorf("LRN %q, MRN %q, authority %q, outcome %q", r.LRN, r.MRN, r.Authority, r.Outcome)
+	}
+	if diff := cmp.Diff(tt.warnings, r.Warnings); diff != "" {
+		t.Errorf("warnings (-want +got)\n%s", diff)
+	}
+}
+
 // fuzzRead looks for input that is answered neither with responses nor with an
 // error that says where and why, or that is read differently a second time.
 func fuzzRead(f *testing.F, whole map[string][]said, broken map[string]string) {

@@ -381,7 +381,7 @@ func euXMLError(e *element) greenlane.CustomsError {
 	}
 	if line, column := e.code("errorLineNumber"), e.code("errorColumnNumber"); line != "" || column != "" {
 		where := fmt.Sprintf("line %s, column %s", cmp.Or(line, "?"), cmp.Or(column, "?"))
-		fault.Path = strings.Join(slices.DeleteFunc([]string{fault.Path, where}, func(s string) bool { return s == "" }), ", ")
+		fault.Path = joined(", ", fault.Path, where)
 	}
 	return fault
 }

@@ -13,6 +13,29 @@ import (
 // Customs publishes both: transit-movements-validator, NCTS phase 5 technical
 // interface specification).
 
+// The messages that both systems send, and what they do.
+var (
+	euControl = euKind{
+		name:    "control decision notification",
+		effect:  greenlane.Effect{Status: greenlane.StatusControl, Hold: greenlane.HoldControl},
+		refines: (*euReading).controls, refined: euWants,
+	}
+	euInvalidation = euKind{
+		name: "invalidation decision", effect: greenlane.Effect{Invalidation: true},
+		refines: (*euReading).invalidates, refined: euDecides,
+	}
+	euNack = euKind{
+		name: "functional negative acknowledgement", effect: greenlane.Effect{Rejection: true, Status: greenlane.StatusBlocked},
+		refines: (*euReading).acknowledges, refined: euStands,
+	}
+	euXMLNack = euKind{
+		name: "XML negative acknowledgement", effect: greenlane.Effect{Rejection: true, Status: greenlane.StatusBlocked},
+		refines: (*euReading).acknowledgesXML, refined: euStands,
+	}
+	// The rules make it prelodged where the declaration was.
+	euAck = euKind{name: "positive acknowledgement", effect: greenlane.Effect{Status: greenlane.StatusRegistered}}
+)
+
 // euOffices are the customs offices that a message may name, the one it comes
 // from first.
 var euOffices = []string{

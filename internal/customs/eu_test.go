@@ -17,11 +17,19 @@ import (
 type system struct {
 	format                       greenlane.MessageFormat
 	space, sender, operation, at string
+	// rejection is the message that refuses those with the numbers of the other two.
+	rejection, declaration, amendment string
 }
 
 var (
-	transit = system{greenlane.FormatNCTS, "http://ncts.dgtaxud.ec", "NTA.GB", "TransitOperation", "CustomsOfficeOfDeparture"}
-	exports = system{greenlane.FormatAES, "http://ecs.dgtaxud.ec", "NECA.IE", "ExportOperation", "CustomsOfficeOfExport"}
+	transit = system{
+		greenlane.FormatNCTS, "http://ncts.dgtaxud.ec", "NTA.GB", "TransitOperation", "CustomsOfficeOfDeparture",
+		"CC056C", "015", "013",
+	}
+	exports = system{
+		greenlane.FormatAES, "http://ecs.dgtaxud.ec", "NECA.IE", "ExportOperation", "CustomsOfficeOfExport",
+		"CC556C", "515", "513",
+	}
 )
 
 // message writes a message of a declaration with LRN and MRN: operation stands
@@ -84,6 +92,25 @@ func (s system) check(t *testing.T, tests []euCase) {
 				t.Errorf("%s of LRN %q, MRN %q, outcome %q", r.MessageType, r.LRN, r.MRN, r.Outcome)
 			}
 		})
+	}
+}
+
+// checkAll checks the cases of the system alone and those that it has as the other
+// has them, which together must be of all messages in a table of the guide.
+func (s system) checkAll(t *testing.T, mapping string, own, invalidations []euCase) {
+	rejections := rejectionCases(s.rejection, s.declaration, s.amendment)
+	nacks := nackCases(s.declaration, s.amendment)
+	s.check(t, own)
+	t.Run("rejection", func(t *testing.T) { t.Parallel(); s.check(t, rejections) })
+	t.Run("acknowledgement", func(t *testing.T) { t.Parallel(); s.check(t, nacks) })
+	t.Run("invalidation", func(t *testing.T) { t.Parallel(); s.check(t, invalidations) })
+	checkKinds(t, mapping, own, rejections, nacks, invalidations)
+}
+
+// seed gives a search the messages that refuse something.
+func (s system) seed(f *testing.F) {
+	for _, tt := range slices.Concat(rejectionCases(s.rejection, s.declaration, s.amendment), nackCases(s.declaration, s.amendment)) {
+		f.Add([]byte(s.message(tt.kind, tt.operation, tt.inside)))
 	}
 }
 
@@ -243,13 +270,7 @@ func TestEUIdentity(t *testing.T) {
 	from := func(sender, inside string) string {
 		return "<CC028C><messageSender>" + sender + "</messageSender><messageRecipient>GBSYN1</messageRecipient>" + inside + "</CC028C>"
 	}
-	tests := []struct {
-		name, message string
-		lrn, mrn      string
-		by            greenlane.Authority
-		outcome       greenlane.Outcome
-		warnings      []string
-	}{
+	tests := []identityCase{
 		{"by the MRN", from("NTA.NL", numbers("L", "26GBSYN000000001J2")+office), "L", "26GBSYN000000001J2", "HMRC", "", nil},
 		{"Northern Ireland", from("", numbers("L", "26XISYN000000001A0")), "L", "26XISYN000000001A0", "HMRC", "", nil},
 		{"another country", from("NTA.GB", numbers("", "26NLSYN000000001A0")), "", "26NLSYN000000001A0", "NL customs", "", nil},
@@ -272,13 +293,7 @@ func TestEUIdentity(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			r := transit.read(t, tt.message)
-			if r.LRN != tt.lrn || r.MRN != tt.mrn || r.Authority != tt.by || r.Outcome != tt.outcome {
-				t.Errorf("LRN %q, MRN %q, authority %q, outcome %q", r.LRN, r.MRN, r.Authority, r.Outcome)
-			}
-			if diff := cmp.Diff(tt.warnings, r.Warnings); diff != "" {
-				t.Errorf("warnings (-want +got)\n%s", diff)
-			}
+			tt.check(t, transit.read(t, tt.message))
 		})
 	}
 }

@@ -8,10 +8,7 @@ import "greenlane"
 // where a comment says more.
 var nctsMessages = map[string]euKind{
 	"CC004C": {name: "amendment acceptance", effect: greenlane.Effect{Lifts: greenlane.HoldAmendment}},
-	"CC009C": {
-		name: "invalidation decision", effect: greenlane.Effect{Invalidation: true},
-		refines: (*euReading).invalidates, refined: euDecides,
-	},
+	"CC009C": euInvalidation,
 	"CC019C": {name: "discrepancies at destination", notice: "discrepancies"},
 	"CC022C": {
 		name:    "notification to amend the declaration",
@@ -43,11 +40,7 @@ var nctsMessages = map[string]euKind{
 		name: "rejection from the office of destination", effect: greenlane.Effect{Rejection: true, Stands: true},
 		refines: (*euReading).rejects,
 	},
-	"CC060C": {
-		name:    "control decision notification",
-		effect:  greenlane.Effect{Status: greenlane.StatusControl, Hold: greenlane.HoldControl},
-		refines: (*euReading).controls, refined: euWants,
-	},
+	"CC060C": euControl,
 	// For the trader at destination; not every country sends it.
 	"CC061C": {
 		name:    "control decision notification at destination",
@@ -56,16 +49,9 @@ var nctsMessages = map[string]euKind{
 	},
 	"CC140C": {name: "request on a movement that did not arrive", notice: "not_arrived"},
 	"CC182C": {name: "forwarded incident notification", notice: "incident", refines: (*euReading).tellsIncidents},
-	"CC906C": {
-		name: "functional negative acknowledgement", effect: greenlane.Effect{Rejection: true, Status: greenlane.StatusBlocked},
-		refines: (*euReading).acknowledges, refined: euStands,
-	},
-	"CC917C": {
-		name: "XML negative acknowledgement", effect: greenlane.Effect{Rejection: true, Status: greenlane.StatusBlocked},
-		refines: (*euReading).acknowledgesXML, refined: euStands,
-	},
-	// The rules make it prelodged where the declaration was.
-	"CC928C": {name: "positive acknowledgement", effect: greenlane.Effect{Status: greenlane.StatusRegistered}},
+	"CC906C": euNack,
+	"CC917C": euXMLNack,
+	"CC928C": euAck,
 }
 
 // nctsOutbound are the messages that traders and guarantors send.

@@ -281,17 +281,11 @@ func TestNCTSEffects(t *testing.T) {
 		{"unknown", "CC299C", "", functional("12", "", "CL1"), greenlane.Effect{}, "", "customs_warning"},
 		{"unknown of a later phase", "CC058D", "", "", greenlane.Effect{}, "", "unknown_message_type: CC058D is passed on"},
 	}
-	rejections := rejectionCases("CC056C", "015", "013")
-	nacks := nackCases("015", "013")
 	invalidations := invalidationCases("CC009C", func(decision, byCustoms string) (string, string) {
 		return "", "<Invalidation><decision>" + decision + "</decision><initiatedByCustoms>" + byCustoms +
 			"</initiatedByCustoms><justification>Why</justification></Invalidation>"
 	})
-	transit.check(t, tests)
-	t.Run("rejection", func(t *testing.T) { t.Parallel(); transit.check(t, rejections) })
-	t.Run("acknowledgement", func(t *testing.T) { t.Parallel(); transit.check(t, nacks) })
-	t.Run("invalidation", func(t *testing.T) { t.Parallel(); transit.check(t, invalidations) })
-	checkKinds(t, "Messages of NCTS", tests, rejections, nacks, invalidations)
+	transit.checkAll(t, "Messages of NCTS", tests, invalidations)
 }
 
 func TestNCTSDetails(t *testing.T) {
@@ -323,11 +317,7 @@ func TestNCTSDetails(t *testing.T) {
 
 // FuzzReadNCTS seeds the search with messages of the transit system.
 func FuzzReadNCTS(f *testing.F) {
-	for _, tests := range [][]euCase{rejectionCases("CC056C", "015", "013"), nackCases("015", "013")} {
-		for _, tt := range tests {
-			f.Add([]byte(transit.message(tt.kind, tt.operation, tt.inside)))
-		}
-	}
+	transit.seed(f)
 	fuzzRead(f, nctsFixtures, nctsBrokenFixtures)
 }
 

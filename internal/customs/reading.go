@@ -33,12 +33,7 @@ func (r *Response) speaksOf(lrn, mrn string) {
 	r.LRN = r.identifier("LRN", greenlane.Ref(greenlane.RefLRN, lrn).Value)
 	r.MRN = r.identifier("MRN", greenlane.Ref(greenlane.RefMRN, mrn).Value)
 	if r.MRN != "" {
-		switch err := greenlane.CheckMRN(r.MRN); {
-		case errors.Is(err, greenlane.ErrCheckDigit):
-			r.warn("mrn_check_digit", "%v", err)
-		case err != nil:
-			r.warn("mrn_form", "%v", err)
-		}
+		r.doubt("mrn", "", greenlane.CheckMRN(r.MRN))
 	}
 	if r.LRN != "" {
 		if err := greenlane.CheckLRN(r.LRN); err != nil {
@@ -49,6 +44,24 @@ func (r *Response) speaksOf(lrn, mrn string) {
 		r.Outcome = greenlane.OutcomeError
 		r.warn("no_subject", "the response names neither an MRN nor an LRN")
 	}
+}
+
+// doubt warns of what the check of a number found: in_bond_check_digit or
+// in_bond_form for a what of in_bond. Such a number is kept: it may be a form that
+// the check does not know. Place says where it stands, empty when not told.
+func (r *Response) doubt(what, place string, err error) {
+	code := what + "_form"
+	switch {
+	case err == nil:
+		return
+	case errors.Is(err, greenlane.ErrCheckDigit):
+		code = what + "_check_digit"
+	}
+	if place == "" {
+		r.warn(code, "%v", err)
+		return
+	}
+	r.warn(code, "%s: %v", place, err)
 }
 
 // identifier leaves out an identifier that is too long to be one.
@@ -111,6 +124,12 @@ func firstTime(times ...time.Time) time.Time {
 	return time.Time{}
 }
 
+// joined joins the texts that are not empty. A list that is passed whole is used
+// up by it.
+func joined(separator string, texts ...string) string {
+	return strings.Join(slices.DeleteFunc(texts, func(t string) bool { return t == "" }), separator)
+}
+
 // addCode appends a code to a list that keeps each one once.
 func addCode(codes []string, code string) []string {
 	if code == "" || len(codes) == maxSubCodes || slices.Contains(codes, code) {
@@ -127,15 +146,11 @@ func (r *Response) refer(kind greenlane.ReferenceKind, value string) {
 		return
 	}
 	if len(r.References) == maxReferences {
-		if !slices.ContainsFunc(r.Warnings, func(w string) bool { return strings.HasPrefix(w, referencesCut) }) {
-			r.warn(referencesCut, "of the further identifiers the first %d are kept", maxReferences)
-		}
+		r.once("references_cut", "of the further identifiers the first %d are kept", maxReferences)
 		return
 	}
 	r.References = append(r.References, data)
 }
-
-const referencesCut = "references_cut"
 
 // referContainer adds a container; what can't be the number of one is left out.
 // Some write a hyphen in front of the check digit.

@@ -477,13 +477,7 @@ func TestWCOIdentity(t *testing.T) {
 	}
 	const newValues = "<Declaration><FunctionCode>9</FunctionCode><GoodsShipment/></Declaration>"
 	country := func(c string) string { return "<ResponsibleCountryCode>" + c + "</ResponsibleCountryCode>" }
-	tests := []struct {
-		name, message string
-		lrn, mrn      string
-		by            greenlane.Authority
-		outcome       greenlane.Outcome
-		warnings      []string
-	}{
+	tests := []identityCase{
 		{"both", wrap("", ids("L", "26GBSYN000000001R6")), "L", "26GBSYN000000001R6", "HMRC", "", nil},
 		{"new values first", wrap("", newValues+ids("L", "26GBSYN000000001R6")), "L", "26GBSYN000000001R6", "HMRC", "", nil},
 		{"new values with an LRN first", wrap("", ids("other", "")+ids("L", "26GBSYN000000001R6")), "L", "26GBSYN000000001R6", "HMRC", "", nil},
@@ -506,12 +500,7 @@ func TestWCOIdentity(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			r := read(t, tt.message)
-			if r.LRN != tt.lrn || r.MRN != tt.mrn || r.Authority != tt.by || r.Outcome != tt.outcome {
-				t.Errorf("LRN %q, MRN %q, authority %q, outcome %q", r.LRN, r.MRN, r.Authority, r.Outcome)
-			}
-			if diff := cmp.Diff(tt.warnings, r.Warnings); diff != "" {
-				t.Errorf("warnings (-want +got)\n%s", diff)
-			}
+			tt.check(t, r)
 			var want []greenlane.Command
 			if tt.outcome == "" {
 				want = []greenlane.Command{greenlane.RecordResponse{Response: r.Response, Create: true}}

@@ -241,7 +241,7 @@ func (s *x12Reading) startLoop(head edi.X12Segment) {
 	if vessel != "" && code != "" {
 		code = "(" + code + ")"
 	}
-	l.say("vessel", x12Join(" ", vessel, code))
+	l.say("vessel", joined(" ", vessel, code))
 	l.say("voyage", x12Text(m, 6))
 	l.say("manifest", x12Text(m, 7))
 	switch head.ID() {
@@ -282,7 +282,7 @@ func (l *x12Loop) export() {
 // say keeps something as text.
 func (l *x12Loop) say(what, value string) {
 	if value != "" && len(l.words) < maxX12Words {
-		l.words = append(l.words, x12Join(" ", what, value))
+		l.words = append(l.words, joined(" ", what, value))
 	}
 }
 
@@ -291,9 +291,9 @@ func (l *x12Loop) remark(segments []edi.X12Segment) {
 	for _, seg := range segments {
 		switch seg.ID() {
 		case "K1":
-			l.say("", x12Join(" ", x12Text(seg, 1), x12Text(seg, 2)))
+			l.say("", joined(" ", x12Text(seg, 1), x12Text(seg, 2)))
 		case "N9":
-			l.say("reference", x12Join(" ", x12Text(seg, 1), x12Text(seg, 2), x12Text(seg, 3)))
+			l.say("reference", joined(" ", x12Text(seg, 1), x12Text(seg, 2), x12Text(seg, 3)))
 		}
 	}
 }
@@ -305,7 +305,7 @@ func (s *x12Reading) event(v9 edi.X12Segment, with []edi.X12Segment) {
 	s.hash(l.digest, v9)
 	s.hash(l.digest, with...)
 	code := clip(x12Text(v9, 1), codeLength)
-	told := x12Join(" ", x12Text(v9, 2), x12Text(v9, 12))
+	told := joined(" ", x12Text(v9, 2), x12Text(v9, 12))
 	e, known := x12EventByCode[code]
 	if e.disposition == "" {
 		if known {
@@ -317,7 +317,7 @@ func (s *x12Reading) event(v9 edi.X12Segment, with []edi.X12Segment) {
 		if at, _ := x12Moment(v9, 3, 4, 13); !at.IsZero() {
 			when = at.Format("2006-01-02 15:04Z")
 		}
-		l.say("event", x12Join(" ", code, e.name, told, when, x12Text(v9, 5)))
+		l.say("event", joined(" ", code, e.name, told, when, x12Text(v9, 5)))
 		l.remark(with)
 		return
 	}
@@ -348,7 +348,7 @@ func (s *x12Reading) endLoop() {
 		r.digest.Write(s.identity)
 		r.digest.Write(digest)
 		if len(r.Text) < 2*textLength && !strings.Contains(r.Text, text) {
-			r.Text = clip(x12Join("; ", r.Text, text), 2*textLength)
+			r.Text = clip(joined("; ", r.Text, text), 2*textLength)
 		}
 		r.refer(greenlane.RefITN, l.itn)
 		r.adopt(&l.notes)

@@ -170,16 +170,12 @@ func (s *x12Reading) about(n *x12Names, x4 edi.X12Segment) *x12Response {
 
 // judge checks the entry number and whether the response names anything.
 func (r *x12Response) judge(x4 edi.X12Segment) {
-	number := r.Entry.EntryNumber
-	switch err := greenlane.CheckEntryNumber(number); {
-	case number == "" && len(r.Entry.Bills) == 0:
+	switch number := r.Entry.EntryNumber; {
+	case number != "":
+		r.doubt("entry", x4.Place(), greenlane.CheckEntryNumber(number))
+	case len(r.Entry.Bills) == 0:
 		r.Outcome = greenlane.OutcomeError
 		r.warn("no_subject", "%s: it names neither a bill (X401) nor an entry (X404)", x4.Place())
-	case number == "":
-	case errors.Is(err, greenlane.ErrCheckDigit):
-		r.warn("entry_check_digit", "%s: %v", x4.Place(), err)
-	case err != nil:
-		r.warn("entry_form", "%s: %v", x4.Place(), err)
 	}
 }
 
@@ -201,12 +197,7 @@ func (r *x12Response) inBond(number string, x4 edi.X12Segment) {
 		return
 	}
 	r.Entry.InBonds = append(r.Entry.InBonds, number)
-	switch err := greenlane.CheckInBond(number); {
-	case errors.Is(err, greenlane.ErrCheckDigit):
-		r.warn("in_bond_check_digit", "%s: %v", x4.Place(), err)
-	case err != nil:
-		r.warn("in_bond_form", "%s: %v", x4.Place(), err)
-	}
+	r.doubt("in_bond", x4.Place(), greenlane.CheckInBond(number))
 }
 
 // x12WithoutDigit is a container number without its check digit. Rail cars have
@@ -356,24 +347,13 @@ func (r *x12Response) adopt(notes *Response) {
 	}
 }
 
-// once warns unless a warning of the code is there.
-func (r *x12Response) once(code, format string, args ...any) {
-	x12Once(&r.Response, code, format, args...)
-}
-
-func x12Once(r *Response, code, format string, args ...any) {
-	if !slices.ContainsFunc(r.Warnings, func(w string) bool { return strings.HasPrefix(w, code+": ") }) {
-		r.warn(code, format, args...)
-	}
-}
-
 // moment reads a date, time of day and time code; one element each of a segment.
 // Without a date that can be read the next best is taken: when the message was
 // sent, then when the conveyance should arrive.
 func (s *x12Reading) moment(r *Response, seg edi.X12Segment, date, clock, zone int) time.Time {
 	at, doubt := x12Moment(seg, date, clock, zone)
 	if doubt != "" {
-		x12Once(r, "assumed_utc", "%s: %s", seg.Place(), doubt)
+		r.once("assumed_utc", "%s: %s", seg.Place(), doubt)
 	}
 	if !at.IsZero() {
 		if _, ok := x12Clock(seg.Element(clock)); !ok && seg.Element(clock) != "" {
@@ -450,24 +430,19 @@ func x12Remarks(segments []edi.X12Segment) string {
 	for _, seg := range segments {
 		switch {
 		case len(words) == maxX12Words:
-			return x12Join(" ", words...)
+			return joined(" ", words...)
 		case seg.ID() == "K1":
-			words = append(words, x12Join(" ", x12Text(seg, 1), x12Text(seg, 2)))
+			words = append(words, joined(" ", x12Text(seg, 1), x12Text(seg, 2)))
 		case seg.ID() == "N9" && x12Text(seg, 3) != "":
 			words = append(words, x12Text(seg, 3))
 		}
 	}
-	return x12Join(" ", words...)
+	return joined(" ", words...)
 }
 
 // x12Words is the message of an activity: the name of its code, and remarks.
 func x12Words(name string, remarks ...string) string {
-	return clip(x12Join(": ", name, x12Join(" ", remarks...)), textLength)
-}
-
-// x12Join joins the texts that are not empty.
-func x12Join(separator string, texts ...string) string {
-	return strings.Join(slices.DeleteFunc(texts, func(t string) bool { return t == "" }), separator)
+	return clip(joined(": ", name, joined(" ", remarks...)), textLength)
 }
 
 // x12Text is an element as text: in one line, without control characters.

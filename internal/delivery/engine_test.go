@@ -42,12 +42,7 @@ func TestRestartBetweenAttempts(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	r, rec := start(t, dir), newReceiver(t)
-	rec.answer = func(a arrival, count int) int {
-		if count == 1 {
-			return 503
-		}
-		return 200
-	}
+	rec.answer = failOn(1, 503)
 	r.endpoint(t, rec.URL, func(s *delivery.Settings) {
 		entries(s)
 		s.Schedule = delivery.Schedule{Waits: []time.Duration{0, 200 * time.Millisecond, time.Second}}
@@ -413,17 +408,12 @@ func TestOpenLanesBound(t *testing.T) {
 	t.Parallel()
 	dir, clock := t.TempDir(), newWatch()
 	r, rec := startAt(t, dir, clock.time), newReceiver(t)
-	rec.answer = func(_ arrival, count int) int {
-		if count == 1 {
-			return 500
-		}
-		return 200
-	}
+	rec.answer = failOn(1, 500)
 	const bound, subjects = 20, 50
 	if err := r.engine.LimitLanes(t.Context(), bound); err != nil {
 		t.Fatal(err)
 	}
-	number := r.endpoint(t, rec.URL, func(s *delivery.Settings) { s.Events = []string{string(greenlane.EventEntryStatus)} })
+	number := r.endpoint(t, rec.URL, entryEvents)
 	r.bulk(t, subjects, 0)
 	r.bulk(t, 1, 1)
 	last := r.hub.Head()
@@ -459,7 +449,7 @@ func TestStopAmidALookBehind(t *testing.T) {
 	r, s := startHooked(t, dir, clock.time)
 	rec := newReceiver(t)
 	failFirst(rec, 1)
-	number := r.endpoint(t, rec.URL, func(s *delivery.Settings) { s.Events = []string{string(greenlane.EventEntryStatus)} })
+	number := r.endpoint(t, rec.URL, entryEvents)
 	r.record(t, "A", 0)
 	r.quiet(t, rec, number)
 	r.record(t, "A", 1)
@@ -541,7 +531,7 @@ func BenchmarkEndToEnd(b *testing.B) {
 		}
 	}))
 	b.Cleanup(server.Close)
-	r.endpoint(b, server.URL, func(s *delivery.Settings) { s.Events = []string{string(greenlane.EventEntryStatus)} })
+	r.endpoint(b, server.URL, entryEvents)
 	b.ResetTimer()
 	var wg sync.WaitGroup
 	next := make(chan int, 64)

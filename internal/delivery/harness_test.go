@@ -364,9 +364,12 @@ func (r *rig) activity(t testing.TB, shipment string, n int, code string) string
 	return o.Decisions[1].Subject.String()
 }
 
-// entries wants CBP's activities and nothing else, and tries again at once.
+// entryEvents wants CBP's activities and nothing else.
+func entryEvents(s *delivery.Settings) { s.Events = []string{string(greenlane.EventEntryStatus)} }
+
+// entries wants the same, and tries again at once.
 func entries(s *delivery.Settings) {
-	s.Events = []string{string(greenlane.EventEntryStatus)}
+	entryEvents(s)
 	s.Schedule = delivery.Schedule{Waits: []time.Duration{0, time.Millisecond, time.Millisecond, time.Millisecond}}
 }
 

@@ -51,12 +51,7 @@ func TestTestSend(t *testing.T) {
 		t.Fatal(err)
 	}
 	head := r.hub.Head()
-	rec.answer = func(_ arrival, count int) int {
-		if count == 2 {
-			return 500
-		}
-		return 200
-	}
+	rec.answer = failOn(2, 500)
 	call, answer, err := r.engine.Test(t.Context(), by(number), greenlane.EventEntryStatus, testID())
 	if err != nil || !answer.Success() {
 		t.Fatalf("%+v, %v", answer, err)
@@ -207,7 +202,7 @@ func TestEnablePastAnOpenLane(t *testing.T) {
 		}
 		return 200
 	}
-	number := r.endpoint(t, rec.URL, func(s *delivery.Settings) { s.Events = []string{"customs.entry.status.updated"} })
+	number := r.endpoint(t, rec.URL, entryEvents)
 	r.record(t, "A", 0)
 	r.quiet(t, rec, number)
 	r.record(t, "A", 1)
@@ -401,7 +396,7 @@ func TestNewOrderingWithAnOpenLane(t *testing.T) {
 	clock := newWatch()
 	r, rec := startAt(t, t.TempDir(), clock.time), newReceiver(t)
 	failFirst(rec, 1)
-	number := r.endpoint(t, rec.URL, func(s *delivery.Settings) { s.Events = []string{string(greenlane.EventEntryStatus)} })
+	number := r.endpoint(t, rec.URL, entryEvents)
 	r.record(t, "A", 0)
 	r.quiet(t, rec, number)
 	r.record(t, "A", 1)
@@ -434,7 +429,7 @@ func TestNewURL(t *testing.T) {
 		}
 		return 500
 	}
-	number := r.endpoint(t, old.URL, func(s *delivery.Settings) { s.Events = []string{"customs.entry.status.updated"} })
+	number := r.endpoint(t, old.URL, entryEvents)
 	r.record(t, "SLOW", 0)
 	old.until(t, "the slow attempt", func() bool { return old.first() != "" })
 	r.record(t, "SLOW", 1)
@@ -471,7 +466,7 @@ func TestNewSettingsTwice(t *testing.T) {
 		}
 		return []int{500, 200, 200}[count-1]
 	}
-	number := r.endpoint(t, rec.URL, func(s *delivery.Settings) { s.Events = []string{"customs.entry.status.updated"} })
+	number := r.endpoint(t, rec.URL, entryEvents)
 	r.record(t, "SLOW", 0)
 	rec.until(t, "the slow attempt", func() bool { return rec.first() != "" })
 	again := r.record(t, "A", 0)
@@ -497,13 +492,8 @@ func TestResendsOfOneSubject(t *testing.T) {
 	t.Parallel()
 	dir, clock := t.TempDir(), newWatch()
 	r, rec := startAt(t, dir, clock.time), newReceiver(t)
-	rec.answer = func(a arrival, count int) int {
-		if count == 2 {
-			return 500
-		}
-		return 200
-	}
-	number := r.endpoint(t, rec.URL, func(s *delivery.Settings) { s.Events = []string{"customs.entry.status.updated"} })
+	rec.answer = failOn(2, 500)
+	number := r.endpoint(t, rec.URL, entryEvents)
 	for n := range 3 {
 		r.record(t, "A", n)
 	}

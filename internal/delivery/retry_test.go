@@ -28,6 +28,16 @@ func failFirst(rec *receiver, times int) {
 	}
 }
 
+// failOn answers one attempt of each event with a status, the others with success.
+func failOn(attempt, status int) func(arrival, int) int {
+	return func(_ arrival, count int) int {
+		if count == attempt {
+			return status
+		}
+		return 200
+	}
+}
+
 // said puts an arrival into short words: position, attempt, status.
 func said(list []arrival) []string {
 	var out []string
@@ -45,7 +55,7 @@ func TestAttempts(t *testing.T) {
 	clock := newWatch()
 	r, rec := startAt(t, t.TempDir(), clock.time), newReceiver(t)
 	failFirst(rec, 2)
-	number := r.endpoint(t, rec.URL, func(s *delivery.Settings) { s.Events = []string{"customs.entry.status.updated"} })
+	number := r.endpoint(t, rec.URL, entryEvents)
 	held := r.record(t, "HELD", 0)
 	r.quiet(t, rec, number)
 	for n := range 2 {
@@ -370,7 +380,7 @@ func TestReceiverSetsThePause(t *testing.T) {
 	r, rec := startAt(t, t.TempDir(), clock.time), newReceiver(t)
 	rec.header = http.Header{"Retry-After": {"3600"}}
 	rec.answer = func(_ arrival, count int) int { return []int{503, 500, 200}[count-1] }
-	number := r.endpoint(t, rec.URL, func(s *delivery.Settings) { s.Events = []string{"customs.entry.status.updated"} })
+	number := r.endpoint(t, rec.URL, entryEvents)
 	r.record(t, "A", 0)
 	for i, wait := range []time.Duration{time.Hour, 5 * time.Minute} {
 		r.quiet(t, rec, number)
@@ -404,7 +414,7 @@ func TestGoneDisables(t *testing.T) {
 		<-both
 		return 410
 	}
-	number := r.endpoint(t, rec.URL, func(s *delivery.Settings) { s.Events = []string{"customs.entry.status.updated"} })
+	number := r.endpoint(t, rec.URL, entryEvents)
 	r.record(t, "A", 0)
 	r.record(t, "B", 0)
 	rec.until(t, "both to be answered", func() bool { return len(rec.arrivals()) == 2 })
@@ -456,7 +466,7 @@ func TestGoneAmidAChange(t *testing.T) {
 			r, s := startHooked(t, t.TempDir(), newWatch().time)
 			rec, answer := newReceiver(t), make(chan struct{})
 			rec.answer = func(arrival, int) int { <-answer; return 410 }
-			number := r.endpoint(t, rec.URL, func(s *delivery.Settings) { s.Events = []string{"customs.entry.status.updated"} })
+			number := r.endpoint(t, rec.URL, entryEvents)
 			r.record(t, "A", 0)
 			rec.until(t, "the attempt", func() bool { return rec.first() != "" })
 			began, commit := s.commit.hold()

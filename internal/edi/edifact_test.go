@@ -50,6 +50,16 @@ func envelope(messages ...string) string {
 	return b.String()
 }
 
+// edifact reads a message that must be readable.
+func edifact(t *testing.T, message string) []edi.EDIFACTInterchange {
+	t.Helper()
+	all, err := edi.EDIFACT([]byte(message))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
 func TestEDIFACT(t *testing.T) {
 	t.Parallel()
 	one := []string{
@@ -101,11 +111,7 @@ func TestEDIFACT(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			all, err := edi.EDIFACT([]byte(tt.message))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(tt.want, interchanges(all)); diff != "" {
+			if diff := cmp.Diff(tt.want, interchanges(edifact(t, tt.message))); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
@@ -165,11 +171,7 @@ func TestEDIFACTValues(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			all, err := edi.EDIFACT([]byte(tt.message))
-			if err != nil {
-				t.Fatal(err)
-			}
-			s := all[0].Messages[0].Segments[0]
+			s := edifact(t, tt.message)[0].Messages[0].Segments[0]
 			if got := s.Value(tt.element, tt.component); got != tt.value {
 				t.Errorf("value %q, want %q", got, tt.value)
 			}
@@ -260,11 +262,7 @@ func TestEDIFACTErrors(t *testing.T) {
 func TestEDIFACTCanonical(t *testing.T) {
 	t.Parallel()
 	canonical := func(message string) string {
-		all, err := edi.EDIFACT([]byte(message))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(all[0].Messages[0].Segments[0].AppendCanonical(nil))
+		return string(edifact(t, message)[0].Messages[0].Segments[0].AppendCanonical(nil))
 	}
 	const plain = "UNH+1+X'FTX+AAO++:::Käse?+Brot:zwei'UNT+3+1'"
 	want := canonical(plain)
