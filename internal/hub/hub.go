@@ -200,6 +200,9 @@ type Rows struct {
 	Settled   []store.LaneID
 	Skips     []*store.Skip
 	Cursors   []store.Cursor
+	// Blobs count by their bytes towards what a batch and the queue may hold.
+	Blobs   []*store.Blob
+	Secrets []*store.OwnedSecrets
 }
 
 // Outcome is what became of a unit.

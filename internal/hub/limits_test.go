@@ -86,6 +86,40 @@ func TestPanicInAnAnswer(t *testing.T) {
 	b.verify(t)
 }
 
+// TestRowsAlone: blobs and secrets need no event beside them to be written, and
+// are on disk when Do returns.
+func TestRowsAlone(t *testing.T) {
+	t.Parallel()
+	b := open(t, t.TempDir())
+	head := b.Head()
+	blob := &store.Blob{Account: 1, Digest: sha256.Sum256([]byte("invoice")), Bytes: []byte("invoice")}
+	b.must(t, hub.Unit{Account: 1, Rows: hub.Rows{Blobs: []*store.Blob{blob}}})
+	if got, err := b.store.Blob(t.Context(), 1, blob.Digest); err != nil || string(got) != "invoice" {
+		t.Errorf("blob %q, error %v", got, err)
+	}
+	for n, text := range []string{"first", "too late"} {
+		b.must(t, hub.Unit{Account: 1, Rows: hub.Rows{Secrets: []*store.OwnedSecrets{
+			{Account: 1, Owner: "warehouse/7", Secrets: []store.Secret{{Text: text}}, First: true}}}})
+		got, err := b.store.Secrets(t.Context(), 1, "warehouse/7")
+		if err != nil || len(got) != 1 || got[0].Text != "first" {
+			t.Errorf("secrets after unit %d: %v, error %v", n, got, err)
+		}
+	}
+	if b.Head() != head {
+		t.Errorf("rows alone moved the log from %d to %d", head, b.Head())
+	}
+	// A unit that is refused leaves none of its rows.
+	lost := &store.Blob{Account: 1, Digest: sha256.Sum256([]byte("lost")), Bytes: []byte("lost")}
+	_, err := b.Do(t.Context(), hub.Unit{Account: 1, Rows: hub.Rows{Blobs: []*store.Blob{lost}},
+		Commands: []greenlane.Command{greenlane.ReportStatus{Number: 4711, Status: greenlane.StatusCanceled}}})
+	if greenlane.KindOf(err) != greenlane.NotFound {
+		t.Errorf("a command for nothing: %v", err)
+	}
+	if got, err := b.store.Blob(t.Context(), 1, lost.Digest); err != nil || got != nil {
+		t.Errorf("the refused unit left %q, error %v", got, err)
+	}
+}
+
 // unsure commits a write and says that it did not.
 type unsure struct {
 	store.Store

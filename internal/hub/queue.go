@@ -132,6 +132,9 @@ func (u *Unit) size() int {
 	if u.Message != nil {
 		n += len(u.Message.Raw)
 	}
+	for _, b := range u.Rows.Blobs {
+		n += len(b.Bytes)
+	}
 	return n + 500*len(u.Rows.Attempts)
 }
 

@@ -8,7 +8,8 @@ import (
 )
 
 // Deliveries is what the delivery engine keeps: endpoints, how far each has
-// come, the lanes that are open and the attempts that were made.
+// come, the lanes that are open and the attempts that were made. With them are
+// the signing keys of whatever else is sent something.
 type Deliveries interface {
 	// Endpoints returns all endpoints that are not deleted.
 	AllEndpoints(ctx context.Context) ([]*Endpoint, error)
@@ -29,6 +30,9 @@ type Deliveries interface {
 	LatestAttempts(ctx context.Context, endpoint int64, positions []int64) ([]*Attempt, error)
 	// Skips returns the records of what an endpoint will not get.
 	Skips(ctx context.Context, endpoint int64) ([]*Skip, error)
+	// Secrets returns the signing keys of an account's owner that is no endpoint,
+	// newest first, nil when there are none.
+	Secrets(ctx context.Context, account int64, owner string) ([]Secret, error)
 }
 
 // Endpoint is a subscriber's destination.
@@ -62,12 +66,25 @@ const (
 	EndpointDeleted  EndpointState = "deleted"
 )
 
-// Secret is one signing key of an endpoint.
+// Secret is one signing key of an endpoint or of another owner.
 type Secret struct {
 	// Text is the secret as the caller gave or was shown it.
 	Text string `json:"text"`
 	// Until ends its use; zero means that it has no end.
 	Until time.Time `json:"until,omitzero"`
+}
+
+// OwnedSecrets are the signing keys of something that is no endpoint, newest
+// first, such as a warehouse that is notified by webhook.
+type OwnedSecrets struct {
+	Account int64
+	// Owner names it within the account, in the words of whoever writes.
+	Owner string
+	// Secrets replace what the owner has; empty, they leave it without any.
+	Secrets []Secret
+	// First leaves an owner that has secrets with what it has. Of several who
+	// write its first ones, one wins; all learn by reading which.
+	First bool
 }
 
 // Revision is an endpoint's settings, valid for positions above From until the

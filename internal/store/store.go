@@ -23,7 +23,7 @@
 //
 // Repetition. A write that is repeated after an error of unknown outcome does no
 // harm in its rows beside events: cursors never move back, an attempt replaces
-// its equal, a lane its predecessor.
+// its equal, a lane its predecessor, and a blob that is there stays.
 //
 // Concurrency. All methods may be called from any goroutine. After Close they
 // fail. A backend retries
@@ -59,6 +59,7 @@ type Store interface {
 	Messages
 	Accounts
 	Deliveries
+	Blobs
 	// Run does the backend's own work in the background until ctx ends. An
 	// error from it is fatal.
 	Run(ctx context.Context) error
@@ -157,6 +158,11 @@ type Write struct {
 	Settled []LaneID
 	Skips   []*Skip
 	Cursors []Cursor
+
+	// Blobs to insert; one that is there already is left alone.
+	Blobs []*Blob
+	// Secrets replace what their owners have, in order; see [OwnedSecrets].
+	Secrets []*OwnedSecrets
 }
 
 // Expectation is the version a subject must still have; 0 means that it must

@@ -228,7 +228,7 @@ func (db *DB) write(w *store.Write) (store.Head, error) {
 		head = store.Head{Position: e.Position, Hash: e.Hash, RecordedAt: greenlane.Micro(e.RecordedAt)}
 	}
 	for _, step := range []func(*store.Write) error{
-		db.writeSubjects, db.writeMessages, db.writeAccounts, db.writeDeliveries,
+		db.writeSubjects, db.writeMessages, db.writeAccounts, db.writeBlobs, db.writeDeliveries,
 	} {
 		if err := step(w); err != nil {
 			return head, err

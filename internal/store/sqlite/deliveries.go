@@ -24,7 +24,7 @@ const (
 )
 
 func (db *DB) writeDeliveries(w *store.Write) error {
-	for _, step := range []func(*store.Write) error{db.writeEndpoints, db.writeLanes, db.writeAttempts} {
+	for _, step := range []func(*store.Write) error{db.writeSecrets, db.writeEndpoints, db.writeLanes, db.writeAttempts} {
 		if err := step(w); err != nil {
 			return err
 		}
@@ -87,12 +87,73 @@ func encodeSecrets(secrets []store.Secret) (string, error) {
 
 func decodeSecrets(b []byte) (secrets []store.Secret, err error) {
 	if err := json.Unmarshal(b, &secrets); err != nil {
-		return nil, fmt.Errorf("%w: the secrets of an endpoint: %w", store.ErrBroken, err)
+		return nil, fmt.Errorf("%w: a list of secrets: %w", store.ErrBroken, err)
 	}
 	if len(secrets) == 0 {
 		return nil, nil
 	}
 	return secrets, nil
+}
+
+const (
+	// A rival's first secrets are there by the time the later writer comes.
+	insertFirstSecrets = `INSERT INTO owned_secrets
+  (account, owner, secrets)
+  VALUES (?, ?, ?)
+  ON CONFLICT (account, owner) DO NOTHING`
+	upsertSecrets = `INSERT INTO owned_secrets
+  (account, owner, secrets)
+  VALUES (?, ?, ?)
+  ON CONFLICT (account, owner) DO UPDATE SET secrets = excluded.secrets`
+	deleteSecrets = "DELETE FROM owned_secrets WHERE account = ? AND owner = ?"
+)
+
+func (db *DB) writeSecrets(w *store.Write) error {
+	for _, o := range w.Secrets {
+		if err := db.writeOwned(o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeOwned writes one owner's secrets. None leave no row, so that a row always
+// means that there are some, which is what First asks.
+func (db *DB) writeOwned(o *store.OwnedSecrets) error {
+	if len(o.Secrets) == 0 {
+		if o.First {
+			return nil
+		}
+		return db.exec(deleteSecrets, o.Account, o.Owner)
+	}
+	secrets, err := encodeSecrets(o.Secrets)
+	if err != nil {
+		return err
+	}
+	statement := upsertSecrets
+	if o.First {
+		statement = insertFirstSecrets
+	}
+	return db.exec(statement, o.Account, o.Owner, secrets)
+}
+
+const selectSecrets = `SELECT secrets
+  FROM owned_secrets
+  WHERE account = ? AND owner = ?`
+
+// Secrets implements [store.Deliveries].
+func (db *DB) Secrets(ctx context.Context, account int64, owner string) ([]store.Secret, error) {
+	var out []store.Secret
+	err := db.query(ctx, selectSecrets, []any{account, owner}, func(rows *sql.Rows) error {
+		var secrets sql.RawBytes
+		err := rows.Scan(&secrets)
+		if err != nil {
+			return err
+		}
+		out, err = decodeSecrets(secrets)
+		return err
+	})
+	return out, err
 }
 
 const (

@@ -37,6 +37,13 @@ CREATE TABLE attempts (
   PRIMARY KEY (position, endpoint, generation, number)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE blobs (
+  account INTEGER NOT NULL,
+  digest  BLOB    NOT NULL,
+  bytes   BLOB,
+  PRIMARY KEY (account, digest)
+) STRICT;
+
 CREATE TABLE cursors (
   owner    TEXT PRIMARY KEY,
   position INTEGER NOT NULL
@@ -141,6 +148,13 @@ CREATE INDEX messages_by_account ON messages (account, number);
 CREATE UNIQUE INDEX messages_by_digest ON messages (account, digest);
 
 CREATE INDEX messages_open ON messages (account, state, number) WHERE state <> 'applied';
+
+CREATE TABLE owned_secrets (
+  account INTEGER NOT NULL,
+  owner   TEXT    NOT NULL,
+  secrets TEXT    NOT NULL,
+  PRIMARY KEY (account, owner)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE position_chunks (
   subject   INTEGER NOT NULL,

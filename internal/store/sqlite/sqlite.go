@@ -8,9 +8,9 @@
 // process opens the file: positions are handed out by the single writer.
 //
 // Where things are: append.go is the transaction and its repair after a
-// failure; log.go, subjects.go, messages.go, accounts.go and deliveries.go hold
-// each statement beside the code that fills it in or scans it; encode.go is
-// how values lie in columns.
+// failure; log.go, subjects.go, messages.go, accounts.go, deliveries.go and
+// blobs.go hold each statement beside the code that fills it in or scans it;
+// encode.go is how values lie in columns.
 package sqlite
 
 import (

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"flag"
@@ -211,7 +212,7 @@ func TestOpenRefuses(t *testing.T) {
 				t.Fatal(err)
 			}
 			db.Close()
-		}, "its schema is version 4711 and this program knows 1: use the newer program"},
+		}, "its schema is version 4711 and this program knows 2: use the newer program"},
 		"no database": {func(t *testing.T, path string) {
 			if err := os.WriteFile(path, bytes.Repeat([]byte("not a database\n"), 1000), 0o600); err != nil {
 				t.Fatal(err)
@@ -256,6 +257,38 @@ func TestInspect(t *testing.T) {
 		if err == nil {
 			inspected.Close()
 		}
+	}
+}
+
+// TestUpgrade: a database of the first schema keeps what it has and gets what it
+// lacks.
+func TestUpgrade(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "greenlane.db")
+	old, err := openWith(t.Context(), path, func(ctx context.Context, db *sql.DB) error {
+		provider, _, _, err := versions(ctx, db)
+		if err == nil {
+			_, err = provider.UpTo(ctx, 1)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(add(old, 3, 10), old.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Inspect(t.Context(), path); err == nil || !strings.Contains(err.Error(), "its schema is version 1") {
+		t.Errorf("inspected the old schema: %v", err)
+	}
+	db := open(t, path)
+	wantHead(t, db, 3)
+	blob := &store.Blob{Account: 1, Digest: sha256.Sum256([]byte("new")), Bytes: []byte("new")}
+	if err := db.Append(t.Context(), &store.Write{Base: -1, Blobs: []*store.Blob{blob}}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := db.Blob(t.Context(), 1, blob.Digest); err != nil || string(got) != "new" {
+		t.Errorf("blob %q, error %v", got, err)
 	}
 }
 

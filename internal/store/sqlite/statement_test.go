@@ -200,6 +200,8 @@ func TestIndexes(t *testing.T) {
 		"selectLatestAttempt":     "SEARCH attempts USING PRIMARY KEY (position=? AND endpoint=?)",
 		"selectLanes":             "SEARCH lanes USING PRIMARY KEY (endpoint=?)",
 		"selectSkips":             "SEARCH skips USING INDEX skips_by_endpoint (endpoint=?)",
+		"selectSecrets":           "SEARCH owned_secrets USING PRIMARY KEY (account=? AND owner=?)",
+		"selectBlob":              "SEARCH blobs USING INDEX sqlite_autoindex_blobs_1 (account=? AND digest=?)",
 	} {
 		if all[name] == "" {
 			t.Errorf("there is no statement %s", name)

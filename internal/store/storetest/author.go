@@ -175,6 +175,11 @@ func owners() []string {
 	return []string{"dispatcher", "endpoint/1", "endpoint/2", "reaction/escalate hold"}
 }
 
+// secretOwners are those whose secrets the tests use.
+func secretOwners() []string {
+	return []string{"warehouse/1", "warehouse/2", "wäre\"house'"}
+}
+
 func digest(what string, n int) [32]byte { return sha256.Sum256(fmt.Appendf(nil, "%s %d", what, n)) }
 
 // newMessage makes a message whose bytes depend on content.
@@ -242,4 +247,17 @@ func newSkip(endpoint, first, last int64, now time.Time) *store.Skip {
 	return &store.Skip{
 		Endpoint: endpoint, First: first, Last: last, Lane: 7, Reason: "enabled from now on", By: "compliance desk", At: now,
 	}
+}
+
+// newBlob makes a blob whose bytes depend on n.
+func newBlob(account int64, n int) *store.Blob {
+	bytes := fmt.Appendf(nil, "<document n=\"%d\"/>\x00\xff\n", n)
+	return &store.Blob{Account: account, Digest: sha256.Sum256(bytes), Bytes: bytes}
+}
+
+// newSecrets makes an owner's secrets, of which the older ends.
+func newSecrets(account int64, owner string, n int, now time.Time) *store.OwnedSecrets {
+	return &store.OwnedSecrets{Account: account, Owner: owner, Secrets: []store.Secret{
+		{Text: fmt.Sprintf("whsec_new %d", n)}, {Text: fmt.Sprintf("whsec_old %d", n), Until: now.Add(24 * time.Hour)},
+	}}
 }

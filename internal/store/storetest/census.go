@@ -20,6 +20,7 @@ const (
 	messages   = 40
 	endpoints  = 12
 	positions  = 24
+	blobs      = 6
 	everything = 1 << 20
 )
 
@@ -46,6 +47,8 @@ type census struct {
 	Acked     map[int64][]int64
 	Skips     []*store.Skip
 	Cursors   map[string]int64
+	Blobs     []*store.Blob
+	Secrets   map[string][]store.Secret
 }
 
 // failer is what a test and a property have in common.
@@ -64,7 +67,9 @@ type taker struct {
 func takeCensus(t failer, s store.Store) *census {
 	t.Helper()
 	k := &taker{Store: s, ctx: context.Background()}
-	for _, part := range []func() error{k.log, k.subjects, k.references, k.messages, k.accounts, k.endpoints, k.cursors} {
+	for _, part := range []func() error{
+		k.log, k.subjects, k.references, k.messages, k.accounts, k.endpoints, k.cursors, k.blobs, k.secrets,
+	} {
 		if err := part(); err != nil {
 			t.Fatalf("read everything: %v", err)
 		}
@@ -224,6 +229,35 @@ func (k *taker) cursors() error {
 			return err
 		}
 		k.c.Cursors[owner] = position
+	}
+	return nil
+}
+
+func (k *taker) blobs() error {
+	for account := int64(1); account <= accounts; account++ {
+		for n := range blobs {
+			b := newBlob(account, n)
+			bytes, err := k.Blob(k.ctx, account, b.Digest)
+			if err != nil {
+				return err
+			}
+			if bytes != nil {
+				k.c.Blobs = append(k.c.Blobs, &store.Blob{Account: account, Digest: b.Digest, Bytes: bytes})
+			}
+		}
+	}
+	return nil
+}
+
+func (k *taker) secrets() (err error) {
+	k.c.Secrets = map[string][]store.Secret{}
+	for account := int64(1); account <= accounts; account++ {
+		for _, owner := range secretOwners() {
+			name := fmt.Sprintf("%d %s", account, owner)
+			if k.c.Secrets[name], err = k.Store.Secrets(k.ctx, account, owner); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

@@ -282,6 +282,16 @@ func (f *Faulty) Skips(ctx context.Context, endpoint int64) ([]*store.Skip, erro
 	return ask(f, func() ([]*store.Skip, error) { return f.inner.Skips(ctx, endpoint) })
 }
 
+// Secrets implements [store.Deliveries].
+func (f *Faulty) Secrets(ctx context.Context, account int64, owner string) ([]store.Secret, error) {
+	return ask(f, func() ([]store.Secret, error) { return f.inner.Secrets(ctx, account, owner) })
+}
+
+// Blob implements [store.Blobs].
+func (f *Faulty) Blob(ctx context.Context, account int64, digest [32]byte) ([]byte, error) {
+	return ask(f, func() ([]byte, error) { return f.inner.Blob(ctx, account, digest) })
+}
+
 // EachSubject implements [store.Subjects].
 func (f *Faulty) EachSubject(ctx context.Context, each func(*store.SubjectRow) error) error {
 	_, err := ask(f, func() (struct{}, error) {

@@ -44,6 +44,8 @@ type content struct {
 	attempts  map[attemptID]*store.Attempt
 	skips     []*store.Skip
 	cursors   map[string]int64
+	blobs     map[blobID][]byte
+	secrets   map[secretsID][]store.Secret
 }
 
 type (
@@ -59,6 +61,14 @@ type (
 		endpoint, position int64
 		generation, number int
 	}
+	blobID struct {
+		account int64
+		digest  [32]byte
+	}
+	secretsID struct {
+		account int64
+		owner   string
+	}
 )
 
 func newModel() *model {
@@ -71,7 +81,7 @@ func newModel() *model {
 			accounts: map[int64]*greenlane.Account{}, keys: map[greenlane.ID]*greenlane.Key{},
 			endpoints: map[int64]*store.Endpoint{}, revisions: map[revisionID]*store.Revision{},
 			lanes: map[store.LaneID]*store.Lane{}, attempts: map[attemptID]*store.Attempt{},
-			cursors: map[string]int64{},
+			cursors: map[string]int64{}, blobs: map[blobID][]byte{}, secrets: map[secretsID][]store.Secret{},
 		},
 	}
 }
@@ -82,7 +92,7 @@ func (c content) clone() content {
 	c.messages, c.waiting, c.answers = maps.Clone(c.messages), maps.Clone(c.waiting), maps.Clone(c.answers)
 	c.accounts, c.keys, c.endpoints = maps.Clone(c.accounts), maps.Clone(c.keys), maps.Clone(c.endpoints)
 	c.revisions, c.lanes, c.attempts = maps.Clone(c.revisions), maps.Clone(c.lanes), maps.Clone(c.attempts)
-	c.cursors = maps.Clone(c.cursors)
+	c.cursors, c.blobs, c.secrets = maps.Clone(c.cursors), maps.Clone(c.blobs), maps.Clone(c.secrets)
 	return c
 }
 
@@ -171,6 +181,7 @@ func (c *content) apply(w *store.Write) error {
 	}
 	for _, step := range []func(*store.Write) error{
 		c.applySubjects, c.applyMessages, c.applyAnswers, c.applyAccounts, c.applyEndpoints, c.applyDeliveries,
+		c.applyBlobs, c.applySecrets,
 	} {
 		if err := step(w); err != nil {
 			return err
@@ -321,10 +332,7 @@ func (c *content) applyEndpoints(w *store.Write) error {
 			}
 		}
 		row.CreatedAt, row.UpdatedAt = greenlane.Micro(row.CreatedAt), greenlane.Micro(row.UpdatedAt)
-		row.Secrets = nil
-		for _, s := range e.Secrets {
-			row.Secrets = append(row.Secrets, store.Secret{Text: s.Text, Until: greenlane.Micro(s.Until)})
-		}
+		row.Secrets = keptSecrets(e.Secrets)
 		c.endpoints[e.Number] = &row
 	}
 	for _, r := range w.Revisions {
@@ -358,6 +366,34 @@ func (c *content) applyDeliveries(w *store.Write) error {
 		c.cursors[cursor.Owner] = max(c.cursors[cursor.Owner], cursor.Position)
 	}
 	return nil
+}
+
+func (c *content) applyBlobs(w *store.Write) error {
+	for _, b := range w.Blobs {
+		id := blobID{b.Account, b.Digest}
+		if _, there := c.blobs[id]; !there {
+			c.blobs[id] = kept(b.Bytes)
+		}
+	}
+	return nil
+}
+
+func (c *content) applySecrets(w *store.Write) error {
+	for _, o := range w.Secrets {
+		id := secretsID{o.Account, o.Owner}
+		if !o.First || len(c.secrets[id]) == 0 {
+			c.secrets[id] = keptSecrets(o.Secrets)
+		}
+	}
+	return nil
+}
+
+// keptSecrets is how secrets come back.
+func keptSecrets(secrets []store.Secret) (out []store.Secret) {
+	for _, s := range secrets {
+		out = append(out, store.Secret{Text: s.Text, Until: greenlane.Micro(s.Until)})
+	}
+	return out
 }
 
 // kept is how bytes come back.

@@ -336,3 +336,13 @@ func (m *model) Skips(ctx context.Context, endpoint int64) (out []*store.Skip, e
 	})
 	return out, err
 }
+
+func (m *model) Blob(ctx context.Context, account int64, digest [32]byte) (out []byte, err error) {
+	err = m.view(ctx, func(c *content) { out = c.blobs[blobID{account, digest}] })
+	return out, err
+}
+
+func (m *model) Secrets(ctx context.Context, account int64, owner string) (out []store.Secret, err error) {
+	err = m.view(ctx, func(c *content) { out = c.secrets[secretsID{account, owner}] })
+	return out, err
+}

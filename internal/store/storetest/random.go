@@ -67,7 +67,7 @@ func (m *machine) often(n int64, what string) bool { return m.number(1, n, what)
 // write appends a random write to both and expects the same of them.
 func (m *machine) write() {
 	d := m.draft()
-	for _, part := range []func(*draft){m.events, m.expectations, m.messages, m.people, m.endpoint, m.deliveries} {
+	for _, part := range []func(*draft){m.events, m.expectations, m.messages, m.people, m.endpoint, m.deliveries, m.blobs, m.secrets} {
 		part(d)
 	}
 	got := m.store.Append(m.Context(), &d.Write)
@@ -215,6 +215,22 @@ func (m *machine) deliveries(d *draft) {
 	for range m.number(0, 2, "cursors") {
 		owner := rapid.SampledFrom(owners()).Draw(m.T, "owner")
 		d.Cursors = append(d.Cursors, store.Cursor{Owner: owner, Position: m.number(0, 20, "cursor")})
+	}
+}
+
+func (m *machine) blobs(d *draft) {
+	for range m.number(0, 2, "blobs") {
+		d.Blobs = append(d.Blobs, newBlob(m.number(1, accounts, "account"), int(m.number(0, blobs-1, "blob"))))
+	}
+}
+
+func (m *machine) secrets(d *draft) {
+	for n := range m.number(0, 2, "secrets") {
+		owner := rapid.SampledFrom(secretOwners()).Draw(m.T, "owner of secrets")
+		s := newSecrets(m.number(1, accounts, "account"), owner, int(n), d.now)
+		s.First = m.often(2, "first")
+		s.Secrets = s.Secrets[:m.number(0, 2, "how many")]
+		d.Secrets = append(d.Secrets, s)
 	}
 }
 

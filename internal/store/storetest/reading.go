@@ -48,6 +48,8 @@ func reads(s store.Store) map[string]func(context.Context) error {
 		"Attempts":        func(ctx context.Context) error { return drop(s.Attempts(ctx, 5, 1, 0)) },
 		"LatestAttempts":  func(ctx context.Context) error { return drop(s.LatestAttempts(ctx, 5, []int64{1})) },
 		"Skips":           func(ctx context.Context) error { return drop(s.Skips(ctx, 6)) },
+		"Blob":            func(ctx context.Context) error { return drop(s.Blob(ctx, 1, newBlob(1, 1).Digest)) },
+		"Secrets":         func(ctx context.Context) error { return drop(s.Secrets(ctx, 1, "warehouse/1")) },
 		"List": func(ctx context.Context) error {
 			return drop(s.List(ctx, store.SubjectQuery{Account: 1, Kind: greenlane.KindEntry, Limit: 10}))
 		},

@@ -53,6 +53,8 @@ func Run(t *testing.T, open Opener) {
 		{"accounts", accountTests},
 		{"endpoints", endpointTests},
 		{"deliveries", deliveryTests},
+		{"blobs", blobTests},
+		{"secrets", secretTests},
 		{"reading", readingTests},
 		{"concurrency", concurrencyTests},
 	} {
