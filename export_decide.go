@@ -51,7 +51,8 @@ type FailExport struct {
 	Error string
 }
 
-// RetryExport lets a failed execution go on where it stopped.
+// RetryExport lets a failed execution go on where it stopped, and one that waits
+// for its next attempt make it now.
 type RetryExport struct {
 	Number     int64
 	Reason, By string
@@ -256,8 +257,8 @@ func (e *Export) fail(env *Env, c FailExport) ([]Draft, error) {
 }
 
 func (e *Export) retry(env *Env, c RetryExport) ([]Draft, error) {
-	if e.State != ExportStateFailed {
-		return nil, e.illegal("only a failed execution is tried again by hand")
+	if e.State != ExportStateFailed && !e.waits(env) {
+		return nil, e.illegal("only what failed is tried again by hand")
 	}
 	return []Draft{e.changed(env, EventExportRetried, c.Reason, c.By)}, nil
 }
@@ -278,13 +279,27 @@ func (e *Export) cancel(env *Env, c CancelExport) ([]Draft, error) {
 		return nil, e.illegal("it can't be canceled any more; tell broker and warehouse")
 	}
 	for _, role := range []NotificationRole{RoleBroker, RoleWarehouse} {
-		for _, s := range env.Find(NotificationRef(e.ExportID, role)) {
-			if n, ok := env.State(s).(*Notification); ok && n.Left() {
-				return nil, e.illegal(fmt.Sprintf("its %s may have been told already; tell the %s", role, role))
-			}
+		if n := e.notification(env, role); n != nil && n.Left() {
+			return nil, e.illegal(fmt.Sprintf("its %s may have been told already; tell the %s", role, role))
 		}
 	}
 	return []Draft{e.changed(env, EventExportCanceled, c.Reason, c.By)}, nil
+}
+
+// notification is what one side was told so far, nil when nothing was tried.
+func (e *Export) notification(n Neighbours, role NotificationRole) *Notification {
+	for _, s := range n.Find(NotificationRef(e.ExportID, role)) {
+		if told, ok := n.State(s).(*Notification); ok {
+			return told
+		}
+	}
+	return nil
+}
+
+// waits reports whether the execution waits for its next attempt to tell a side.
+func (e *Export) waits(n Neighbours) bool {
+	told := e.notification(n, NotificationRole(e.NextStep()))
+	return told != nil && told.Status == NotificationRetrying
 }
 
 // follow takes orders for the export, and lets them go.

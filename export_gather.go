@@ -48,7 +48,7 @@ func GatherPlan(n Neighbours, r PlanRequest, asOf time.Time) (*PlanInput, error)
 	}
 	seen := map[string]bool{}
 	for i, id := range r.OrderIDs {
-		order := orderNamed(n, id)
+		order := OrderNamed(n, id)
 		if order == nil {
 			return nil, noSuch(fmt.Sprintf("body.orderIds[%d]", i), id, "there is no such order in this account; sync it first")
 		}
@@ -73,8 +73,8 @@ func noSuch(location, value, message string) error {
 	}
 }
 
-// orderNamed returns an order by its public id, nil when the account has none.
-func orderNamed(n Neighbours, id string) *Order {
+// OrderNamed returns an order by its public id, nil when the account has none.
+func OrderNamed(n Neighbours, id string) *Order {
 	parsed, err := ParseID(OrderPrefix, id)
 	if err != nil {
 		return nil

@@ -24,6 +24,11 @@ const (
 	ReadinessEmpty Readiness = "empty"
 )
 
+// Readinesses returns all states of readiness.
+func Readinesses() []Readiness {
+	return []Readiness{ReadinessReady, ReadinessReview, ReadinessBlocked, ReadinessEmpty}
+}
+
 // Severity is how much a finding weighs.
 type Severity string
 
@@ -135,7 +140,7 @@ func Plan(in PlanInput) *PlannedExport {
 		p.included = append(p.included, o)
 	}
 	for _, rule := range exportRules {
-		if rule.holds(in.AsOf) {
+		if rule.Holds(in.AsOf) {
 			rule.check(p, rule)
 		}
 	}

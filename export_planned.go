@@ -143,7 +143,7 @@ func (p *planning) planned() *PlannedExport {
 func rulesOn(day time.Time) []string {
 	ids := []string{}
 	for _, r := range exportRules {
-		if r.holds(day) {
+		if r.Holds(day) {
 			ids = append(ids, r.ID)
 		}
 	}

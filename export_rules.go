@@ -23,8 +23,8 @@ type ExportRule struct {
 	check func(p *planning, r ExportRule)
 }
 
-// holds reports whether the rule holds on a day.
-func (r ExportRule) holds(on time.Time) bool {
+// Holds reports whether the rule holds on a day.
+func (r ExportRule) Holds(on time.Time) bool {
 	return (r.From.IsZero() || !on.Before(r.From)) && (r.Until.IsZero() || on.Before(r.Until))
 }
 

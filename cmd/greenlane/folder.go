@@ -23,6 +23,8 @@ const (
 	databaseFile = "greenlane.db"
 	lockFile     = "greenlane.lock"
 	keyFile      = "admin.key"
+	// outboxFolder has the e-mails of a hub without a mail server.
+	outboxFolder = "outbox"
 )
 
 // folder is a data folder that this process alone writes to.

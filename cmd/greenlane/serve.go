@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"net/mail"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -28,12 +29,15 @@ import (
 
 // serveCmd runs the hub.
 type serveCmd struct {
-	Listen         string   `help:"Address to listen on, host:port; :8080 is every address of this machine, port 0 any free port." default:"127.0.0.1:8080"`
-	Data           string   `help:"Data folder; made if it is not there. One hub runs on it at a time." default:"./greenlane-data" type:"path"`
-	AllowEndpoints []string `help:"Webhook targets to allow although they are not public: CIDR prefixes or host names, separated by commas, such as 10.0.0.0/8,erp.internal." placeholder:"CIDR-or-host"`
-	DebugListen    string   `help:"Address for Go profiles (net/http/pprof), such as 127.0.0.1:6060; off when left out. It has no authentication." placeholder:"HOST:PORT"`
-	LogLevel       string   `help:"Least level that is logged: debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
-	LogFormat      string   `help:"Form of the log on standard error: text or json." enum:"text,json" default:"text"`
+	Listen         string          `help:"Address to listen on, host:port; :8080 is every address of this machine, port 0 any free port." default:"127.0.0.1:8080"`
+	Data           string          `help:"Data folder; made if it is not there. One hub runs on it at a time." default:"./greenlane-data" type:"path"`
+	AllowEndpoints []string        `help:"Webhook targets to allow although they are not public: CIDR prefixes or host names, separated by commas, such as 10.0.0.0/8,erp.internal." placeholder:"CIDR-or-host"`
+	SMTP           string          `name:"smtp" help:"Mail server for what brokers and warehouses are told of exports: smtp[s]://user:password@host:port. Without one each e-mail becomes a file in the data folder's outbox." placeholder:"URL"`
+	MailFrom       string          `help:"Sender of those e-mails; required with --smtp." placeholder:"ADDRESS"`
+	ExportRetries  []time.Duration `help:"Pauses after each failed attempt to tell a broker or warehouse, separated by commas; when they are used up the export fails." default:"10s,1m,5m,15m,30m,2h,6h" placeholder:"PAUSES"`
+	DebugListen    string          `help:"Address for Go profiles (net/http/pprof), such as 127.0.0.1:6060; off when left out. It has no authentication." placeholder:"HOST:PORT"`
+	LogLevel       string          `help:"Least level that is logged: debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
+	LogFormat      string          `help:"Form of the log on standard error: text or json." enum:"text,json" default:"text"`
 }
 
 // Help says what happens at the first start, and how it is configured.
@@ -114,6 +118,7 @@ type server struct {
 	sender   *delivery.Sender
 	engine   *delivery.Engine
 	runners  []*reaction.Runner
+	exports  *reaction.Exports
 	api      *api.API
 	http     *http.Server
 	listener net.Listener
@@ -151,6 +156,9 @@ func (s *server) open(ctx context.Context, c *serveCmd) error {
 	for _, r := range []reaction.Reaction{reaction.NewUnpark(s.hub), reaction.NewSimulator(s.hub, clock)} {
 		s.runners = append(s.runners, reaction.NewRunner(s.hub, r, reaction.Options{Log: s.log}))
 	}
+	if s.exports, err = c.exports(s, clock); err != nil {
+		return err
+	}
 	s.api = api.New(api.Options{
 		Hub: s.hub, Engine: s.engine, Guard: guard, Clock: clock, Random: rand.Reader, Log: s.log, Version: version,
 	})
@@ -164,6 +172,36 @@ func (s *server) open(ctx context.Context, c *serveCmd) error {
 		s.debug = &http.Server{Addr: c.DebugListen, Handler: profiles(), ReadHeaderTimeout: 10 * time.Second}
 	}
 	return nil
+}
+
+// exports puts together what executes exports.
+func (c *serveCmd) exports(s *server, clock greenlane.Clock) (*reaction.Exports, error) {
+	o := reaction.ExportOptions{
+		Clock: clock, Random: rand.Reader, Log: s.log, Mail: reaction.NewOutbox(s.folder.file(outboxFolder)), From: c.MailFrom,
+		Post: s.sender, Schedule: c.ExportRetries,
+	}
+	for _, pause := range c.ExportRetries {
+		if pause <= 0 {
+			return nil, usageError{fmt.Errorf("--export-retries: %s is no pause; give pauses such as 10s,1m", pause)}
+		}
+	}
+	switch address, err := mail.ParseAddress(c.MailFrom); {
+	case c.MailFrom == "" && c.SMTP != "":
+		return nil, usageError{errors.New("--mail-from is missing: --smtp needs the address that e-mails come from")}
+	case c.MailFrom == "":
+		o.From = "greenlane@localhost"
+	case err != nil || address.Address != c.MailFrom:
+		return nil, usageError{fmt.Errorf("--mail-from: %q is not a plain e-mail address such as exports@example.com", c.MailFrom)}
+	}
+	if c.SMTP == "" {
+		return reaction.NewExports(s.hub, o), nil
+	}
+	server, err := reaction.NewSMTP(c.SMTP, reaction.SMTPOptions{})
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--smtp: %w", err)}
+	}
+	o.Mail = server
+	return reaction.NewExports(s.hub, o), nil
 }
 
 // profiles serves Go's own profiles.
@@ -243,7 +281,7 @@ func (s *server) run(ctx context.Context, ready func()) error {
 		for _, r := range s.runners {
 			followers = append(followers, startPart(fails, r.Run))
 		}
-		followers = append(followers, startPart(fails, s.engine.Run))
+		followers = append(followers, startPart(fails, s.exports.Run), startPart(fails, s.engine.Run))
 		requests := startPart(fails, func(context.Context) error { return s.http.Serve(s.listener) })
 		if s.debug != nil {
 			profiling := startPart(fails, func(context.Context) error { return s.debug.ListenAndServe() })

@@ -98,7 +98,7 @@ func (s Settings) Check(g *Guard) error {
 			Location: "body." + location, Message: fmt.Sprintf(format, args...), Value: value,
 		})
 	}
-	if err := checkURL(s.URL, g); err != nil {
+	if err := CheckURL(s.URL, g); err != nil {
 		wrong("url", s.URL, "%v", err)
 	}
 	if len(s.Name) > maxName {
@@ -145,7 +145,9 @@ func join[T ~string](values []T) string {
 	return strings.Join(names, ", ")
 }
 
-func checkURL(text string, g *Guard) error {
+// CheckURL refuses what can't be called as a webhook, or what the guard would not
+// let through.
+func CheckURL(text string, g *Guard) error {
 	if len(text) > maxURL {
 		return fmt.Errorf("must have at most %d characters", maxURL)
 	}

@@ -57,7 +57,7 @@ var (
 	accepted    = notice{name: "DMSACC", function: "01"}
 	rejected    = notice{name: "DMSREJ", function: "03", fault: "CDS10020"}
 	controlled  = notice{name: "DMSCTL", function: "05"}
-	documents   = notice{name: "DMSDOC", function: "06", statement: "ACA"}
+	awaiting    = notice{name: "DMSDOC", function: "06", statement: "ACA"}
 	estimated   = notice{name: "DMSTAX-67", function: "13", status: "67"}
 	cleared     = notice{name: "DMSCLE", function: "09", statement: "AFB"}
 	finalTax    = notice{name: "DMSTAX-4", function: "13", status: "4"}
@@ -144,7 +144,7 @@ func examination(out greenlane.OutboundMessage) []notice {
 		script = append(script, estimated)
 	}
 	if marked(out, "DOCUMENTS") {
-		return append(script, documents)
+		return append(script, awaiting)
 	}
 	if marked(out, "CONTROL") {
 		script = append(script, controlled)

@@ -106,6 +106,7 @@ func (a *API) routes() {
 	a.entryRoutes()
 	a.holdRoutes()
 	a.containerRoutes()
+	a.exportRoutes()
 	a.eventRoutes()
 	a.messageRoutes()
 	a.webhookRoutes()

@@ -17,9 +17,9 @@ import (
 	"greenlane/internal/web"
 )
 
-// documents are the descriptions of the API. Each is made when it is asked for
+// descriptions are the documents of the API. Each is made when it is asked for
 // first, and kept: most programs never ask.
-type documents struct {
+type descriptions struct {
 	openJSON, openYAML, asyncYAML, page func() []byte
 }
 
@@ -28,6 +28,7 @@ var tags = []*huma.Tag{
 	{Name: "Declarations", Description: "Customs declarations through their fourteen statuses."},
 	{Name: "Shipments", Description: "Goods that travel under one bill or booking; status and clearance follow from their declarations and entries."},
 	{Name: "US entries", Description: "US customs entries: CBP's activities, holds and releases."},
+	{Name: "Exports", Description: "Products, warehouses, brokers and orders; plans made of them, and what came of their execution."},
 	{Name: "Containers", Description: "What a terminal reports of a container."},
 	{Name: "Customs messages", Description: "The authorities' own messages, kept byte for byte."},
 	{Name: "Outbound", Description: "Messages for customs, for the system that files."},
@@ -67,9 +68,9 @@ func (a *API) documentRoutes() {
 
 // descriptions returns the documents, none of them made yet. Failing to make one
 // is a fault of the program, so it panics.
-func (a *API) descriptions() *documents {
+func (a *API) descriptions() *descriptions {
 	open := sync.OnceValue(a.openAPI)
-	return &documents{
+	return &descriptions{
 		openJSON:  open,
 		openYAML:  sync.OnceValue(func() []byte { return toYAML(open()) }),
 		asyncYAML: sync.OnceValue(func() []byte { return toYAML(a.asyncAPI()) }),

@@ -1,6 +1,7 @@
 package api
 
 import (
+	stdjson "encoding/json"
 	"reflect"
 	"slices"
 	"strings"
@@ -59,6 +60,8 @@ func schemaFor(t reflect.Type) []member {
 		return []member{{"type", []string{"number", "null"}}}
 	case reflect.TypeFor[time.Time]():
 		return []member{{"type", "string"}, {"format", "date-time"}}
+	case reflect.TypeFor[stdjson.RawMessage]():
+		return []member{{"description", "the caller's own"}}
 	}
 	if values := enumOf(t); values != nil {
 		return []member{{"type", "string"}, {"enum", values}}
@@ -81,23 +84,30 @@ func schemaFor(t reflect.Type) []member {
 	case reflect.Slice:
 		return []member{{"type", "array"}, {"items", ordered(schemaFor(t.Elem()))}}
 	case reflect.Struct:
-		return structSchema(t)
+		properties, required := membersOf(t)
+		return []member{{"type", "object"}, {"properties", ordered(properties)}, {"required", required}, {"additionalProperties", false}}
 	}
 	panic("no schema for " + t.String())
 }
 
-func structSchema(t reflect.Type) []member {
-	var properties []member
-	required := []string{}
+// membersOf describes the members a struct is written with, those of embedded
+// structs among them.
+func membersOf(t reflect.Type) (properties []member, required []string) {
+	required = []string{}
 	for i := range t.NumField() {
 		f := t.Field(i)
+		if f.Anonymous {
+			more, needed := membersOf(f.Type)
+			properties, required = append(properties, more...), append(required, needed...)
+			continue
+		}
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		properties = append(properties, member{name, ordered(schemaFor(f.Type))})
 		if !slices.Contains(strings.Split(options, ","), "omitzero") {
 			required = append(required, name)
 		}
 	}
-	return []member{{"type", "object"}, {"properties", ordered(properties)}, {"required", required}, {"additionalProperties", false}}
+	return properties, required
 }
 
 // enumOf returns the values of a closed text type, nil for any other.
@@ -111,6 +121,8 @@ func enumOf(t reflect.Type) []string {
 		return []string{"IMPORT", "EXPORT"}
 	case reflect.TypeFor[greenlane.ShipmentStatus]():
 		return []string{"new", "clearanceInProgress", "completed"}
+	case reflect.TypeFor[greenlane.Readiness]():
+		return names(greenlane.Readinesses())
 	case reflect.TypeFor[greenlane.Role]():
 		return names(greenlane.Roles())
 	}

@@ -1,0 +1,224 @@
+package reaction
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"greenlane"
+	"greenlane/internal/documents"
+	"greenlane/internal/hub"
+	"greenlane/internal/store"
+)
+
+// document makes the documents and records them, all at once. If the process ends
+// before, they are made again, to the same bytes.
+func (x *Exports) document(ctx context.Context, e *execution, export *greenlane.Export) error {
+	x.at("before documents")
+	made, err := documents.Make(export.Planned)
+	if err != nil {
+		return err
+	}
+	record := greenlane.RecordPackage{Number: e.number, Chance: x.chance()}
+	var rows hub.Rows
+	for _, d := range made {
+		blob := blobOf(e.account, d.Bytes)
+		rows.Blobs = append(rows.Blobs, blob)
+		record.Artifacts = append(record.Artifacts, greenlane.Artifact{
+			Type: d.Type, Filename: d.Filename, SHA256: hex.EncodeToString(blob.Digest[:]), Size: int64(len(d.Bytes)),
+		})
+	}
+	x.at("documents made")
+	_, err = x.do(ctx, e, export, rows, record)
+	x.at("documents recorded")
+	return err
+}
+
+func blobOf(account int64, b []byte) *store.Blob {
+	return &store.Blob{Account: account, Digest: sha256.Sum256(b), Bytes: b}
+}
+
+// chance draws 32 random bits.
+func (x *Exports) chance() uint32 {
+	var b [4]byte
+	if _, err := io.ReadFull(x.o.Random, b[:]); err != nil {
+		panic(fmt.Sprintf("reaction: source of chance: %v", err))
+	}
+	return binary.BigEndian.Uint32(b[:])
+}
+
+// tell tells one side, if it is due; otherwise it returns when it will be.
+func (x *Exports) tell(ctx context.Context, e *execution, export *greenlane.Export, role greenlane.NotificationRole) (time.Time, error) {
+	n, err := x.notification(ctx, e, export, role)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if n != nil && n.Status == greenlane.NotificationRetrying && !e.urgent && x.o.Clock().Before(n.NextAttemptAt) {
+		return n.NextAttemptAt, nil
+	}
+	e.urgent = false
+	channel, to := x.route(export, role)
+	if channel == "" {
+		x.at("before skipping " + string(role))
+		_, err = x.do(ctx, e, export, hub.Rows{}, greenlane.CloseStep{Number: e.number, Role: role, State: greenlane.NotificationSkipped})
+		return time.Time{}, err
+	}
+	raw, claim, err := x.prepare(ctx, e, export, n, greenlane.NotificationContent{Role: role, Channel: channel, Recipient: to})
+	if err != nil {
+		return time.Time{}, err
+	}
+	select {
+	case x.slots <- struct{}{}:
+		defer func() { <-x.slots }()
+	case <-ctx.Done():
+		return time.Time{}, ctx.Err()
+	}
+	return time.Time{}, x.attempt(ctx, e, export, claim, raw)
+}
+
+// route is how one side is told, and where; empty when it need not be.
+func (x *Exports) route(export *greenlane.Export, role greenlane.NotificationRole) (greenlane.NotificationChannel, string) {
+	w := &export.Planned.Warehouse
+	switch {
+	case role == greenlane.RoleBroker:
+		return x.o.Mail.Channel(), export.Planned.Broker.Email
+	case w.WebhookURL != "":
+		return greenlane.ChannelWebhook, string(w.WebhookURL)
+	case w.Email != "":
+		return x.o.Mail.Channel(), string(w.Email)
+	}
+	return "", ""
+}
+
+func (x *Exports) notification(ctx context.Context, e *execution, export *greenlane.Export, role greenlane.NotificationRole) (*greenlane.Notification, error) {
+	ref := store.AccountReference{Account: e.account, Reference: greenlane.NotificationRef(export.ExportID, role)}
+	found, err := x.hub.Store().Find(ctx, []store.AccountReference{ref})
+	if err != nil || len(found[0]) == 0 {
+		return nil, err
+	}
+	state, err := x.load(ctx, found[0][0])
+	n, _ := state.(*greenlane.Notification)
+	return n, err
+}
+
+// claimed is an attempt that is about to be recorded, with what it needs.
+type claimed struct {
+	greenlane.ClaimNotification
+	rows hub.Rows
+}
+
+// prepare returns what is sent: what was sent before, or a new message.
+func (x *Exports) prepare(ctx context.Context, e *execution, export *greenlane.Export, n *greenlane.Notification, content greenlane.NotificationContent) ([]byte, *claimed, error) {
+	c := &claimed{ClaimNotification: greenlane.ClaimNotification{
+		Export: e.number, ExportID: export.ExportID, Attempt: 1, Content: content, Chance: x.chance(),
+	}}
+	if n != nil {
+		c.Attempt, c.Content = len(n.Attempts)+1, n.NotificationContent
+		raw, err := x.blob(ctx, e.account, n.Digest)
+		return raw, c, err
+	}
+	raw, err := x.compose(ctx, e, export, &c.Content)
+	if err != nil {
+		return nil, nil, err
+	}
+	blob := blobOf(e.account, raw)
+	c.Content.Digest, c.Content.Size = hex.EncodeToString(blob.Digest[:]), int64(len(raw))
+	c.rows.Blobs = []*store.Blob{blob}
+	return raw, c, nil
+}
+
+// compose writes the message for one side and completes what it is.
+func (x *Exports) compose(ctx context.Context, e *execution, export *greenlane.Export, content *greenlane.NotificationContent) ([]byte, error) {
+	if content.Channel == greenlane.ChannelWebhook {
+		content.MessageID = webhookID(export)
+		return warehouseInstruction(export)
+	}
+	var files []Attachment
+	for _, a := range export.Package.Artifacts {
+		raw, err := x.blob(ctx, e.account, a.SHA256)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, Attachment{Filename: a.Filename, MediaType: documents.MediaType(a.Filename), Bytes: raw})
+	}
+	mail := warehouseMail(export, files, x.o.From)
+	if content.Role == greenlane.RoleBroker {
+		mail = brokerMail(export, files, x.o.From)
+	}
+	content.Title, content.MessageID = mail.Subject, mail.MessageID
+	return mail.Bytes()
+}
+
+// blob returns what is kept under a digest in hexadecimal.
+func (x *Exports) blob(ctx context.Context, account int64, digest string) ([]byte, error) {
+	var key [sha256.Size]byte
+	if n, err := hex.Decode(key[:], []byte(digest)); err != nil || n != len(key) {
+		return nil, fmt.Errorf("%q is no digest", digest)
+	}
+	b, err := x.hub.Store().Blob(ctx, account, key)
+	if err == nil && b == nil {
+		err = fmt.Errorf("nothing is kept under digest %s", digest)
+	}
+	return b, err
+}
+
+// attempt records that it is made, makes it, and records how it ended. If the
+// process ends before the first, nothing was sent; between the two, nobody knows,
+// and the next attempt says so; after the last, all is told.
+func (x *Exports) attempt(ctx context.Context, e *execution, export *greenlane.Export, c *claimed, raw []byte) error {
+	role := string(c.Content.Role)
+	x.at("before claim " + role)
+	o, err := x.do(ctx, e, export, c.rows, c.ClaimNotification)
+	if err != nil {
+		return err
+	}
+	x.at("claimed " + role)
+	// What was begun is brought to its end, though the process is to stop.
+	ctx = context.WithoutCancel(ctx)
+	failed := x.send(ctx, e.account, export, &c.Content, raw)
+	x.at("sent " + role)
+	d := o.Decisions[0]
+	settle := greenlane.SettleNotification{Number: d.Subject.Number, Attempt: c.Attempt}
+	if failed != nil {
+		n := d.State.(*greenlane.Notification)
+		settle.Error, settle.Uncertain = failed.Message, failed.Uncertain
+		if n.Round <= len(x.o.Schedule) {
+			settle.RetryAt = x.o.Clock().Add(x.o.Schedule[n.Round-1])
+		}
+		x.log.Warn("a notification failed", "export", export.ExportID, "role", role, "attempt", c.Attempt, "retryAt", settle.RetryAt,
+			"error", failed)
+	}
+	_, err = x.do(ctx, e, export, hub.Rows{}, settle)
+	x.at("settled " + role)
+	return err
+}
+
+// send hands the message over.
+func (x *Exports) send(ctx context.Context, account int64, export *greenlane.Export, c *greenlane.NotificationContent, raw []byte) *SendError {
+	err := x.hand(ctx, account, export, c, raw)
+	var failed *SendError
+	if err != nil && !errors.As(err, &failed) {
+		x.log.Error("a notification failed for a reason of ours", "export", export.ExportID, "error", err)
+		failed = &SendError{Message: "it could not be sent for a reason of ours; see the hub's log"}
+	}
+	return failed
+}
+
+func (x *Exports) hand(ctx context.Context, account int64, export *greenlane.Export, c *greenlane.NotificationContent, raw []byte) error {
+	if c.Channel != greenlane.ChannelWebhook {
+		return x.o.Mail.Deliver(ctx, x.o.From, c.Recipient, c.MessageID, raw)
+	}
+	secrets, err := x.hub.Store().Secrets(ctx, account, WarehouseOwner(export.Planned.Warehouse.ID))
+	if err != nil {
+		return err
+	}
+	return posted(x.o.Post.Post(ctx, c.Recipient, c.MessageID, secrets, raw))
+}
+
+// WarehouseOwner names the warehouse's webhook secrets.
+func WarehouseOwner(id string) string { return "warehouse/" + id }
