@@ -238,6 +238,8 @@ func (n *Notification) settle(env *Env, c SettleNotification) ([]Draft, error) {
 		env.Outcome = OutcomeDuplicate
 		return nil, nil
 	}
+	// Published in milliseconds, and kept as it is published.
+	retryAt := Millis{c.RetryAt.Truncate(time.Millisecond)}
 	d := Draft{Type: EventNotificationSent, OccurredAt: env.Now}
 	if c.Error != "" {
 		d.Type = EventNotificationFailed
@@ -245,7 +247,7 @@ func (n *Notification) settle(env *Env, c SettleNotification) ([]Draft, error) {
 	d.Body = NotificationChanged{
 		Data: NotificationData{
 			NotificationID: n.NotificationID, ExportID: n.ExportID, BatchID: n.BatchID, Role: n.Role, Channel: n.Channel,
-			Recipient: n.Recipient, MessageID: n.MessageID, Attempt: c.Attempt, Error: Text(c.Error), RetryAt: Millis{c.RetryAt},
+			Recipient: n.Recipient, MessageID: n.MessageID, Attempt: c.Attempt, Error: Text(c.Error), RetryAt: retryAt,
 			PossiblyRepeated: n.PossiblyRepeated,
 		},
 		Detail: NotificationDetail{Uncertain: c.Uncertain},
