@@ -18,6 +18,3 @@ func renderEntryGo(s *Sending) []byte {
 	o.close()
 	return o.b
 }
-
-// EntryGo returns the event in EntryGo's form, as format entrygo sends it.
-func EntryGo(e *greenlane.Event) []byte { return renderEntryGo(&Sending{Event: e}) }

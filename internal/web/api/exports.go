@@ -8,11 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"greenlane"
-	"greenlane/internal/delivery"
 	"greenlane/internal/hub"
+	"greenlane/internal/web"
 )
 
 // ExecuteBody asks for an execution.
@@ -36,20 +34,36 @@ type WhyBody struct {
 
 // ExportView is an export with all there is to know of it.
 type ExportView struct {
-	ExportID         string                `json:"exportId"`
-	BatchID          string                `json:"batchId"`
-	State            greenlane.ExportState `json:"state" enum:"planned,executing,executed,failed,canceled"`
-	Plan             *PlanView             `json:"plan"`
-	CustomsPackage   *PackageView          `json:"customsPackage"`
-	BrokerSubmission *SubmissionView       `json:"brokerSubmission"`
-	Notifications    []NotificationView    `json:"notifications"`
-	Failure          *FailureView          `json:"failure" doc:"Why the execution stopped; it goes on by POST …/retry."`
-	Override         *OverrideBody         `json:"override" doc:"Why it was executed although its plan needed review."`
-	CancelReason     *string               `json:"cancelReason"`
-	CreatedAt        time.Time             `json:"createdAt"`
-	UpdatedAt        time.Time             `json:"updatedAt"`
-	ExecutedAt       *time.Time            `json:"executedAt"`
-	Events           []jsontext.Value      `json:"events" doc:"Its history, in EntryGo's form."`
+	ExportID         string                 `json:"exportId"`
+	BatchID          string                 `json:"batchId"`
+	State            greenlane.ExportState  `json:"state" enum:"planned,executing,executed,failed,canceled"`
+	Plan             PlanView               `json:"plan"`
+	CustomsPackage   OrNull[PackageView]    `json:"customsPackage"`
+	BrokerSubmission OrNull[SubmissionView] `json:"brokerSubmission" doc:"null until it is first tried."`
+	Notifications    []NotificationView     `json:"notifications"`
+	Failure          OrNull[FailureView]    `json:"failure" doc:"Why the execution stopped; it goes on by POST …/retry."`
+	Override         OrNull[OverrideBody]   `json:"override" doc:"Why it was executed although its plan needed review."`
+	CancelReason     *string                `json:"cancelReason"`
+	CreatedAt        time.Time              `json:"createdAt"`
+	UpdatedAt        time.Time              `json:"updatedAt"`
+	ExecutedAt       *time.Time             `json:"executedAt"`
+	Events           []ExportEvent          `json:"events" doc:"Its history."`
+}
+
+// ExportEvent is an event in EntryGo's form.
+type ExportEvent struct {
+	EventID    string            `json:"eventId"`
+	Type       string            `json:"type"`
+	ExportID   string            `json:"exportId"`
+	OccurredAt string            `json:"occurredAt" format:"date-time" doc:"In whole seconds."`
+	Source     ExportEventSource `json:"source"`
+	Data       Raw[any]          `json:"data" doc:"See /v1/event-types."`
+}
+
+// ExportEventSource says who caused an event.
+type ExportEventSource struct {
+	Client string           `json:"client"`
+	Origin greenlane.Origin `json:"origin"`
 }
 
 // SubmissionView is what the broker is sent, in EntryGo's names.
@@ -98,22 +112,22 @@ type FailureView struct {
 // exportView shows an export with the notifications and events given.
 func exportView(e *greenlane.Export, notified []*greenlane.Notification, events []*greenlane.Event) ExportView {
 	v := ExportView{
-		ExportID: e.ExportID, BatchID: e.BatchID, State: e.State, Plan: planView(e), Notifications: []NotificationView{},
+		ExportID: e.ExportID, BatchID: e.BatchID, State: e.State, Plan: *planView(e), Notifications: []NotificationView{},
 		CancelReason: orNull(e.CancelReason), CreatedAt: e.CreatedAt, UpdatedAt: e.UpdatedAt, ExecutedAt: orNever(e.ExecutedAt),
-		Events: []jsontext.Value{},
+		Events: make([]ExportEvent, len(events)),
 	}
 	if e.Package != nil {
-		v.CustomsPackage = packageView(e)
+		v.CustomsPackage.value = packageView(e)
 	}
 	if e.Failure != nil {
-		v.Failure = &FailureView{e.Failure.Step, e.Failure.Error, e.Failure.At}
+		v.Failure.value = &FailureView{e.Failure.Step, e.Failure.Error, e.Failure.At}
 	}
 	if e.Override != "" {
-		v.Override = &OverrideBody{e.Override}
+		v.Override.value = &OverrideBody{e.Override}
 	}
 	for _, n := range notified {
 		if n.Role == greenlane.RoleBroker {
-			v.BrokerSubmission = &SubmissionView{
+			v.BrokerSubmission.value = &SubmissionView{
 				ID: n.NotificationID, SubmissionType: n.Channel, Status: n.Status, RecipientEmail: n.Recipient, Subject: n.Title,
 				SentAt: orNever(n.SentAt), ErrorMessage: orNull(n.Error),
 			}
@@ -125,8 +139,11 @@ func exportView(e *greenlane.Export, notified []*greenlane.Notification, events 
 			Role: greenlane.RoleWarehouse, Status: e.Warehouse, Attempts: []NotificationTry{},
 		})
 	}
-	for _, ev := range events {
-		v.Events = append(v.Events, delivery.EntryGo(ev))
+	for i, ev := range events {
+		v.Events[i] = ExportEvent{
+			EventID: ev.EventID(), Type: string(ev.Type), ExportID: e.ExportID, OccurredAt: greenlane.FormatSeconds(ev.OccurredAt),
+			Source: ExportEventSource{ev.Source.Client, ev.Source.Origin}, Data: Raw[any]{ev.Data},
+		}
 	}
 	return v
 }
@@ -165,32 +182,53 @@ func (a *API) exportNamed(ctx context.Context, id string) (int64, *greenlane.Exp
 	return parsed.Number(), e, nil
 }
 
-// inspect shows an export as it is now.
-func (a *API) inspect(ctx context.Context, number int64, id string) (*ExportView, error) {
-	_, e, err := a.exportNamed(ctx, id)
+// told is what there is to show of an export beside its own state.
+type told struct {
+	notified []*greenlane.Notification
+	events   []*greenlane.Event
+}
+
+// told reads what an export's sides were told, and its events.
+func (a *API) told(ctx context.Context, number int64, e *greenlane.Export) (told, error) {
+	var t told
+	var err error
+	t.events, err = a.hub.History(ctx, []greenlane.Subject{{Kind: greenlane.KindExport, Number: number}}, a.hub.Head())
 	if err != nil {
-		return nil, err
-	}
-	events, err := a.hub.History(ctx, []greenlane.Subject{{Kind: greenlane.KindExport, Number: number}}, a.hub.Head())
-	if err != nil {
-		return nil, err
+		return t, err
 	}
 	reader := a.reader(ctx)
-	var notified []*greenlane.Notification
-	for _, role := range []greenlane.NotificationRole{greenlane.RoleBroker, greenlane.RoleWarehouse} {
-		for _, s := range reader.Find(greenlane.NotificationRef(e.ExportID, role)) {
-			if n, ok := reader.State(s).(*greenlane.Notification); ok {
-				notified = append(notified, n)
-			}
+	for _, s := range notificationsOf(reader, e) {
+		if n, ok := reader.State(s).(*greenlane.Notification); ok {
+			t.notified = append(t.notified, n)
 		}
 	}
-	v := exportView(e, notified, events)
-	return &v, reader.err
+	return t, reader.err
+}
+
+// notificationsOf are the notifications of an export, the broker's first.
+func notificationsOf(n greenlane.Neighbours, e *greenlane.Export) (subjects []greenlane.Subject) {
+	for _, role := range []greenlane.NotificationRole{greenlane.RoleBroker, greenlane.RoleWarehouse} {
+		subjects = append(subjects, n.Find(greenlane.NotificationRef(e.ExportID, role))...)
+	}
+	return subjects
+}
+
+// after shows an export as a unit left it.
+func (t told) after(o *hub.Outcome) ExportView {
+	d := o.Decisions[0]
+	events := slices.Clone(t.events)
+	for _, ev := range d.Events {
+		if ev.Subject == d.Subject {
+			events = append(events, ev)
+		}
+	}
+	return exportView(d.State.(*greenlane.Export), t.notified, events)
 }
 
 type executeInput struct {
-	rawInput
-	Prefer string `header:"Prefer" doc:"wait=10 waits up to so many seconds, at most 60, for the end of the execution (RFC 7240)."`
+	Once
+	RawBody []byte `contentType:"application/json"`
+	Prefer  string `header:"Prefer" doc:"wait=10 waits up to so many seconds, at most 60, for the end of the execution (RFC 7240)."`
 }
 
 func (a *API) executeExport(ctx context.Context, in *executeInput) (*Answer[ExportView], error) {
@@ -208,50 +246,49 @@ func (a *API) executeExport(ctx context.Context, in *executeInput) (*Answer[Expo
 		}
 		command.Override = body.Override.Reason
 	}
-	if command.Number, _, err = a.exportNamed(ctx, body.BatchID); err != nil {
+	number, former, err := a.exportNamed(ctx, body.BatchID)
+	if err != nil {
 		return nil, err
 	}
-	out, err := do(a, c, c.unit(command), statusAccepted, exportAnswer)
-	if err != nil || out.Replayed != "" {
+	known, err := a.told(ctx, number, former)
+	if err != nil {
+		return nil, err
+	}
+	command.Number = number
+	out, err := do(a, c, c.unit(command), statusAccepted, known.after)
+	most := preferredWait(in.Prefer)
+	if err != nil || most == 0 {
 		return out, err
 	}
-	return a.awaited(ctx, out, command.Number, preferredWait(in.Prefer))
+	// Whoever waits asks for what has become of it, also when he asks again.
+	out.Body, err = a.ended(ctx, body.BatchID, most)
+	return out, err
 }
 
-// exportAnswer shows an export as a unit left it.
-func exportAnswer(o *hub.Outcome) ExportView {
-	return exportView(o.Decisions[0].State.(*greenlane.Export), nil, o.Decisions[0].Events)
-}
-
-// awaited completes an answer with what is known by now, or once the execution
-// has come to an end if that is soon enough.
-func (a *API) awaited(ctx context.Context, out *Answer[ExportView], number int64, most time.Duration) (*Answer[ExportView], error) {
+// ended shows an export once its execution has come to an end, or as it is when
+// that is not soon enough.
+func (a *API) ended(ctx context.Context, id string, most time.Duration) (ExportView, error) {
 	timer := time.NewTimer(most)
 	defer timer.Stop()
 	for {
 		_, moved := a.hub.Watch()
-		_, e, err := a.exportNamed(ctx, out.Body.BatchID)
+		number, e, err := a.exportNamed(ctx, id)
 		if err != nil {
-			return nil, err
+			return ExportView{}, err
 		}
-		if most <= 0 || e.State != greenlane.ExportStateExecuting {
-			break
+		waiting := e.State == greenlane.ExportStateExecuting
+		if waiting {
+			select {
+			case <-moved:
+				continue
+			case <-timer.C:
+			case <-ctx.Done():
+			case <-a.closing:
+			}
 		}
-		select {
-		case <-moved:
-			continue
-		case <-timer.C:
-		case <-ctx.Done():
-		case <-a.closing:
-		}
-		break
+		t, err := a.told(ctx, number, e)
+		return exportView(e, t.notified, t.events), err
 	}
-	v, err := a.inspect(ctx, number, out.Body.BatchID)
-	if err != nil {
-		return nil, err
-	}
-	out.Body = *v
-	return out, nil
 }
 
 // maxWait is how long an execution's end is waited for, at most.
@@ -278,7 +315,7 @@ type exportIDInput struct {
 
 type exportChangeInput struct {
 	Once
-	exportIDInput
+	ID      string `path:"id" doc:"The export's id or its batch's." example:"exp_01K7XJ0000000000000000000A"`
 	RawBody []byte `contentType:"application/json"`
 }
 
@@ -294,15 +331,15 @@ func (a *API) changeExport(ctx context.Context, in *exportChangeInput, what stri
 	if err := wrong.err(); err != nil {
 		return nil, err
 	}
-	number, _, err := a.exportNamed(ctx, in.ID)
+	number, former, err := a.exportNamed(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	out, err := do(a, c, c.unit(command(number, body.Reason, a.request(ctx, 0).By)), statusOK, exportAnswer)
-	if err != nil || out.Replayed != "" {
-		return out, err
+	known, err := a.told(ctx, number, former)
+	if err != nil {
+		return nil, err
 	}
-	return a.awaited(ctx, out, number, 0)
+	return do(a, c, c.unit(command(number, body.Reason, web.PrincipalOf(ctx).Key.Name)), statusOK, known.after)
 }
 
 func (a *API) retryExport(ctx context.Context, in *exportChangeInput) (*Answer[ExportView], error) {
@@ -320,15 +357,15 @@ func (a *API) cancelExport(ctx context.Context, in *exportChangeInput) (*Answer[
 type exportOutput struct{ Body ExportView }
 
 func (a *API) getExport(ctx context.Context, in *exportIDInput) (*exportOutput, error) {
-	number, _, err := a.exportNamed(ctx, in.ID)
+	number, e, err := a.exportNamed(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	v, err := a.inspect(ctx, number, in.ID)
+	t, err := a.told(ctx, number, e)
 	if err != nil {
 		return nil, err
 	}
-	return &exportOutput{*v}, nil
+	return &exportOutput{exportView(e, t.notified, t.events)}, nil
 }
 
 // ExportSummary is an export in a list.
@@ -374,16 +411,13 @@ func (a *API) listExports(ctx context.Context, in *exportListInput) (*List[Expor
 
 // exportEvents answers the canonical events of an export and of its
 // notifications, in the order of the log.
-func (a *API) exportEvents(ctx context.Context, in *exportIDInput) (*List[jsontext.Value], error) {
+func (a *API) exportEvents(ctx context.Context, in *exportIDInput) (*List[EventDocument], error) {
 	number, e, err := a.exportNamed(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
 	reader := a.reader(ctx)
-	subjects := []greenlane.Subject{{Kind: greenlane.KindExport, Number: number}}
-	for _, role := range []greenlane.NotificationRole{greenlane.RoleBroker, greenlane.RoleWarehouse} {
-		subjects = append(subjects, reader.Find(greenlane.NotificationRef(e.ExportID, role))...)
-	}
+	subjects := append([]greenlane.Subject{{Kind: greenlane.KindExport, Number: number}}, notificationsOf(reader, e)...)
 	if reader.err != nil {
 		return nil, reader.err
 	}
@@ -392,12 +426,7 @@ func (a *API) exportEvents(ctx context.Context, in *exportIDInput) (*List[jsonte
 		return nil, err
 	}
 	slices.SortFunc(events, func(x, y *greenlane.Event) int { return int(x.Position - y.Position) })
-	account := a.hub.Account(reader.account)
-	out := make([]jsontext.Value, len(events))
-	for i, ev := range events {
-		out[i] = delivery.Canonical(ev, account)
-	}
-	return listOf(out, 0), nil
+	return listOf(a.documents(events), 0), nil
 }
 
 func (a *API) exportRoutes() {

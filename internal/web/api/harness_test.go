@@ -13,6 +13,7 @@ import (
 	"greenlane"
 	"greenlane/internal/delivery"
 	"greenlane/internal/hub"
+	"greenlane/internal/reaction"
 	"greenlane/internal/store"
 	"greenlane/internal/store/sqlite"
 	"greenlane/internal/web"
@@ -82,7 +83,12 @@ func serve(ctx context.Context, dir string, log *slog.Logger, allowed []string) 
 		Hub: h, Engine: engine, Guard: guard, Clock: greenlane.SystemClock, Random: rand.Reader, Log: log, Version: "test",
 	})
 	v := &served{hub: h, engine: engine, store: s, path: path, Handler: (&web.Shell{Log: log}).Wrap(a), api: a, sender: sender}
+	exports := reaction.NewExports(h, reaction.ExportOptions{
+		Clock: greenlane.SystemClock, Random: rand.Reader, Mail: reaction.NewOutbox(filepath.Join(dir, "outbox")),
+		From: "greenlane@localhost", Post: sender, Schedule: reaction.DefaultExportSchedule(),
+	})
 	v.run(engine.Run)
+	v.run(exports.Run)
 	v.run(h.Run)
 	return v, nil
 }

@@ -228,3 +228,19 @@ func number(kind greenlane.SubjectKind, text string) (int64, error) {
 func schemaOf[T any](r huma.Registry) *huma.Schema {
 	return r.Schema(reflect.TypeFor[T](), true, "")
 }
+
+// OrNull is an object in an answer that may be missing; then it is null.
+type OrNull[T any] struct{ value *T }
+
+// MarshalJSON writes the object or null.
+func (n OrNull[T]) MarshalJSON() ([]byte, error) {
+	return json.Marshal(n.value, json.Deterministic(true))
+}
+
+// UnmarshalJSON reads what MarshalJSON writes, from a stored answer.
+func (n *OrNull[T]) UnmarshalJSON(b []byte) error { return json.Unmarshal(b, &n.value) }
+
+// Schema describes both.
+func (OrNull[T]) Schema(r huma.Registry) *huma.Schema {
+	return &huma.Schema{OneOf: []*huma.Schema{schemaOf[T](r), {Type: "null"}}}
+}

@@ -105,15 +105,15 @@ func (c *checks) dollars(location, currency string) {
 // OrderView is an order as the API shows it.
 type OrderView struct {
 	OrderSummary
-	DestinationCountry    string           `json:"destinationCountry"`
-	DestinationRegion     string           `json:"destinationRegion,omitempty"`
-	DestinationPostalCode string           `json:"destinationPostalCode,omitempty"`
-	Consignee             *ConsigneeBody   `json:"consignee"`
-	Items                 []OrderLineView  `json:"items"`
-	Metadata              *json.RawMessage `json:"metadata"`
-	ExportID              *string          `json:"exportId" doc:"The export that ships it."`
-	CreatedAt             time.Time        `json:"createdAt"`
-	UpdatedAt             time.Time        `json:"updatedAt"`
+	DestinationCountry    string                `json:"destinationCountry"`
+	DestinationRegion     string                `json:"destinationRegion,omitempty"`
+	DestinationPostalCode string                `json:"destinationPostalCode,omitempty"`
+	Consignee             OrNull[ConsigneeBody] `json:"consignee"`
+	Items                 []OrderLineView       `json:"items"`
+	Metadata              Raw[any]              `json:"metadata" doc:"null without any."`
+	ExportID              *string               `json:"exportId" doc:"The export that ships it."`
+	CreatedAt             time.Time             `json:"createdAt"`
+	UpdatedAt             time.Time             `json:"updatedAt"`
 }
 
 // OrderLineView is one line of an order.
@@ -141,11 +141,12 @@ func orderView(o *greenlane.Order) OrderView {
 		DestinationPostalCode: o.DestinationPostalCode, Items: []OrderLineView{}, ExportID: orNull(o.ExportID),
 		CreatedAt: o.CreatedAt, UpdatedAt: o.UpdatedAt,
 	}
+	v.Metadata.value = jsontext.Value("null")
 	if o.Metadata != nil {
-		v.Metadata = &o.Metadata
+		v.Metadata.value = jsontext.Value(o.Metadata)
 	}
 	if c := o.Consignee; c != nil {
-		v.Consignee = &ConsigneeBody{Name: c.Name, Email: c.Email, Phone: c.Phone, Address: AddressBody(c.Address)}
+		v.Consignee.value = &ConsigneeBody{Name: c.Name, Email: c.Email, Phone: c.Phone, Address: AddressBody(c.Address)}
 	}
 	for _, l := range o.Lines {
 		v.Items = append(v.Items, OrderLineView{l.ProductID, Amount(l.Quantity), Amount(l.UnitValueUSD)})

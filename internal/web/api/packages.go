@@ -83,7 +83,7 @@ func (a *API) getPackage(ctx context.Context, in *packageInput) (*packageOutput,
 }
 
 type artifactInput struct {
-	packageInput
+	ID       string `path:"id" example:"cp_01K7XJ0000000000000000000A"`
 	Filename string `path:"filename" maxLength:"100" example:"commercial_customs_invoice.pdf"`
 }
 

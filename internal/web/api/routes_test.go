@@ -34,7 +34,7 @@ func requests(t *testing.T, r *rig, rec *receiver, d *described) []request {
 		}
 		out = append(out, request{o, path, body, status})
 	}
-	managed, written := management(t, r, rec), writes(r)
+	managed, written := append(management(t, r, rec), exportRoutes(t, r, rec)...), writes(r)
 	for _, path := range reads(r) {
 		add("GET", path, "", 200)
 	}
