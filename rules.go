@@ -1,6 +1,8 @@
 package greenlane
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -149,6 +151,29 @@ func Continuation(kind SubjectKind, s State) (Subject, bool) {
 		by = s.ContinuedBy
 	}
 	return Subject{Kind: kind, Number: by}, by != 0
+}
+
+// Kept returns the digests of the bytes that are kept for a subject: documents of
+// an export, the message of a notification.
+func Kept(s State) (digests [][sha256.Size]byte) {
+	var texts []string
+	switch s := s.(type) {
+	case *Export:
+		if s.Package != nil {
+			for _, a := range s.Package.Artifacts {
+				texts = append(texts, a.SHA256)
+			}
+		}
+	case *Notification:
+		texts = append(texts, s.Digest)
+	}
+	for _, text := range texts {
+		// What is no digest is none of anything that is kept.
+		var digest [sha256.Size]byte
+		_, _ = hex.Decode(digest[:], []byte(text[:min(len(text), 2*len(digest))]))
+		digests = append(digests, digest)
+	}
+	return digests
 }
 
 // EncodeState returns the stored form of a state: JSON with a fixed field

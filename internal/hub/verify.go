@@ -3,6 +3,7 @@ package hub
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strconv"
@@ -253,7 +254,24 @@ func (v *verifier) subject(ctx context.Context, row *store.SubjectRow, positions
 	if state.Clearance() != row.Clearance {
 		v.report.add("%s: the stored clearance is %q, its events say %q", row.Subject, row.Clearance, state.Clearance())
 	}
+	if err := v.blobs(ctx, row, state); err != nil {
+		return err
+	}
 	return v.references(ctx, row, state)
+}
+
+// blobs checks that the documents a subject names are kept, byte for byte.
+func (v *verifier) blobs(ctx context.Context, row *store.SubjectRow, state greenlane.State) error {
+	for _, digest := range greenlane.Kept(state) {
+		b, err := v.store.Blob(ctx, row.Account, digest)
+		if err != nil {
+			return err
+		}
+		if sha256.Sum256(b) != digest {
+			v.report.add("%s: what is kept under digest %x is not what was recorded", row.Subject, digest)
+		}
+	}
+	return nil
 }
 
 // references checks that the subject is found by all it is known by.

@@ -32,10 +32,16 @@ type rig struct {
 // machine's own when none is given.
 func newRig(t testing.TB, allowed ...string) *rig {
 	t.Helper()
+	return newRigAt(t, greenlane.SystemClock, allowed...)
+}
+
+// newRigAt is [newRig] by another clock.
+func newRigAt(t testing.TB, clock greenlane.Clock, allowed ...string) *rig {
+	t.Helper()
 	if len(allowed) == 0 {
 		allowed = []string{"127.0.0.0/8"}
 	}
-	s, err := serve(t.Context(), t.TempDir(), slog.New(slog.NewTextHandler(testLog{t}, nil)), allowed)
+	s, err := serveAt(t.Context(), t.TempDir(), slog.New(slog.NewTextHandler(testLog{t}, nil)), allowed, clock)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -302,5 +304,46 @@ func TestRecomputedPlanHash(t *testing.T) {
 	plan := r.must(200, "POST", "/v1/exports/plan", planJSON([]string{id}, `"terms":`+terms))
 	if got := recompute(t, r, plan, terms, []string{id}, []string{"hoodie", "mug"}); got != plan["planHash"] {
 		t.Errorf("computed %s, the plan says %s", got, plan["planHash"])
+	}
+}
+
+// TestSeedExportEvents: the two events that EntryGo prints come out byte for byte
+// through a real plan and execution and a real webhook, once the ids that a hub
+// gives are written as the printed ones.
+func TestSeedExportEvents(t *testing.T) {
+	t.Parallel()
+	var now atomic.Pointer[time.Time]
+	at := func(text string) {
+		moment, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now.Store(&moment)
+	}
+	at("2026-03-11T18:12:44Z")
+	r, rec := newRigAt(t, func() time.Time { return *now.Load() }), newReceiver(t)
+	r.catalog()
+	ids := r.sync("1001", "1002")
+	r.must(201, "POST", webhooksPath, `{"url":"`+rec.URL+`","events":["EXPORT_PLANNED","EXPORT_EXECUTED"]}`)
+	plan := r.must(200, "POST", "/v1/exports/plan", planJSON(ids), "X-Source-Client", "shipbundle_shopify", "X-Source-Origin", "merchant")
+	batch := plan["batchId"].(string)
+	planned := rec.next(t)
+	at("2026-03-11T18:19:03Z")
+	r.must(202, "POST", "/v1/exports/execute", executeJSON(batch), "X-Source-Client", "entrygo_warehouse_client", "X-Source-Origin", "warehouse")
+	executed := rec.next(t)
+	names := strings.NewReplacer(ids[0], "ord_1001", ids[1], "ord_1002", plan["exportId"].(string), "exp_01HXYZ123", batch, "bat_01HXYZ789",
+		planned.header.Get("Webhook-Id"), "evt_01HXYZPLANNED", executed.header.Get("Webhook-Id"), "evt_01HXYZEXECUTED")
+	for got, want := range map[string]string{
+		planned.body: `{"eventId":"evt_01HXYZPLANNED","type":"EXPORT_PLANNED","exportId":"exp_01HXYZ123","occurredAt":"2026-03-11T18:12:44Z",` +
+			`"source":{"client":"shipbundle_shopify","origin":"merchant"},` +
+			`"data":{"orders":["ord_1001","ord_1002"],"destinationCountry":"US","readinessState":"ready_for_execution"}}`,
+		executed.body: `{"eventId":"evt_01HXYZEXECUTED","type":"EXPORT_EXECUTED","exportId":"exp_01HXYZ123","occurredAt":"2026-03-11T18:19:03Z",` +
+			`"source":{"client":"entrygo_warehouse_client","origin":"warehouse"},` +
+			`"data":{"batchId":"bat_01HXYZ789","brokerNotificationState":"sent","warehouseNotificationState":"sent",` +
+			`"artifacts":["commercial_invoice","packing_list"]}}`,
+	} {
+		if diff := cmp.Diff(want, names.Replace(got)); diff != "" {
+			t.Error(diff)
+		}
 	}
 }

@@ -57,6 +57,11 @@ var emptyDatabase = sync.OnceValues(func() ([]byte, error) {
 
 // serve opens a hub in a folder. allowed are the addresses endpoints may have.
 func serve(ctx context.Context, dir string, log *slog.Logger, allowed []string) (*served, error) {
+	return serveAt(ctx, dir, log, allowed, greenlane.SystemClock)
+}
+
+// serveAt is [serve] by another clock.
+func serveAt(ctx context.Context, dir string, log *slog.Logger, allowed []string, clock greenlane.Clock) (*served, error) {
 	path := filepath.Join(dir, "greenlane.db")
 	empty, err := emptyDatabase()
 	if err != nil {
@@ -69,7 +74,7 @@ func serve(ctx context.Context, dir string, log *slog.Logger, allowed []string) 
 	if err != nil {
 		return nil, err
 	}
-	h, err := hub.Open(ctx, s, hub.Options{Random: rand.Reader})
+	h, err := hub.Open(ctx, s, hub.Options{Clock: clock, Random: rand.Reader})
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -77,14 +82,14 @@ func serve(ctx context.Context, dir string, log *slog.Logger, allowed []string) 
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	sender := delivery.NewSender(guard, greenlane.SystemClock, "test")
+	sender := delivery.NewSender(guard, clock, "test")
 	engine := delivery.New(h, delivery.Options{Sender: sender, Chance: func() float64 { return 0.5 }})
 	a := api.New(api.Options{
-		Hub: h, Engine: engine, Guard: guard, Clock: greenlane.SystemClock, Random: rand.Reader, Log: log, Version: "test",
+		Hub: h, Engine: engine, Guard: guard, Clock: clock, Random: rand.Reader, Log: log, Version: "test",
 	})
 	v := &served{hub: h, engine: engine, store: s, path: path, Handler: (&web.Shell{Log: log}).Wrap(a), api: a, sender: sender}
 	exports := reaction.NewExports(h, reaction.ExportOptions{
-		Clock: greenlane.SystemClock, Random: rand.Reader, Mail: reaction.NewOutbox(filepath.Join(dir, "outbox")),
+		Clock: clock, Random: rand.Reader, Mail: reaction.NewOutbox(filepath.Join(dir, "outbox")),
 		From: "greenlane@localhost", Post: sender, Schedule: reaction.DefaultExportSchedule(),
 	})
 	v.run(engine.Run)

@@ -132,6 +132,6 @@ func (a *API) packageRoutes(tag string) {
 		role: greenlane.RoleRead, errors: []int{404}}, a.getArtifact)
 	binary := &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}
 	a.huma.OpenAPI().Paths[one+"/artifacts/{filename}"].Get.Responses["200"].Content = map[string]*huma.MediaType{
-		"text/html": binary, "application/pdf": binary, "text/csv": binary, "application/json": binary,
+		"text/html": binary, "application/pdf": binary, "text/csv": binary, "application/json": {Schema: &huma.Schema{}},
 	}
 }
