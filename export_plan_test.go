@@ -107,6 +107,29 @@ func TestPlanRules(t *testing.T) {
 		{"no consignee", func(in *greenlane.PlanInput) { in.Orders[0].Consignee = nil }, greenlane.ReadinessReview, "consignee_incomplete"},
 		{"half a consignee", func(in *greenlane.PlanInput) { in.Orders[0].Consignee.Address.City = "" }, greenlane.ReadinessReview, "consignee_incomplete"},
 		{"embargo", func(in *greenlane.PlanInput) { in.DestinationCountry, in.Orders[0].DestinationCountry = "KP", "KP" }, greenlane.ReadinessBlocked, "destination_embargoed"},
+		{"embargoed region", func(in *greenlane.PlanInput) {
+			in.DestinationCountry, in.Orders[0].DestinationCountry, in.Orders[0].DestinationRegion = "UA", "UA", "Crimea"
+		}, greenlane.ReadinessBlocked, "destination_embargoed"},
+		{"another region", func(in *greenlane.PlanInput) {
+			in.DestinationCountry, in.Orders[0].DestinationCountry, in.Orders[0].DestinationRegion = "UA", "UA", "UA-30"
+		}, greenlane.ReadinessReady, ""},
+		{"ITN", func(in *greenlane.PlanInput) {
+			in.Warehouse.Address.Country, in.Terms.ITN = "US", "X20260311123456"
+			in.DestinationCountry, in.Orders[0].DestinationCountry, in.Orders[0].Lines[0].UnitValueUSD = "DE", "DE", "1250.01"
+		}, greenlane.ReadinessReady, ""},
+		{"no ITN", func(in *greenlane.PlanInput) { in.Terms.ITN = "X20261311123456" }, greenlane.ReadinessBlocked, "itn_malformed"},
+		{"two consignees below the threshold each", func(in *greenlane.PlanInput) {
+			in.Warehouse.Address.Country, in.DestinationCountry, in.Orders[0].DestinationCountry, in.Orders[0].Lines[0].UnitValueUSD = "US", "DE", "DE", "1250"
+			other := *in.Orders[0]
+			other.OrderID, other.Consignee = "ord_0002", &greenlane.Consignee{Name: "Grace", Address: in.Orders[0].Consignee.Address}
+			in.Orders = append(in.Orders, &other)
+		}, greenlane.ReadinessReady, ""},
+		{"EORI", func(in *greenlane.PlanInput) {
+			in.Terms.Exporter = &greenlane.Exporter{Name: "X", EORI: "P1", Address: greenlane.Address{Country: "PL"}}
+		}, greenlane.ReadinessBlocked, "eori_malformed"},
+		{"old Incoterm", func(in *greenlane.PlanInput) { in.Terms.Incoterm, in.Terms.Place = "DAT", "Austin" }, greenlane.ReadinessReview, "incoterm_unknown"},
+		{"Incoterm without a place", func(in *greenlane.PlanInput) { in.Terms.Incoterm = "DAP" }, greenlane.ReadinessReview, "incoterm_unknown"},
+		{"no state", func(in *greenlane.PlanInput) { in.Orders[0].Consignee.Address.Region = "" }, greenlane.ReadinessReview, "consignee_incomplete"},
 		{"EEI", func(in *greenlane.PlanInput) {
 			in.Warehouse.Address.Country = "US"
 			in.DestinationCountry, in.Orders[0].DestinationCountry, in.Orders[0].Lines[0].UnitValueUSD = "DE", "DE", "1250.01"

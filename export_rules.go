@@ -58,7 +58,7 @@ var exportRules = []ExportRule{
 	{ID: "consignee_incomplete", Severity: SeverityWarning, Title: "Every order has a consignee, with the address its country asks for.",
 		Basis: "19 CFR 141.86(a)(2)", check: checkConsignee},
 	{ID: "destination_embargoed", Severity: SeverityError, Title: "The destination is under no comprehensive embargo of the United States.",
-		Basis: "31 CFR parts 510, 515, 560 (North Korea, Cuba, Iran)", check: checkEmbargo},
+		Basis: "31 CFR parts 510, 515 and 560 (North Korea, Cuba, Iran); Executive Orders 13685 and 14065 (regions of Ukraine)", check: checkEmbargo},
 	{ID: "de_minimis", Severity: SeverityInfo, Title: "A shipment of at most 800 USD a person and day enters the United States free of duty.",
 		Basis: "19 USC 1321(a)(2)(C) as amended by Public Law 114-125, section 901",
 		From:  day(2016, time.March, 10), Until: day(2025, time.August, 29), check: checkDeMinimis},
@@ -194,13 +194,50 @@ func checkConsignee(p *planning, r ExportRule) {
 	}
 }
 
-// embargoed are the destinations under a comprehensive embargo.
-var embargoed = []string{"CU", "IR", "KP"}
+// embargo is a destination under a comprehensive embargo of the United States:
+// a country, or regions of one by the names and ISO 3166-2 codes they go by.
+type embargo struct {
+	country string
+	regions []string
+	basis   string
+}
+
+var embargoes = []embargo{
+	{country: "CU", basis: "31 CFR part 515"},
+	{country: "IR", basis: "31 CFR part 560"},
+	{country: "KP", basis: "31 CFR part 510"},
+	{country: "UA", regions: []string{"UA-43", "CRIMEA", "KRYM", "UA-40", "SEVASTOPOL"}, basis: "Executive Order 13685"},
+	{country: "UA", regions: []string{"UA-14", "DONETSK", "UA-09", "LUHANSK", "LUGANSK"}, basis: "Executive Order 14065"},
+}
+
+// covers reports whether an order goes where the embargo holds.
+func (e *embargo) covers(o *Order) bool {
+	if e.country != o.DestinationCountry {
+		return false
+	}
+	places := []string{o.DestinationRegion}
+	if o.Consignee != nil {
+		places = append(places, o.Consignee.Address.Region, o.Consignee.Address.City)
+	}
+	return e.regions == nil || slices.ContainsFunc(places, func(place string) bool {
+		return slices.ContainsFunc(e.regions, func(region string) bool { return strings.Contains(strings.ToUpper(place), region) })
+	})
+}
 
 func checkEmbargo(p *planning, r ExportRule) {
-	if slices.Contains(embargoed, p.in.DestinationCountry) {
-		p.find(r, nil, "destinationCountry", "%s is under embargo", p.in.DestinationCountry)
-		p.flag("embargo")
+	for i := range embargoes {
+		e := &embargoes[i]
+		for _, o := range p.included {
+			if !e.covers(o) {
+				continue
+			}
+			p.flag("embargo")
+			if e.regions == nil {
+				p.find(r, nil, "destinationCountry", "%s is under embargo (%s)", e.country, e.basis)
+				break
+			}
+			p.find(r, o, "destinationRegion", "it goes to a region of %s that is under embargo (%s)", e.country, e.basis)
+		}
 	}
 }
 
