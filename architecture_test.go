@@ -28,6 +28,8 @@ var rooms = []struct {
 	{"greenlane/internal/edi", nil, nil, "wire syntax only: it knows nothing of what a message means"},
 	{"greenlane/internal/customs", []string{"greenlane", "greenlane/internal/edi"}, nil,
 		"readers are pure: bytes in, commands out"},
+	{"greenlane/internal/documents", []string{"greenlane"}, []string{"codeberg.org/go-pdf/fpdf"},
+		"pure: a plan in, documents out, the same bytes anywhere"},
 	{"greenlane/internal/delivery", []string{"greenlane", "greenlane/internal/hub", "greenlane/internal/store"},
 		[]string{"github.com/go-json-experiment/json", "code.dny.dev/ssrf"}, "follows the log, writes through the hub"},
 	{"greenlane/internal/reaction", []string{"greenlane", "greenlane/internal/hub", "greenlane/internal/store",
