@@ -158,8 +158,8 @@ func sortedOrders(orders []*Order) []*Order {
 		one := *o
 		one.Lines = slices.Clone(o.Lines)
 		slices.SortFunc(one.Lines, func(a, b OrderLine) int {
-			return cmp.Or(strings.Compare(a.ProductID, b.ProductID), decimal(a.Quantity).Cmp(decimal(b.Quantity)),
-				decimal(a.UnitValueUSD).Cmp(decimal(b.UnitValueUSD)))
+			return cmp.Or(strings.Compare(a.ProductID, b.ProductID), a.Quantity.Rat().Cmp(b.Quantity.Rat()),
+				a.UnitValueUSD.Rat().Cmp(b.UnitValueUSD.Rat()))
 		})
 		out[i] = &one
 	}
@@ -323,11 +323,11 @@ func (p *planning) unit(id string, orders []*Order) ExportUnit {
 			u.Consignee = o.Consignee.Name
 		}
 		for _, line := range o.Lines {
-			key := UnitLine{ProductID: line.ProductID, UnitValueUSD: plainNumber(decimal(line.UnitValueUSD))}
+			key := UnitLine{ProductID: line.ProductID, UnitValueUSD: PlainNumber(line.UnitValueUSD.Rat())}
 			each := new(big.Rat)
 			if product := p.in.Products[line.ProductID]; product != nil {
 				key.Description, key.HSCode, key.OriginCountry = product.Name, digitsOf(product.HSCode), product.OriginCountry
-				each = decimal(product.NetWeightKg)
+				each = product.NetWeightKg.Rat()
 			}
 			s := sums[key]
 			if s == nil {
@@ -335,9 +335,9 @@ func (p *planning) unit(id string, orders []*Order) ExportUnit {
 				sums[key] = s
 				lines = append(lines, key)
 			}
-			quantity := decimal(line.Quantity)
+			quantity := line.Quantity.Rat()
 			s.quantity.Add(s.quantity, quantity)
-			s.value.Add(s.value, new(big.Rat).Mul(quantity, decimal(line.UnitValueUSD)))
+			s.value.Add(s.value, new(big.Rat).Mul(quantity, line.UnitValueUSD.Rat()))
 			s.weight.Add(s.weight, new(big.Rat).Mul(quantity, each))
 		}
 	}
@@ -349,14 +349,14 @@ func (p *planning) unit(id string, orders []*Order) ExportUnit {
 	})
 	for _, line := range lines {
 		s := sums[line]
-		line.Quantity, line.TotalValueUSD, line.NetWeightKg = plainNumber(s.quantity), cents(s.value), plainNumber(s.weight)
+		line.Quantity, line.TotalValueUSD, line.NetWeightKg = PlainNumber(s.quantity), Cents(s.value), PlainNumber(s.weight)
 		u.Lines = append(u.Lines, line)
 		// What is printed adds up: the total is that of the rounded lines.
-		total.Add(total, decimal(line.TotalValueUSD))
+		total.Add(total, line.TotalValueUSD.Rat())
 		count.Add(count, s.quantity)
 		weight.Add(weight, s.weight)
 	}
-	u.TotalValueUSD, u.TotalQuantity, u.TotalNetWeight = cents(total), plainNumber(count), plainNumber(weight)
+	u.TotalValueUSD, u.TotalQuantity, u.TotalNetWeight = Cents(total), PlainNumber(count), PlainNumber(weight)
 	u.EntryTypeNeeded = p.entryType(total)
 	return u
 }

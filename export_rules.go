@@ -141,7 +141,7 @@ func checkCountries(p *planning, r ExportRule) {
 
 func checkValue(p *planning, r ExportRule) {
 	p.eachLine(func(o *Order, _ int, line OrderLine, _ *Product) {
-		if decimal(line.UnitValueUSD).Sign() <= 0 {
+		if line.UnitValueUSD.Rat().Sign() <= 0 {
 			p.lack(r, o, line.ProductID, "unitValueUsd", "the line of product %s has no value", line.ProductID)
 		}
 	})
@@ -149,7 +149,7 @@ func checkValue(p *planning, r ExportRule) {
 
 func checkQuantity(p *planning, r ExportRule) {
 	p.eachLine(func(o *Order, _ int, line OrderLine, _ *Product) {
-		if decimal(line.Quantity).Sign() <= 0 {
+		if line.Quantity.Rat().Sign() <= 0 {
 			p.lack(r, o, line.ProductID, "quantity", "the line of product %s has no quantity", line.ProductID)
 		}
 	})
@@ -157,7 +157,7 @@ func checkQuantity(p *planning, r ExportRule) {
 
 func checkWeight(p *planning, r ExportRule) {
 	p.eachLine(func(o *Order, _ int, line OrderLine, product *Product) {
-		if product != nil && decimal(product.NetWeightKg).Sign() <= 0 {
+		if product != nil && product.NetWeightKg.Rat().Sign() <= 0 {
 			p.lack(r, o, line.ProductID, "netWeightKg", "product %s has no net weight", line.ProductID)
 		}
 	})
@@ -265,7 +265,7 @@ func (p *planning) eachSmall(f func(o *Order)) {
 		return
 	}
 	for _, o := range p.included {
-		if decimal(o.total()).Cmp(deMinimis) <= 0 {
+		if o.total().Rat().Cmp(deMinimis) <= 0 {
 			f(o)
 		}
 	}
@@ -290,7 +290,7 @@ func checkEEI(p *planning, r ExportRule) {
 			required = true
 			if p.in.Terms.ITN == "" && p.in.Terms.Exemption == "" {
 				p.lack(r, nil, "", "terms.itn", "%s USD to %s under the number %s: an ITN or another exemption is needed before departure",
-					cents(sum.value), orNobody(unit.Consignee), sum.code)
+					Cents(sum.value), orNobody(unit.Consignee), sum.code)
 			}
 		}
 	}
@@ -324,7 +324,7 @@ func scheduleB(unit ExportUnit) []codeSum {
 		if i < 0 {
 			i, sums = len(sums), append(sums, codeSum{line.HSCode, new(big.Rat)})
 		}
-		sums[i].value.Add(sums[i].value, decimal(line.TotalValueUSD))
+		sums[i].value.Add(sums[i].value, line.TotalValueUSD.Rat())
 	}
 	return sums
 }

@@ -193,9 +193,9 @@ func productNamed(n Neighbours, id string) *Product {
 func (c *OrderContent) total() Number {
 	sum := new(big.Rat)
 	for _, line := range c.Lines {
-		sum.Add(sum, new(big.Rat).Mul(decimal(line.Quantity), decimal(line.UnitValueUSD)))
+		sum.Add(sum, new(big.Rat).Mul(line.Quantity.Rat(), line.UnitValueUSD.Rat()))
 	}
-	return cents(sum)
+	return Cents(sum)
 }
 
 func (c *OrderContent) equal(o *OrderContent) bool {

@@ -24,6 +24,7 @@ package documents
 
 import (
 	"fmt"
+	"path"
 	"time"
 
 	"greenlane"
@@ -53,28 +54,43 @@ func Make(p *greenlane.PlannedExport) ([]Document, error) {
 	}
 	var docs []Document
 	for _, form := range []struct {
-		kind            greenlane.ArtifactType
-		name, mediaType string
-		render          func(*papers) ([]byte, error)
+		kind   greenlane.ArtifactType
+		name   string
+		render func(*papers) ([]byte, error)
 	}{
-		{greenlane.ArtifactInvoice, "commercial_customs_invoice.html", mediaHTML, invoiceHTML},
-		{greenlane.ArtifactInvoice, "commercial_customs_invoice.pdf", mediaPDF, invoicePDF},
-		{greenlane.ArtifactInvoiceCSV, "commercial_customs_invoice.csv", mediaCSV, invoiceCSV},
-		{greenlane.ArtifactInvoiceJSON, "commercial_customs_invoice.json", mediaJSON, invoiceJSON},
-		{greenlane.ArtifactPackingList, "packing_list.json", mediaJSON, packingJSON},
-		{greenlane.ArtifactPackingList, "packing_list.pdf", mediaPDF, packingPDF},
+		{greenlane.ArtifactInvoice, "commercial_customs_invoice.html", invoiceHTML},
+		{greenlane.ArtifactInvoice, "commercial_customs_invoice.pdf", invoicePDF},
+		{greenlane.ArtifactInvoiceCSV, "commercial_customs_invoice.csv", invoiceCSV},
+		{greenlane.ArtifactInvoiceJSON, "commercial_customs_invoice.json", invoiceJSON},
+		{greenlane.ArtifactPackingList, "packing_list.json", packingJSON},
+		{greenlane.ArtifactPackingList, "packing_list.pdf", packingPDF},
 	} {
 		text, err := form.render(all)
 		if err != nil {
 			return nil, fmt.Errorf("%s of plan %s: %w", form.name, planHash(p), err)
 		}
-		docs = append(docs, Document{Type: form.kind, Filename: form.name, MediaType: form.mediaType, Bytes: text})
+		docs = append(docs, Document{Type: form.kind, Filename: form.name, MediaType: MediaType(form.name), Bytes: text})
 	}
 	manifest, err := manifestJSON(p, all, docs)
 	if err != nil {
 		return nil, fmt.Errorf("manifest of plan %s: %w", planHash(p), err)
 	}
 	return append(docs, Document{Type: greenlane.ArtifactManifest, Filename: "manifest.json", MediaType: mediaJSON, Bytes: manifest}), nil
+}
+
+// MediaType returns the media type of a document by its file name.
+func MediaType(filename string) string {
+	switch path.Ext(filename) {
+	case ".html":
+		return mediaHTML
+	case ".pdf":
+		return mediaPDF
+	case ".csv":
+		return mediaCSV
+	case ".json":
+		return mediaJSON
+	}
+	return "application/octet-stream"
 }
 
 // planHash is the plan's fingerprint, for errors.

@@ -35,7 +35,7 @@ func TestApportion(t *testing.T) {
 			weights = append(weights, big.NewRat(w, 1))
 		}
 		var got []string
-		for _, share := range apportion(rat(greenlane.Number(tt.amount)), weights) {
+		for _, share := range apportion(greenlane.Number(tt.amount).Rat(), weights) {
 			got = append(got, string(share))
 		}
 		if strings.Join(got, " ") != tt.want {

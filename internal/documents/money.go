@@ -9,29 +9,11 @@ import (
 	"greenlane"
 )
 
-// rat reads a number exactly, as planning does: what is none counts as zero.
-func rat(n greenlane.Number) *big.Rat {
-	r, ok := new(big.Rat).SetString(string(n))
-	if !ok {
-		return new(big.Rat)
-	}
-	return r
-}
-
-// cents writes an amount with two digits behind the point, halves away from zero.
-func cents(r *big.Rat) greenlane.Number { return greenlane.Number(r.FloatString(2)) }
-
-// plain writes an exact number without trailing zeros.
-func plain(r *big.Rat) greenlane.Number {
-	text := r.FloatString(20)
-	return greenlane.Number(strings.TrimSuffix(strings.TrimRight(text, "0"), "."))
-}
-
 // sum adds numbers.
 func sum[T any](of []T, number func(T) greenlane.Number) *big.Rat {
 	total := new(big.Rat)
 	for _, one := range of {
-		total.Add(total, rat(number(one)))
+		total.Add(total, number(one).Rat())
 	}
 	return total
 }
@@ -64,7 +46,7 @@ func apportion(amount *big.Rat, weights []*big.Rat) []greenlane.Number {
 	}
 	out := make([]greenlane.Number, len(shares))
 	for i, s := range shares {
-		out[i] = cents(new(big.Rat).Quo(new(big.Rat).SetInt(s), hundred))
+		out[i] = greenlane.Cents(new(big.Rat).Quo(new(big.Rat).SetInt(s), hundred))
 	}
 	return out
 }
@@ -89,14 +71,14 @@ func grouped(n greenlane.Number) string {
 // digits behind the point.
 func price(n greenlane.Number) string {
 	if _, behind, _ := strings.Cut(string(n), "."); len(behind) < 2 {
-		n = cents(rat(n))
+		n = greenlane.Cents(n.Rat())
 	}
 	return grouped(n)
 }
 
 // weight writes a weight for people. A weight of nothing is one that is not known.
 func weight(n greenlane.Number) string {
-	if rat(n).Sign() == 0 {
+	if n.Rat().Sign() == 0 {
 		return "–"
 	}
 	return grouped(n)

@@ -69,12 +69,12 @@ func newPackingList(bill *invoice, orders []*greenlane.PlanOrder, products map[s
 			Marks:    fmt.Sprintf("%s, carton %d of %d", o.ExternalID, i+1, len(orders)),
 			Contents: contentsOf(o, described, products),
 		}
-		c.Quantity = plain(sum(c.Contents, func(c content) greenlane.Number { return c.Quantity }))
-		c.NetWeight = plain(sum(c.Contents, func(c content) greenlane.Number { return c.NetWeight }))
+		c.Quantity = greenlane.PlainNumber(sum(c.Contents, func(c content) greenlane.Number { return c.Quantity }))
+		c.NetWeight = greenlane.PlainNumber(sum(c.Contents, func(c content) greenlane.Number { return c.NetWeight }))
 		list.Cartons = append(list.Cartons, c)
 	}
-	list.Quantity = plain(sum(list.Cartons, func(c carton) greenlane.Number { return c.Quantity }))
-	list.NetWeight = plain(sum(list.Cartons, func(c carton) greenlane.Number { return c.NetWeight }))
+	list.Quantity = greenlane.PlainNumber(sum(list.Cartons, func(c carton) greenlane.Number { return c.Quantity }))
+	list.NetWeight = greenlane.PlainNumber(sum(list.Cartons, func(c carton) greenlane.Number { return c.NetWeight }))
 	return list
 }
 
@@ -86,7 +86,7 @@ func contentsOf(o *greenlane.PlanOrder, described map[string]line, products map[
 	for _, l := range o.Lines {
 		each := new(big.Rat)
 		if product := products[l.ProductID]; product != nil {
-			each = rat(product.NetWeightKg)
+			each = product.NetWeightKg.Rat()
 		}
 		i, ok := at[l.ProductID]
 		if !ok {
@@ -94,9 +94,9 @@ func contentsOf(o *greenlane.PlanOrder, described map[string]line, products map[
 			known := described[l.ProductID]
 			out = append(out, content{ProductID: l.ProductID, Description: known.Description, HSCode: known.HSCode, Unit: pieces})
 		}
-		quantity := rat(l.Quantity)
-		out[i].Quantity = plain(new(big.Rat).Add(rat(out[i].Quantity), quantity))
-		out[i].NetWeight = plain(new(big.Rat).Add(rat(out[i].NetWeight), quantity.Mul(quantity, each)))
+		quantity := l.Quantity.Rat()
+		out[i].Quantity = greenlane.PlainNumber(new(big.Rat).Add(out[i].Quantity.Rat(), quantity))
+		out[i].NetWeight = greenlane.PlainNumber(new(big.Rat).Add(out[i].NetWeight.Rat(), quantity.Mul(quantity, each)))
 	}
 	return out
 }

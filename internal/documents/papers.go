@@ -169,11 +169,11 @@ func chargesOf(p *greenlane.PlannedExport) [][]charge {
 		values[i] = sum(unit.Lines, func(l greenlane.UnitLine) greenlane.Number { return l.TotalValueUSD })
 	}
 	for _, c := range p.Terms.Charges {
-		whole := rat(c.AmountUSD)
+		whole := c.AmountUSD.Rat()
 		for i, share := range apportion(whole, values) {
-			one := charge{Kind: c.Kind, Amount: share, Shipment: cents(whole)}
+			one := charge{Kind: c.Kind, Amount: share, Shipment: greenlane.Cents(whole)}
 			if c.Kind == greenlane.ChargeRebate {
-				one.Amount, one.Shipment = cents(new(big.Rat).Neg(rat(share))), cents(new(big.Rat).Neg(whole))
+				one.Amount, one.Shipment = greenlane.Cents(new(big.Rat).Neg(share.Rat())), greenlane.Cents(new(big.Rat).Neg(whole))
 			}
 			out[i] = append(out[i], one)
 		}
@@ -209,9 +209,9 @@ func newInvoice(p *greenlane.PlannedExport, unit greenlane.ExportUnit, orders []
 	goods := sum(bill.Lines, func(l line) greenlane.Number { return l.Total })
 	extra := sum(bill.Charges, func(c charge) greenlane.Number { return c.Amount })
 	bill.Totals = totals{
-		Quantity:  plain(sum(bill.Lines, func(l line) greenlane.Number { return l.Quantity })),
-		NetWeight: plain(sum(bill.Lines, func(l line) greenlane.Number { return l.NetWeight })),
-		Goods:     cents(goods), Charges: cents(extra), Invoice: cents(new(big.Rat).Add(goods, extra)),
+		Quantity:  greenlane.PlainNumber(sum(bill.Lines, func(l line) greenlane.Number { return l.Quantity })),
+		NetWeight: greenlane.PlainNumber(sum(bill.Lines, func(l line) greenlane.Number { return l.NetWeight })),
+		Goods:     greenlane.Cents(goods), Charges: greenlane.Cents(extra), Invoice: greenlane.Cents(new(big.Rat).Add(goods, extra)),
 	}
 	return bill
 }

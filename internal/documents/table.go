@@ -99,10 +99,10 @@ func invoiceColumns() []column {
 			total := new(big.Rat)
 			for _, c := range b.Charges {
 				if c.Kind == kind {
-					total.Add(total, rat(c.Amount))
+					total.Add(total, c.Amount.Rat())
 				}
 			}
-			return string(cents(total))
+			return string(greenlane.Cents(total))
 		}))
 	}
 	columns = append(columns,
