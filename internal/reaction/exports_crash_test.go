@@ -223,14 +223,19 @@ func TestExecutionKilled(t *testing.T) {
 				t.Parallel()
 				office, dir := openPostOffice(t), t.TempDir()
 				c, said := executor(t, dir, office.address, "")
-				var once sync.Once
+				started := make(chan struct{})
 				office.watch(func(passed string) error {
 					if passed == stage {
-						once.Do(func() { _ = c.Process.Kill() })
+						<-started
+						_ = c.Process.Kill()
 					}
 					return nil
 				})
-				if err := c.Run(); c.ProcessState.ExitCode() != -1 {
+				if err := c.Start(); err != nil {
+					t.Fatal(err)
+				}
+				close(started)
+				if err := c.Wait(); c.ProcessState.ExitCode() != -1 {
 					t.Fatalf("it was not killed: %v\n%s", err, said)
 				}
 				office.watch(nil)
@@ -277,7 +282,10 @@ func recovered(t *testing.T, office *postOffice, dir, point string) {
 		t.Errorf("%d artifacts\n%s", artifacts, diff)
 	}
 	for role, to := range map[greenlane.NotificationRole]string{greenlane.RoleBroker: "entry@example.com", greenlane.RoleWarehouse: "dock@example.com"} {
-		mayRepeat := point == "sent "+string(role) || role == greenlane.RoleBroker && point == "letter taken"
+		// A server that has seen the beginning of a letter may get the rest from its
+		// own machine's buffers and take it, whoever wrote it being dead.
+		accepted := point == "letter data" || point == "letter taken"
+		mayRepeat := point == "sent "+string(role) || role == greenlane.RoleBroker && accepted
 		checkLetters(t, office.letters(to), sent[role], mayRepeat)
 	}
 }

@@ -8,9 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"time"
 
 	"greenlane"
+	"greenlane/internal/delivery"
 	"greenlane/internal/documents"
 	"greenlane/internal/hub"
 	"greenlane/internal/store"
@@ -217,7 +219,26 @@ func (x *Exports) hand(ctx context.Context, account int64, export *greenlane.Exp
 	if err != nil {
 		return err
 	}
-	return posted(x.o.Post.Post(ctx, c.Recipient, c.MessageID, secrets, raw))
+	return posted(c.Recipient, x.o.Post.Post(ctx, c.Recipient, c.MessageID, secrets, raw))
+}
+
+// webhookID names what a warehouse is told, the same at every attempt.
+func webhookID(e *greenlane.Export) string { return e.ExportID + "." + string(greenlane.RoleWarehouse) }
+
+// posted tells why a webhook failed, nil when it was taken. Of its URL the host is
+// named: the rest may have secrets.
+func posted(to string, a *delivery.Answer) error {
+	host := to
+	if u, err := url.Parse(to); err == nil {
+		host = u.Host
+	}
+	switch {
+	case a.Success():
+		return nil
+	case a.Error != "":
+		return &SendError{Message: host + ": " + a.Error, Uncertain: a.Uncertain}
+	}
+	return &SendError{Message: fmt.Sprintf("%s answered %d", host, a.Status), Uncertain: a.Uncertain}
 }
 
 // WarehouseOwner names the warehouse's webhook secrets.

@@ -3,6 +3,7 @@ package reaction_test
 import (
 	"errors"
 	"io"
+	"log"
 	"net"
 	"slices"
 	"sync"
@@ -37,6 +38,7 @@ func openPostOffice(t testing.TB) *postOffice {
 	p.address = l.Addr().String()
 	server := smtp.NewServer(p)
 	server.Domain, server.AllowInsecureAuth, server.EnableSMTPUTF8 = "mail.example.com", true, true
+	server.ErrorLog = log.New(io.Discard, "", 0)
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(l) }()
 	t.Cleanup(func() {
@@ -115,10 +117,13 @@ func (v *visit) Data(r io.Reader) error {
 		return err
 	}
 	v.letter.raw = append(first[:n], rest...)
+	if err := v.office.passes("taken"); err != nil {
+		return err
+	}
 	v.office.mu.Lock()
+	defer v.office.mu.Unlock()
 	v.office.kept = append(v.office.kept, v.letter)
-	v.office.mu.Unlock()
-	return v.office.passes("taken")
+	return nil
 }
 
 func (v *visit) Reset()        { v.letter = letter{} }

@@ -20,13 +20,10 @@ type Attachment struct {
 type Mail struct{ Subject, MessageID string }
 
 func (*Mail) Bytes() ([]byte, error)                              { return []byte("mail"), nil }
-func webhookID(*greenlane.Export) string                          { return "x" }
 func warehouseInstruction(e *greenlane.Export) ([]byte, error)    { return []byte("{}"), nil }
 func warehouseMail(*greenlane.Export, []Attachment, string) *Mail { return &Mail{} }
 func brokerMail(*greenlane.Export, []Attachment, string) *Mail    { return &Mail{} }
-func posted(a *delivery.Answer) error                             { return nil }
 
-type poster = delivery.Sender
 
 type SMTPOptions struct{}
 type SMTP struct{}
