@@ -108,6 +108,9 @@ type Answer struct {
 	Duration time.Duration
 	// RetryAfter is the pause the receiver asked for, zero for none.
 	RetryAfter time.Duration
+	// Uncertain says that the request was written and no answer was read, so that it
+	// may have arrived. Only [Sender.Post] tells.
+	Uncertain bool
 }
 
 // Success reports whether the receiver acknowledged: any 2xx.

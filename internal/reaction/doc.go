@@ -14,4 +14,9 @@
 //
 // There are two: [Unpark] applies messages whose subject has appeared, and
 // [Simulator] answers declarations as customs would, for trials.
+//
+// Brokers and warehouses are told of an export by [Mail], which goes to a relay
+// ([SMTP]) or into a folder ([Outbox]), or by a webhook. What is said follows from
+// the export and its documents alone, to the byte, so that an attempt repeated
+// after a crash is known for a repetition by its Message-ID or webhook-id.
 package reaction

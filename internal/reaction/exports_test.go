@@ -215,7 +215,7 @@ func TestRetriedNow(t *testing.T) {
 
 // TestOutbox: without a mail server each e-mail is a file, and its notification
 // is sent.
-func TestOutbox(t *testing.T) {
+func TestOutboxExport(t *testing.T) {
 	t.Parallel()
 	tr, dir := newTrade(t), filepath.Join(t.TempDir(), "outbox")
 	tr.executing(reaction.NewOutbox(dir))

@@ -1,0 +1,357 @@
+package reaction
+
+import (
+	"bytes"
+	"fmt"
+	"html/template"
+	"math/big"
+	"net/mail"
+	"slices"
+	"strings"
+
+	"greenlane"
+)
+
+// exportNotice is what one side is told of an export. Its text and its HTML say the
+// same.
+type exportNotice struct {
+	Title, Greeting string
+	// Facts are the export in a few lines.
+	Facts []fact
+	Units []noticeUnit
+	Total string
+	// Asked is what the reader is to do, sentence by sentence.
+	Asked []string
+	// Documents are the files that come with it.
+	Documents []fact
+	// Warnings are what the plan's rules found; Override is why a plan that needed
+	// review was executed all the same.
+	Warnings []string
+	Override string
+	// Sender is where questions go.
+	Sender string
+}
+
+type fact struct{ Name, Value string }
+
+// noticeUnit is one customs entry.
+type noticeUnit struct {
+	Consignee, Orders, EntryType, Quantity, Weight, Value string
+}
+
+// brokerMail tells a broker of an export, with all its documents. The export has
+// its package.
+func brokerMail(e *greenlane.Export, documents []Attachment, from string) *Mail {
+	n := newNotice(e, documents)
+	plan := e.Planned
+	n.Greeting = "To " + oneLine(plan.Broker.Name) + ": documents for a customs entry"
+	n.Asked = []string{
+		"Please file the customs declaration for each consignee below from the attached invoice.",
+		"Please tell the shipper, before the goods leave, if a document is missing or wrong.",
+	}
+	if plan.DestinationCountry == "US" {
+		n.Asked[0] = "Please file the US customs entry for each consignee below from the attached invoice. " +
+			"The entry types named are what the plan expects by value; which one applies is yours to decide."
+	}
+	return n.mail(e, plan.Broker.Name, plan.Broker.Email, "broker", documents, from)
+}
+
+// warehouseMail tells a warehouse what to send, with the packing list and the
+// manifest out of the documents.
+func warehouseMail(e *greenlane.Export, documents []Attachment, from string) *Mail {
+	documents = slices.DeleteFunc(slices.Clone(documents), func(a Attachment) bool {
+		return !forWarehouse(documentType(e, a.Filename))
+	})
+	n := newNotice(e, documents)
+	plan := e.Planned
+	n.Greeting = "To " + oneLine(plan.Warehouse.Name) + ": goods to pack and hand over"
+	n.Asked = []string{
+		"Please pack the orders below by the attached packing list. " +
+			"Products and quantities must be as it says: customs sees the same list.",
+		"Please hand the goods over only once " + oneLine(plan.Broker.Name) + ", the customs broker, or the shipper " +
+			"has told you that customs formalities allow it.",
+		"Please tell the shipper, before the goods leave, if something can't be packed as listed.",
+	}
+	return n.mail(e, plan.Warehouse.Name, string(plan.Warehouse.Email), "warehouse", documents, from)
+}
+
+// forWarehouse reports what a warehouse packs by. The invoice is the broker's.
+func forWarehouse(t greenlane.ArtifactType) bool {
+	return t == greenlane.ArtifactPackingList || t == greenlane.ArtifactManifest
+}
+
+// documentType returns what a file of the package is, empty for one of another.
+func documentType(e *greenlane.Export, filename string) greenlane.ArtifactType {
+	for _, a := range e.Package.Artifacts {
+		if a.Filename == filename {
+			return a.Type
+		}
+	}
+	return ""
+}
+
+// documentName says what a type of artifact is.
+func documentName(t greenlane.ArtifactType) string {
+	switch t {
+	case greenlane.ArtifactInvoice:
+		return "commercial customs invoice"
+	case greenlane.ArtifactInvoiceCSV:
+		return "commercial customs invoice, as a table"
+	case greenlane.ArtifactInvoiceJSON:
+		return "commercial customs invoice, for programs"
+	case greenlane.ArtifactPackingList:
+		return "packing list"
+	case greenlane.ArtifactManifest:
+		return "manifest of the package, with the digest of each document"
+	}
+	return "document"
+}
+
+func newNotice(e *greenlane.Export, documents []Attachment) *exportNotice {
+	planned, plan := e.Planned, e.Planned.Plan
+	value := sumOf(plan.Units, func(u greenlane.ExportUnit) greenlane.Number { return u.TotalValueUSD })
+	n := &exportNotice{
+		Title: fmt.Sprintf("Customs package %s: %s, %s USD, to %s", e.Package.Number,
+			counted(len(plan.IncludedOrderIDs), "order"), money(value), planned.DestinationCountry),
+		Total: money(value) + " USD",
+		Facts: []fact{
+			{"Customs package", e.Package.Number},
+			{"Export", e.ExportID},
+			{"Shipper", partyLine(planned.Shipper().Name, planned.Shipper().Address)},
+			{"Goods leave from", partyLine(planned.Warehouse.Name, planned.Warehouse.Address)},
+			{"Customs broker", partyLine(planned.Broker.Name, planned.Broker.Address)},
+			{"Destination", planned.DestinationCountry},
+		},
+	}
+	terms := planned.Terms
+	for _, f := range []fact{
+		{"Terms of delivery", strings.TrimSpace(terms.Incoterm + " " + terms.Place)}, {"Port of entry", terms.PortOfEntry},
+		{"ITN", terms.ITN}, {"Exemption", terms.Exemption},
+	} {
+		if f.Value = oneLine(f.Value); f.Value != "" {
+			n.Facts = append(n.Facts, f)
+		}
+	}
+	external := map[string]string{}
+	for _, o := range planned.Orders {
+		external[o.OrderID] = oneLine(o.ExternalID)
+	}
+	for _, u := range plan.Units {
+		n.Units = append(n.Units, newNoticeUnit(u, external))
+	}
+	for _, a := range documents {
+		n.Documents = append(n.Documents, fact{a.Filename, documentName(documentType(e, a.Filename))})
+	}
+	for _, m := range plan.ValidationMessages {
+		if m.Severity != greenlane.SeverityInfo {
+			n.Warnings = append(n.Warnings, oneLine(m.Message))
+		}
+	}
+	if plan.ReadinessState == greenlane.ReadinessReview {
+		n.Override = oneLine(e.Override)
+	}
+	return n
+}
+
+func newNoticeUnit(u greenlane.ExportUnit, external map[string]string) noticeUnit {
+	orders := make([]string, len(u.OrderIDs))
+	for i, id := range u.OrderIDs {
+		orders[i] = external[id]
+	}
+	out := noticeUnit{
+		Consignee: oneLine(u.Consignee), Orders: strings.Join(orders, ", "), Quantity: string(u.TotalQuantity),
+		Weight: string(u.TotalNetWeight) + " kg", Value: money(u.TotalValueUSD) + " USD",
+	}
+	if out.Consignee == "" {
+		out.Consignee = "not named"
+	}
+	if u.TotalNetWeight == "0" {
+		out.Weight = "not known"
+	}
+	// CBP's numbers of entry types.
+	switch u.EntryTypeNeeded {
+	case "":
+		out.EntryType = "none named"
+	case "01":
+		out.EntryType = "01, consumption (formal)"
+	case "11":
+		out.EntryType = "11, informal"
+	default:
+		out.EntryType = u.EntryTypeNeeded
+	}
+	return out
+}
+
+// mail makes the message. It is named after the export, and dated by when it was
+// asked for, so that it is the same whenever it is made.
+func (n *exportNotice) mail(e *greenlane.Export, name, address, role string, documents []Attachment, from string) *Mail {
+	domain := ""
+	if sender, err := parseMailbox("From", from); err == nil {
+		domain = sender.Address[strings.LastIndexByte(sender.Address, '@')+1:]
+		n.Sender = sender.Address
+	}
+	return &Mail{
+		From: from, To: (&mail.Address{Name: oneLine(name), Address: address}).String(), Subject: n.Title,
+		MessageID: strings.ToLower(e.ExportID + "." + role + "@" + domain), Date: e.AskedAt,
+		Text: n.text(), HTML: n.html(), Attachments: documents,
+	}
+}
+
+// text writes the notice in plain text.
+func (n *exportNotice) text() string {
+	var b strings.Builder
+	section := func(title string) { fmt.Fprintf(&b, "\n%s\n", strings.ToUpper(title)) }
+	fmt.Fprintf(&b, "%s\n%s\n\n", n.Title, n.Greeting)
+	for _, f := range n.Facts {
+		fmt.Fprintf(&b, "%s: %s\n", f.Name, f.Value)
+	}
+	section("What we ask of you")
+	for i, sentence := range n.Asked {
+		fmt.Fprintf(&b, "%d. %s\n", i+1, sentence)
+	}
+	section("Consignees")
+	for i, u := range n.Units {
+		fmt.Fprintf(&b, "%d. %s\n   orders: %s\n   quantity: %s, net weight: %s\n   value: %s\n   entry type: %s\n",
+			i+1, u.Consignee, u.Orders, u.Quantity, u.Weight, u.Value, u.EntryType)
+	}
+	fmt.Fprintf(&b, "Value of the goods in all: %s\n", n.Total)
+	if len(n.Documents) > 0 {
+		section("Attached")
+	}
+	for _, d := range n.Documents {
+		fmt.Fprintf(&b, "- %s: %s\n", d.Name, d.Value)
+	}
+	if len(n.Warnings) > 0 {
+		section("What the checks of this export found")
+	}
+	for _, w := range n.Warnings {
+		fmt.Fprintf(&b, "- %s\n", w)
+	}
+	if n.Override != "" {
+		fmt.Fprintf(&b, "The export goes ahead all the same, for this reason: %s\n", n.Override)
+	}
+	fmt.Fprintf(&b, "\n-- \nSent by Greenlane for the shipper. Questions: %s\n", n.Sender)
+	return b.String()
+}
+
+// html writes the notice as a page: styles in the elements and nothing from
+// outside, because mail programs keep little else, and colours that leave text
+// and background to the reader, light or dark.
+func (n *exportNotice) html() string {
+	var b bytes.Buffer
+	if err := template.Must(template.New("notice").Parse(noticeHTML)).Execute(&b, n); err != nil {
+		panic(fmt.Sprintf("reaction: a notice does not render: %v", err)) // plain texts always do
+	}
+	return b.String()
+}
+
+const noticeHTML = `<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{{.Title}}</title>
+</head>
+<body style="margin: 0; padding: 16px; font: 15px/1.5 system-ui, 'Segoe UI', Helvetica, Arial, sans-serif">
+<div style="max-width: 680px; margin: 0 auto">
+<h1 style="font-size: 20px; line-height: 1.3; margin: 0 0 4px">{{.Title}}</h1>
+<p style="margin: 0 0 16px">{{.Greeting}}</p>
+<table role="presentation" style="border-collapse: collapse; margin: 0 0 16px">
+{{- range .Facts}}
+<tr><td style="padding: 2px 16px 2px 0; vertical-align: top; white-space: nowrap">{{.Name}}</td><td style="padding: 2px 0; vertical-align: top"><strong>{{.Value}}</strong></td></tr>
+{{- end}}
+</table>
+<h2 style="font-size: 16px; margin: 0 0 4px">What we ask of you</h2>
+<ol style="margin: 0 0 16px; padding-left: 24px">
+{{- range .Asked}}
+<li>{{.}}</li>
+{{- end}}
+</ol>
+<h2 style="font-size: 16px; margin: 0 0 4px">Consignees</h2>
+<table style="border-collapse: collapse; width: 100%; margin: 0 0 16px">
+<thead><tr>
+<th scope="col" style="padding: 4px 8px 4px 0; border-bottom: 2px solid #888888; text-align: left">Consignee, orders</th>
+<th scope="col" style="padding: 4px 8px 4px 0; border-bottom: 2px solid #888888; text-align: left">Quantity, net weight</th>
+<th scope="col" style="padding: 4px 0; border-bottom: 2px solid #888888; text-align: left">Value, entry type</th>
+</tr></thead>
+<tbody>
+{{- range .Units}}
+<tr>
+<td style="padding: 4px 8px 4px 0; border-bottom: 1px solid #888888; vertical-align: top; word-break: break-word"><strong>{{.Consignee}}</strong><br>{{.Orders}}</td>
+<td style="padding: 4px 8px 4px 0; border-bottom: 1px solid #888888; vertical-align: top">{{.Quantity}}<br>{{.Weight}}</td>
+<td style="padding: 4px 0; border-bottom: 1px solid #888888; vertical-align: top"><span style="white-space: nowrap">{{.Value}}</span><br>{{.EntryType}}</td>
+</tr>
+{{- end}}
+</tbody>
+</table>
+<p style="margin: 0 0 16px">Value of the goods in all: <strong>{{.Total}}</strong></p>
+{{- with .Documents}}
+<h2 style="font-size: 16px; margin: 0 0 4px">Attached</h2>
+<ul style="margin: 0 0 16px; padding-left: 24px">
+{{- range .}}
+<li><strong>{{.Name}}</strong>: {{.Value}}</li>
+{{- end}}
+</ul>
+{{- end}}
+{{- if .Warnings}}
+<div style="border-left: 4px solid #b45309; padding: 0 0 0 12px; margin: 0 0 16px">
+<h2 style="font-size: 16px; margin: 0 0 4px">What the checks of this export found</h2>
+<ul style="margin: 0; padding-left: 20px">
+{{- range .Warnings}}
+<li>{{.}}</li>
+{{- end}}
+</ul>
+</div>
+{{- end}}
+{{- with .Override}}
+<p style="margin: 0 0 16px">The export goes ahead all the same, for this reason: <strong>{{.}}</strong></p>
+{{- end}}
+<p style="margin: 24px 0 0; font-size: 13px">Sent by Greenlane for the shipper. Questions: {{.Sender}}</p>
+</div>
+</body>
+</html>
+`
+
+// sumOf adds up plain decimals exactly, with as many digits behind the point as
+// the longest of them.
+func sumOf(units []greenlane.ExportUnit, of func(greenlane.ExportUnit) greenlane.Number) greenlane.Number {
+	sum, digits := new(big.Rat), 0
+	for _, u := range units {
+		text := string(of(u))
+		if r, ok := new(big.Rat).SetString(text); ok {
+			sum.Add(sum, r)
+		}
+		_, fraction, _ := strings.Cut(text, ".")
+		digits = max(digits, len(fraction))
+	}
+	return greenlane.Number(sum.FloatString(digits))
+}
+
+// money writes an amount with its thousands apart: 1,234.50.
+func money(n greenlane.Number) string {
+	whole, fraction, _ := strings.Cut(string(n), ".")
+	for i := len(whole) - 3; i > 0; i -= 3 {
+		whole = whole[:i] + "," + whole[i:]
+	}
+	if fraction != "" {
+		whole += "." + fraction
+	}
+	return whole
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// partyLine writes who somebody is, and where, in one line.
+func partyLine(name string, a greenlane.Address) string {
+	parts := []string{name, a.Street, strings.TrimSpace(a.PostalCode + " " + a.City), a.Region, a.Country}
+	for i := range parts {
+		parts[i] = oneLine(parts[i])
+	}
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), ", ")
+}

@@ -1,0 +1,224 @@
+package reaction
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"net/mail"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"greenlane"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files of what brokers and warehouses are told")
+
+const noticeFrom = "Łódź Exports <exports@Hub.Example>"
+
+// noticeExport is an export under way whose documents are made: two consignees, one
+// order that does not go along, one warning.
+func noticeExport() *greenlane.Export {
+	warehouse := greenlane.Warehouse{ID: "wh_123", Name: "Łódź Fulfilment", Email: "dock@example.com",
+		Address: greenlane.Address{Street: "Piotrkowska 1", City: "Łódź", PostalCode: "90-001", Country: "PL"}}
+	broker := greenlane.Broker{ID: "br_123", Name: "深圳 Harbor Brokers, Inc.", Email: "entry@example.com",
+		Address: greenlane.Address{City: "Long Beach", Region: "CA", Country: "US"}}
+	order := func(id, external, consignee, destination string, lines ...greenlane.OrderLine) *greenlane.Order {
+		o := &greenlane.Order{OrderID: id, ExternalID: external, Status: greenlane.OrderSynced}
+		o.DestinationCountry, o.Lines = destination, lines
+		o.Consignee = &greenlane.Consignee{Name: consignee, Address: greenlane.Address{
+			Street: "1 Main St", City: "Austin", Region: "TX", PostalCode: "78701", Country: "US"}}
+		return o
+	}
+	planned := greenlane.Plan(greenlane.PlanInput{
+		Warehouse: &warehouse, Broker: &broker, DestinationCountry: "US", AsOf: time.Date(2026, 3, 11, 0, 0, 0, 0, time.UTC),
+		Terms: greenlane.ExportTerms{Incoterm: "DAP", Place: "Austin", PortOfEntry: "Dallas/Fort Worth"},
+		Orders: []*greenlane.Order{
+			order("ord_0001", "SHOP-1", "Ada Byron", "US", greenlane.OrderLine{ProductID: "hoodie", Quantity: "60", UnitValueUSD: "45.50"}),
+			order("ord_0002", "SHOP-2", "<script>alert(1)</script> & Sons", "US", greenlane.OrderLine{ProductID: "mug", Quantity: "3", UnitValueUSD: "9.95"}),
+			order("ord_0003", "SHOP-3", "Ada Byron", "DE", greenlane.OrderLine{ProductID: "mug", Quantity: "1", UnitValueUSD: "9.95"}),
+		},
+		Products: map[string]*greenlane.Product{
+			"hoodie": {ID: "hoodie", Name: "Cotton hooded sweatshirt, knitted", HSCode: "6110.20.20", OriginCountry: "PT", NetWeightKg: "0.6"},
+			"mug":    {ID: "mug", Name: "Stoneware mug, 330 ml", HSCode: "691200", OriginCountry: "PL"},
+		},
+	})
+	// The rules are tested where they are; here they would only move the messages.
+	planned.Plan.PlanHash, planned.Plan.ReadinessState = strings.Repeat("b1", 32), greenlane.ReadinessReview
+	planned.Plan.ValidationMessages = []greenlane.PlanMessage{
+		{Code: "weight_missing", Severity: greenlane.SeverityWarning, Message: "product mug has no net weight"},
+		{Code: "eori_missing", Severity: greenlane.SeverityInfo, Message: "the exporter has no EORI number"},
+	}
+	at := time.Date(2026, 3, 11, 18, 12, 44, 654_000_000, time.UTC)
+	artifact := func(t greenlane.ArtifactType, name string) greenlane.Artifact {
+		return greenlane.Artifact{Type: t, Filename: name, SHA256: strings.Repeat("0a", 32), Size: int64(len(name)), GeneratedAt: at}
+	}
+	return &greenlane.Export{
+		ExportID: "exp_01KKEXAMPLE", BatchID: "bat_01KKEXAMPLE", State: greenlane.ExportStateExecuting, Planned: planned, AskedAt: at,
+		Override: "weighed by hand,\r\nsee SHOP-2",
+		Package: &greenlane.CustomsPackage{ID: "cp_01KK", Number: "CP-2026-000123", Artifacts: []greenlane.Artifact{
+			artifact(greenlane.ArtifactInvoice, "commercial_customs_invoice.html"), artifact(greenlane.ArtifactInvoice, "commercial_customs_invoice.pdf"),
+			artifact(greenlane.ArtifactInvoiceCSV, "commercial_customs_invoice.csv"), artifact(greenlane.ArtifactInvoiceJSON, "commercial_customs_invoice.json"),
+			artifact(greenlane.ArtifactPackingList, "packing_list.json"), artifact(greenlane.ArtifactPackingList, "packing_list.pdf"),
+			artifact(greenlane.ArtifactManifest, "manifest.json"),
+		}},
+	}
+}
+
+func noticeDocuments(e *greenlane.Export) []Attachment {
+	var out []Attachment
+	for _, a := range e.Package.Artifacts {
+		out = append(out, Attachment{Filename: a.Filename, MediaType: "application/octet-stream", Bytes: []byte("bytes of " + a.Filename + "\n")})
+	}
+	return out
+}
+
+// golden compares with a file that another process wrote.
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", "notice", name)
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s differs: run the tests with -update and look at the difference\n%s", path, got)
+	}
+}
+
+// TestNotices holds the messages to the byte: an attempt repeated after a crash, by
+// another process, says the same.
+func TestNotices(t *testing.T) {
+	t.Parallel()
+	e := noticeExport()
+	for name, m := range map[string]*Mail{
+		"broker":    brokerMail(e, noticeDocuments(e), noticeFrom),
+		"warehouse": warehouseMail(e, noticeDocuments(e), noticeFrom),
+	} {
+		raw, err := m.Bytes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden(t, name+".eml", raw)
+		// What people read, as they read it.
+		golden(t, name+".txt", []byte(m.Text))
+		golden(t, name+".html", []byte(m.HTML))
+		if m.MessageID != "exp_01kkexample."+name+"@hub.example" || !m.Date.Equal(e.AskedAt) || m.From != noticeFrom {
+			t.Errorf("%s: %s, %s, %s", name, m.MessageID, m.Date, m.From)
+		}
+		if want := "Customs package CP-2026-000123: 2 orders, 2,759.85 USD, to US"; m.Subject != want {
+			t.Errorf("%s: subject %s", name, m.Subject)
+		}
+	}
+	body, err := warehouseInstruction(e)
+	if err != nil || !json.Valid(body) {
+		t.Fatalf("%s: %v", body, err)
+	}
+	golden(t, "instruction.json", body)
+}
+
+// TestNoticeAddresses holds who gets which documents.
+func TestNoticeAddresses(t *testing.T) {
+	t.Parallel()
+	e := noticeExport()
+	documents := noticeDocuments(e)
+	for _, tt := range []struct {
+		m           *Mail
+		name, to    string
+		attachments string
+	}{
+		{brokerMail(e, documents, noticeFrom), "深圳 Harbor Brokers, Inc.", "entry@example.com", "commercial_customs_invoice.html " +
+			"commercial_customs_invoice.pdf commercial_customs_invoice.csv commercial_customs_invoice.json packing_list.json packing_list.pdf manifest.json"},
+		{warehouseMail(e, documents, noticeFrom), "Łódź Fulfilment", "dock@example.com", "packing_list.json packing_list.pdf manifest.json"},
+	} {
+		var names []string
+		for _, a := range tt.m.Attachments {
+			names = append(names, a.Filename)
+		}
+		if got := strings.Join(names, " "); got != tt.attachments {
+			t.Errorf("%s gets %s", tt.name, got)
+		}
+		to, err := mail.ParseAddress(tt.m.To)
+		if err != nil || to.Name != tt.name || to.Address != tt.to {
+			t.Errorf("to %v: %v", to, err)
+		}
+	}
+	if len(documents) != 7 || documents[0].Filename != "commercial_customs_invoice.html" {
+		t.Errorf("the documents were changed: %v", documents)
+	}
+}
+
+// TestNoticeHTML holds that a page needs nothing from outside, keeps no program,
+// and shows text as text.
+func TestNoticeHTML(t *testing.T) {
+	t.Parallel()
+	e := noticeExport()
+	for _, m := range []*Mail{brokerMail(e, nil, noticeFrom), warehouseMail(e, nil, noticeFrom)} {
+		if found := regexp.MustCompile(`(?i)<(script|link|style|img|iframe|form)|https?:|url\(| on[a-z]+=`).FindString(m.HTML); found != "" {
+			t.Errorf("the page has %s", found)
+		}
+		if !strings.Contains(m.HTML, "&lt;script&gt;alert(1)&lt;/script&gt; &amp; Sons") || strings.Contains(m.HTML, "Attached") {
+			t.Errorf("page\n%s", m.HTML)
+		}
+	}
+}
+
+// TestNoticeVariants holds what is said of exports of other kinds.
+func TestNoticeVariants(t *testing.T) {
+	t.Parallel()
+	e := noticeExport()
+	e.Planned.Plan.ValidationMessages, e.Planned.Plan.ReadinessState = nil, greenlane.ReadinessReady
+	e.Planned.DestinationCountry, e.Planned.Plan.Units[0].EntryTypeNeeded = "CA", ""
+	m := brokerMail(e, noticeDocuments(e), noticeFrom)
+	for _, text := range []string{m.Text, m.HTML} {
+		for says, want := range map[string]bool{
+			"checks of this export": false, "for this reason": false, "US customs entry": false,
+			"file the customs declaration for each consignee": true, "none named": true,
+		} {
+			if strings.Contains(strings.ToLower(text), strings.ToLower(says)) != want {
+				t.Errorf("%q: want %t in\n%s", says, want, text)
+			}
+		}
+	}
+	// What people enter can't reach the header, nor keep the message from being sent.
+	e.Planned.Broker.Name = "Harbor\r\nBcc: eve@example.com"
+	m = brokerMail(e, nil, noticeFrom)
+	raw, err := m.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	msg, err := mail.ReadMessage(bytes.NewReader(raw))
+	if err != nil || msg.Header.Get("Bcc") != "" || !strings.Contains(m.To, "Harbor Bcc: eve@example.com") {
+		t.Errorf("%v, to %s: %v", msg.Header, m.To, err)
+	}
+	// An address that is none is an error when the message is made.
+	e.Planned.Broker.Email = "nobody"
+	if _, err := brokerMail(e, nil, noticeFrom).Bytes(); err == nil || !strings.HasPrefix(err.Error(), "To: ") {
+		t.Errorf("to nobody: %v", err)
+	}
+	if _, err := brokerMail(noticeExport(), nil, "nobody").Bytes(); err == nil || !strings.HasPrefix(err.Error(), "From: ") {
+		t.Errorf("from nobody: %v", err)
+	}
+}
+
+func TestMoney(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[greenlane.Number]string{
+		"0.00": "0.00", "12.50": "12.50", "999.99": "999.99", "1000.00": "1,000.00", "123456.78": "123,456.78", "1234567": "1,234,567",
+	} {
+		if got := money(n); got != want {
+			t.Errorf("%s is written %s, want %s", n, got, want)
+		}
+	}
+}
