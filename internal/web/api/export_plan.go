@@ -18,7 +18,7 @@ type PlanBody struct {
 	Scope
 	WarehouseID        string    `json:"warehouseId" example:"wh_123"`
 	BrokerID           string    `json:"brokerId" example:"br_123"`
-	OrderIDs           []string  `json:"orderIds" minItems:"1" maxItems:"2000" doc:"Ids that a sync answered, in any order."`
+	OrderIDs           []string  `json:"orderIds" nullable:"false" minItems:"1" maxItems:"2000" doc:"Ids that a sync answered, in any order."`
 	DestinationCountry string    `json:"destinationCountry,omitempty" doc:"ISO 3166-1 alpha-2 code; US when left out." example:"US"`
 	BatchID            string    `json:"batchId,omitempty" doc:"Plans this batch anew; it must not be executed yet." example:"bat_01K7XJ0000000000000000000A"`
 	DryRun             bool      `json:"dryRun,omitempty" doc:"Answers the plan and writes nothing."`

@@ -17,7 +17,7 @@ import (
 // OrderSync brings orders up to date, all or none.
 type OrderSync struct {
 	Scope
-	Items []OrderFields `json:"items" minItems:"1" maxItems:"1000"`
+	Items []OrderFields `json:"items" nullable:"false" minItems:"1" maxItems:"1000"`
 }
 
 // OrderFields are what a merchant tells of an order.
@@ -28,7 +28,7 @@ type OrderFields struct {
 	DestinationPostalCode string         `json:"destinationPostalCode,omitempty" example:"78701"`
 	Currency              string         `json:"currency,omitempty" doc:"USD, which is what values are in; anything else is refused." example:"USD"`
 	Consignee             *ConsigneeBody `json:"consignee,omitempty" doc:"Who receives it."`
-	Items                 []OrderItem    `json:"items" minItems:"1" maxItems:"1000" doc:"The lines. They replace those there were."`
+	Items                 []OrderItem    `json:"items" nullable:"false" minItems:"1" maxItems:"1000" doc:"The lines. They replace those there were."`
 	Metadata              Raw[any]       `json:"metadata,omitzero" doc:"Your own, kept as it is: an object of at most 8 KiB."`
 }
 
