@@ -85,7 +85,7 @@ func (a *API) saveWarehouse(ctx context.Context, in *rawInput) (*Answer[Warehous
 	u := c.unit(greenlane.SaveWarehouse{Warehouse: warehouse})
 	secret := ""
 	if warehouse.WebhookURL != "" {
-		if secret, err = delivery.NewSecret(a.random); err != nil {
+		if secret, err = a.secretOr(""); err != nil {
 			return nil, err
 		}
 		u.Rows.Secrets = []*store.OwnedSecrets{a.warehouseSecrets(ctx, warehouse.ID, secret, true)}
@@ -133,13 +133,8 @@ func (a *API) rotateWarehouse(ctx context.Context, in *warehouseInput) (*Answer[
 	if err != nil {
 		return nil, err
 	}
-	if body.Secret == "" {
-		if body.Secret, err = delivery.NewSecret(a.random); err != nil {
-			return nil, err
-		}
-	}
-	if err := delivery.CheckSecret(body.Secret); err != nil {
-		return nil, greenlane.InvalidField("body.secret", nil, "%v", err)
+	if body.Secret, err = a.secretOr(body.Secret); err != nil {
+		return nil, err
 	}
 	u := c.unit()
 	u.Rows.Secrets = []*store.OwnedSecrets{a.warehouseSecrets(ctx, w.ID, body.Secret, false)}

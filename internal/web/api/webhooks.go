@@ -493,6 +493,17 @@ type RotateBody struct {
 	Secret string `json:"secret,omitempty" doc:"A secret of one's own, 8 to 256 characters; made by the hub when left out."`
 }
 
+// secretOr returns the caller's own secret if it will do, or a fresh one.
+func (a *API) secretOr(own string) (string, error) {
+	if own == "" {
+		return delivery.NewSecret(a.random)
+	}
+	if err := delivery.CheckSecret(own); err != nil {
+		return "", greenlane.InvalidField("body.secret", nil, "%v", err)
+	}
+	return own, nil
+}
+
 // WebhookRotated is the new secret of an endpoint.
 type WebhookRotated struct {
 	ID string `json:"id"`
@@ -506,13 +517,8 @@ func (a *API) rotateSecret(ctx context.Context, in *webhookInput) (*Answer[Webho
 	if err != nil {
 		return nil, err
 	}
-	if body.Secret == "" {
-		if body.Secret, err = delivery.NewSecret(a.random); err != nil {
-			return nil, err
-		}
-	}
-	if err := delivery.CheckSecret(body.Secret); err != nil {
-		return nil, greenlane.InvalidField("body.secret", nil, "%v", err)
+	if body.Secret, err = a.secretOr(body.Secret); err != nil {
+		return nil, err
 	}
 	out, err := manage(a, c, row.Number, func(r delivery.Request) (*hub.Outcome, error) {
 		return a.engine.Rotate(ctx, r, body.Secret)
