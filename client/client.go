@@ -140,6 +140,11 @@ func (c *Client) Call(ctx context.Context, method, path string, query url.Values
 		}
 		r.body, r.contentType = bytes.NewReader(encoded), "application/json"
 	}
+	return c.exchange(ctx, r, out)
+}
+
+// exchange makes a request and decodes the answer into out (nil: ignored).
+func (c *Client) exchange(ctx context.Context, r request, out any) error {
 	resp, err := c.do(ctx, r)
 	if err != nil {
 		return err

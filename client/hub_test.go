@@ -13,6 +13,7 @@ import (
 	"greenlane/client"
 	"greenlane/internal/delivery"
 	"greenlane/internal/hub"
+	"greenlane/internal/reaction"
 	"greenlane/internal/store"
 	"greenlane/internal/store/sqlite"
 	"greenlane/internal/web"
@@ -47,10 +48,14 @@ func start(t *testing.T) *running {
 		Hub: h, Engine: engine, Guard: guard, Clock: greenlane.SystemClock, Random: rand.Reader, Log: log, Version: "test",
 	})
 	server := httptest.NewServer((&web.Shell{Log: log}).Wrap(a))
-	stopEngine, stopHub := background(engine.Run), background(h.Run)
+	exports := reaction.NewExports(h, reaction.ExportOptions{
+		Clock: greenlane.SystemClock, Random: rand.Reader, Mail: reaction.NewOutbox(t.TempDir()), From: "hub@example.com", Post: sender,
+	})
+	stopEngine, stopHub, stopExports := background(engine.Run), background(h.Run), background(exports.Run)
 	t.Cleanup(func() {
 		a.Close()
 		server.Close()
+		stopExports()
 		stopEngine()
 		stopHub()
 		sender.Close()

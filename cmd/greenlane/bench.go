@@ -26,7 +26,7 @@ import (
 type benchCmd struct {
 	Duration    time.Duration `help:"How long each throughput row runs." default:"10s"`
 	Connections int           `help:"Connections of the loader." default:"64"`
-	Rows        []string      `placeholder:"ROW,…" help:"Rows to run: single, end-to-end, three-endpoints, bulk, wco, ncts, notices, latency, start, large." default:"single,end-to-end,three-endpoints,bulk,wco,ncts,notices,latency,start"`
+	Rows        []string      `placeholder:"ROW,…" help:"Rows to run: single, end-to-end, three-endpoints, bulk, wco, ncts, notices, plan, execute, latency, start, large." default:"single,end-to-end,three-endpoints,bulk,wco,ncts,notices,plan,execute,latency,start"`
 	Preload     int           `help:"Events in the log before row large." default:"1000000"`
 	JSON        bool          `help:"Print JSON."`
 	Dir         string        `help:"Folder to measure on; its data is removed afterwards. The system's temporary folder when left out." type:"path" placeholder:"FOLDER"`
@@ -46,7 +46,7 @@ func (c *benchCmd) Run(ctx context.Context, std *stdio) error {
 	rows := map[string]func(context.Context) (*benchRow, error){
 		"single": c.single, "end-to-end": c.endToEnd(1), "three-endpoints": c.endToEnd(3), "bulk": c.bulk,
 		"latency": c.latency, "start": c.start, "large": c.large, "wco": c.messages("WCO", wcoBody),
-		"ncts": c.messages("NCTS", nctsBody), "notices": c.notices,
+		"ncts": c.messages("NCTS", nctsBody), "notices": c.notices, "plan": c.plan, "execute": c.execute,
 	}
 	var out []*benchRow
 	for _, name := range c.Rows {

@@ -18,6 +18,9 @@ Each row runs a hub of its own, as a process on a fresh data folder, which is re
     bulk             500 activities a request
     wco, ncts        customs messages of about 5 KB, until they are on disk
     notices          a file of 10,000 records of CBP's status notifications
+    plan             a dry run of an export of 1,000 orders of 5 lines
+    execute          an export of 100 orders, from the request until broker
+                     and warehouse are told, by e-mails into the outbox
     latency          from the answer to the arrival at the receiver
     start            from start to ready, and what an idle hub takes
     large            as single, on a log that is full already (takes long)
@@ -30,7 +33,7 @@ Examples:
 
 // benchRows are the rows there are.
 func benchRows() []string {
-	return []string{"single", "end-to-end", "three-endpoints", "bulk", "wco", "ncts", "notices", "latency", "start", "large"}
+	return []string{"single", "end-to-end", "three-endpoints", "bulk", "wco", "ncts", "notices", "plan", "execute", "latency", "start", "large"}
 }
 
 // Validate refuses before anything is measured what could not be measured.

@@ -109,13 +109,19 @@ func call(ctx context.Context, f *hubFlags, method, path string, body, out any) 
 	return raw, json.Unmarshal(raw, out)
 }
 
-// list reads every page of a list. The JSON is as if it had been one.
-func list[T any](ctx context.Context, f *hubFlags, path string) ([]T, json.RawMessage, error) {
+// list reads every page of a list. The JSON is as if it had been one. Filters
+// are pairs of a name and a value; an empty value is left out.
+func list[T any](ctx context.Context, f *hubFlags, path string, filters ...string) ([]T, json.RawMessage, error) {
 	hub, err := f.client()
 	if err != nil {
 		return nil, nil, err
 	}
 	query := url.Values{}
+	for i := 0; i < len(filters); i += 2 {
+		if filters[i+1] != "" {
+			query.Set(filters[i], filters[i+1])
+		}
+	}
 	raw := []json.RawMessage{}
 	for {
 		var page client.Page[json.RawMessage]

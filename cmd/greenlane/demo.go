@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -22,7 +23,7 @@ import (
 type demoCmd struct {
 	Listen string        `help:"Address the hub listens on, host:port; if it is taken, another port of that host." default:"127.0.0.1:8080"`
 	For    time.Duration `help:"How long to trade, such as 30s; until Ctrl-C when left out." placeholder:"DURATION"`
-	Rate   float64       `help:"Shipments, declarations and entries begun a second." default:"1"`
+	Rate   float64       `help:"Exports, shipments, declarations and entries begun a second." default:"1"`
 	Seed   uint64        `help:"What the trade follows from; the same number, the same trade." default:"1"`
 	JSON   bool          `help:"Print the summary as JSON; what happens meanwhile goes to standard error."`
 }
@@ -32,7 +33,7 @@ func (*demoCmd) Help() string {
 	return `
 Runs a hub of its own on a temporary folder, with invented trade and a local receiver of webhooks, and tells what happens as it happens.
 
-Declarations are made, sent, examined, rejected, mended and released by simulated customs. US entries are held and released, and a release does not help while another hold is open. Customs' messages come late and twice. The receiver checks every signature; it fails now and then, and one of its endpoints is down for a while. No event is lost, and none overtakes another of the same subject.
+Orders are planned as exports and executed: their documents are made, and broker and warehouse are sent e-mails, which stay in a folder. Declarations are made, sent, examined, rejected, mended and released by simulated customs. US entries are held and released, and a release does not help while another hold is open. Customs' messages come late and twice. The receiver checks every signature; it fails now and then, and one of its endpoints is down for a while. No event is lost, and none overtakes another of the same subject.
 
 Ctrl-C ends the trade and prints what was sent, delivered and retried, and whether all is well; if not, the exit code is 1. The folder is removed. Nothing leaves this machine.
 
@@ -126,6 +127,7 @@ type demo struct {
 	receiver *demoReceiver
 	server   *server
 	hub      *client.Client
+	actors   *demoTrade
 	// moved: the hub listens elsewhere than it was asked to.
 	moved bool
 	// alive ends when the hub does.
@@ -248,7 +250,21 @@ func (d *demo) prepare(ctx context.Context) (merchant *demoEndpoint, err error) 
 			return nil, err
 		}
 	}
-	return merchant, nil
+	d.actors = &demoTrade{hub: d.hub, stage: demoPublic{d.ledger, d.tell}, now: d.now, seed: d.cmd.Seed, rate: d.cmd.Rate}
+	return merchant, d.actors.stock(ctx)
+}
+
+// demoPublic watches the demo's stories: it counts and tells.
+type demoPublic struct {
+	*demoLedger
+	*demoNarrator
+}
+
+func (p demoPublic) answered(string, string, json.RawMessage) {}
+
+func (p demoPublic) failed(err error) {
+	p.fault("%v", err)
+	p.insist("trade", "FAULT", "%v", err)
 }
 
 // subscribe makes an endpoint. Its retries are quick, so that they can be seen.
@@ -282,7 +298,7 @@ func (d *demo) greet() {
 	say("API        %s/v1\n", d.hub.URL)
 	say("Reference  %s/docs\n", d.hub.URL)
 	say("Receiver   %s (endpoints broker, merchant, drayage)\n", d.receiver.url())
-	say("Data       %s (removed at the end)\n\n", d.dir)
+	say("Data       %s (removed at the end; e-mails in %s)\n\n", d.dir, outboxFolder)
 	say("In another terminal, all about one bill:\n%s\n\n", d.example())
 	if d.cmd.For > 0 {
 		say("It ends after %s; Ctrl-C ends it sooner.\n\n", d.cmd.For)
@@ -297,7 +313,7 @@ func (d *demo) example() string {
 	if d.hub.URL != defaultURL {
 		url = " --url " + d.hub.URL
 	}
-	bill := (&demoTrade{seed: d.cmd.Seed}).story(1).bill()
+	bill := d.actors.story(1).bill()
 	line := fmt.Sprintf("  %s timeline%s --data %s %s", self, url, d.dir, bill)
 	if len(line) > narratorWidth {
 		line = fmt.Sprintf("  %s timeline%s \\\n      --data %s %s", self, url, d.dir, bill)
@@ -332,8 +348,7 @@ func (d *demo) trade(ctx context.Context, merchant *demoEndpoint) {
 		defer stopActing()
 	}
 	defer context.AfterFunc(d.alive, stopActing)()
-	t := &demoTrade{hub: d.hub, ledger: d.ledger, tell: d.tell, now: d.now, seed: d.cmd.Seed, rate: d.cmd.Rate}
-	actors.Go(func() { t.run(acting) })
+	actors.Go(func() { d.actors.run(acting) })
 	actors.Go(func() {
 		d.receiver.outages(acting, merchant, d.pace.outage, func(word, format string, args ...any) {
 			d.tell.insist("endpoint "+merchant.name, word, format, args...)

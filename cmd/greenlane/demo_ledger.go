@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"greenlane"
@@ -23,7 +24,14 @@ type demoLedger struct {
 	books []*demoBook
 	// faults counts what must not happen, by what it is in words.
 	faults map[string]int
+	// exports are those that were executed and inspected, by their id; exporting,
+	// the subjects of all the stream has told, as webhooks name them.
+	exports   map[string]demoExport
+	exporting map[string]string
 }
+
+// demoExport is what an export that was executed must have brought.
+type demoExport struct{ plans, documents, mails int }
 
 // demoBook is the ledger of one endpoint.
 type demoBook struct {
@@ -39,13 +47,18 @@ type demoBook struct {
 	latest map[string]int64
 	// tries counts the refused attempts of events not yet acknowledged.
 	tries map[int64]int
+	// told are the types of each export's events in the order they arrived.
+	told map[string][]greenlane.EventType
 
 	delivered, refused, retried, repeated int
 	signed, forged, misordered            int
 }
 
 func newDemoLedger() *demoLedger {
-	return &demoLedger{requests: map[string]int{}, types: map[string]int{}, subjects: map[client.Subject]bool{}, faults: map[string]int{}}
+	return &demoLedger{
+		requests: map[string]int{}, types: map[string]int{}, subjects: map[client.Subject]bool{}, faults: map[string]int{},
+		exports: map[string]demoExport{}, exporting: map[string]string{},
+	}
 }
 
 // open adds an endpoint's book. It must exist before the first event.
@@ -53,6 +66,7 @@ func (l *demoLedger) open(name, format string, wants []string) *demoBook {
 	b := &demoBook{
 		name: name, format: format, wants: wants,
 		due: map[int64]bool{}, early: map[int64]bool{}, latest: map[string]int64{}, tries: map[int64]int{},
+		told: map[string][]greenlane.EventType{},
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -99,6 +113,9 @@ func (l *demoLedger) recorded(e *client.Event) {
 	l.last = e.Position
 	l.types[e.Type]++
 	l.subjects[e.Subject] = true
+	if e.Subject.Kind == greenlane.KindExport.String() {
+		l.exporting[e.ExportID] = e.Subject.String()
+	}
 	for _, b := range l.books {
 		if b.early[e.Position] {
 			delete(b.early, e.Position)
@@ -153,6 +170,9 @@ func (l *demoLedger) acknowledge(b *demoBook, a demoArrival) (refused int) {
 		b.early[a.position] = true
 	}
 	b.delivered++
+	if strings.HasPrefix(a.subject, greenlane.KindExport.String()+"/") {
+		b.told[a.subject] = append(b.told[a.subject], greenlane.EventType(a.eventType))
+	}
 	if latest := b.latest[a.subject]; a.position < latest {
 		b.misordered++
 		l.note("endpoint %s: %s: event %d arrived after %d", b.name, a.subject, a.position, latest)
@@ -165,6 +185,50 @@ func (l *demoLedger) acknowledge(b *demoBook, a demoArrival) (refused int) {
 		delete(b.tries, a.position)
 	}
 	return refused
+}
+
+// inspected takes in an export that was executed, as the hub shows it.
+func (l *demoLedger) inspected(e *export, plans int) {
+	x := demoExport{plans: plans, documents: len(e.Package.Artifacts)}
+	for _, n := range e.Notifications {
+		if n.Channel == string(greenlane.ChannelOutbox) && n.Status == string(greenlane.NotificationSent) {
+			x.mails++
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.exports[e.ExportID] = x
+}
+
+// events are the types of an export's events, in order.
+func (x demoExport) events() []greenlane.EventType {
+	return slices.Concat(
+		slices.Repeat([]greenlane.EventType{greenlane.EventExportPlanned}, x.plans),
+		[]greenlane.EventType{greenlane.EventExportBatchCreated},
+		slices.Repeat([]greenlane.EventType{greenlane.EventArtifactGenerated}, x.documents),
+		[]greenlane.EventType{greenlane.EventBrokerNotified, greenlane.EventWarehouseNotified, greenlane.EventExportExecuted},
+	)
+}
+
+// judgeExports holds what endpoints with all events were told of each export
+// against what the hub shows of it, and returns how often they differ. What is
+// still on its way may be missing at the end. The caller holds the lock.
+func (l *demoLedger) judgeExports() (wrong int) {
+	for id, x := range l.exports {
+		want := x.events()
+		for _, b := range l.books {
+			if b.wants != nil {
+				continue
+			}
+			got := b.told[l.exporting[id]]
+			if len(b.due) > 0 && len(got) < len(want) && slices.Equal(got, want[:len(got)]) || slices.Equal(got, want) {
+				continue
+			}
+			wrong++
+			l.note("endpoint %s: export %s: arrived are %v, not %v", b.name, id, got, want)
+		}
+	}
+	return wrong
 }
 
 // compare holds the hub's own counts of attempts against the receiver's, once

@@ -54,6 +54,8 @@ type demoSubject struct {
 	path []string
 	// problem is what was found wrong last.
 	problem string
+	// plans and documents are how many an export has had.
+	plans, documents int
 }
 
 const (
@@ -105,9 +107,9 @@ const (
 )
 
 var wordColours = map[string]string{
-	"HELD": red, "REJECTED": red, "DOWN": red, "FAULT": red, "REFUSED": red,
-	"CONTROL": yellow, "RETRIED": yellow, "LATE": yellow, "DUPLICATE": yellow, "NOT YET": yellow, "CANCELED": yellow,
-	"CLEARED": green, "RELEASED": green, "COMPLETED": green, "BACK": green, "RECOVERED": green, "AVAILABLE": green,
+	"HELD": red, "REJECTED": red, "BLOCKED": red, "DOWN": red, "FAULT": red, "REFUSED": red,
+	"CONTROL": yellow, "RETRIED": yellow, "LATE": yellow, "DUPLICATE": yellow, "NOT YET": yellow, "CANCELED": yellow, "REVIEW": yellow,
+	"CLEARED": green, "RELEASED": green, "COMPLETED": green, "BACK": green, "RECOVERED": green, "AVAILABLE": green, "EXECUTED": green,
 }
 
 func (n *demoNarrator) paint(colour, text string) string {
@@ -186,6 +188,16 @@ type demoData struct {
 	Shipment                                       struct{ Number, MasterBillNumber string }
 	Activities                                     []struct{ Code, Message string }
 	OpenHolds                                      []struct{ Code, Reason string }
+	ReadinessState                                 greenlane.Readiness
+	Orders                                         []string
+}
+
+// demoDetail is what the narrator reads of events' detail.
+type demoDetail struct {
+	Planned struct {
+		Plan struct{ ValidationMessages []planMessage }
+	}
+	Override string
 }
 
 // fact takes an event in and puts it into words; most events are not worth any.
@@ -225,6 +237,10 @@ func (n *demoNarrator) fact(e *client.Event) (word, text, who string) {
 	case greenlane.EventContainerStatus:
 		s.name = "container " + d.ContainerID
 		word, text = d.Status, fmt.Sprintf("at %s, free until %s", d.Terminal, day(d.LastFreeDay))
+	case greenlane.EventExportPlanned, greenlane.EventExportBatchCreated, greenlane.EventArtifactGenerated, greenlane.EventExportExecuted:
+		var detail demoDetail
+		_ = json.Unmarshal(e.Detail, &detail)
+		word, text = s.exports(greenlane.EventType(e.Type), &d, &detail)
 	case greenlane.EventConsignmentMerged:
 		word, text = "MERGED", "two histories turn out to be one"
 	}
@@ -283,6 +299,40 @@ func (s *demoSubject) clears(d *demoData, late bool) (word, text string) {
 		return "PENDING", "no hold is open, but no release yet"
 	case greenlane.ClearanceWithdrawn:
 		return "CANCELED", "the entry was cancelled"
+	}
+	return "", ""
+}
+
+// exports speaks of an export's plans and of its end.
+func (s *demoSubject) exports(t greenlane.EventType, d *demoData, detail *demoDetail) (word, text string) {
+	found := func(severity greenlane.Severity) string {
+		for _, m := range detail.Planned.Plan.ValidationMessages {
+			if m.Severity == string(severity) {
+				return m.Message
+			}
+		}
+		return ""
+	}
+	switch t {
+	case greenlane.EventArtifactGenerated:
+		s.documents++
+	case greenlane.EventExportBatchCreated:
+		if detail.Override != "" {
+			return "REVIEWED", "executed: " + detail.Override
+		}
+	case greenlane.EventExportExecuted:
+		return "EXECUTED", count(s.documents, "document") + " made, broker and warehouse told"
+	case greenlane.EventExportPlanned:
+		s.plans++
+		switch {
+		case d.ReadinessState == greenlane.ReadinessBlocked:
+			return "BLOCKED", found(greenlane.SeverityError)
+		case d.ReadinessState == greenlane.ReadinessReview:
+			return "REVIEW", found(greenlane.SeverityWarning)
+		case s.plans > 1:
+			return "PLANNED", "anew, and ready by now"
+		}
+		return "PLANNED", count(len(d.Orders), "order") + ", ready for execution"
 	}
 	return "", ""
 }

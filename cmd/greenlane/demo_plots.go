@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -16,16 +17,18 @@ type demoPlot func(s *demoStory, ctx context.Context) error
 // them.
 var demoPlots = [...]demoPlot{
 	abroad,
+	exported,
 	tracked(said("3Z", "2H", "1C", "2I")),
 	documents,
 	examined,
+	corrected,
 	cleared(filing{direction: "IMPORT", word: "CONTROL"}),
-	// A hold that was placed before the release is told after it.
-	tracked([]cbpStep{{code: "3Z"}, {code: "1C"}, {code: "1H", late: time.Minute}, {code: "1I"}}),
+	heldLate,
 	mended,
 	detoured,
 	presented,
 	tracked(said("3Z", "1Y", "1C")),
+	overridden,
 	tracked(said("1H", "7H", "1I", "1C", "7I")),
 	withdrawn,
 	cleared(filing{direction: "EXPORT"}),
@@ -33,6 +36,12 @@ var demoPlots = [...]demoPlot{
 	tracked(said("3Z", "1A", "1B")),
 	cleared(filing{direction: "IMPORT"}),
 	tracked(said("A3", "A1", "1C")),
+}
+
+// heldLate is a bill of which a hold that was placed before the release is told
+// after it.
+func heldLate(s *demoStory, ctx context.Context) error {
+	return tracked([]cbpStep{{code: "3Z"}, {code: "1C"}, {code: "1H", late: time.Minute}, {code: "1I"}})(s, ctx)
 }
 
 // abroad is an export whose goods then enter the United States: declaration,
@@ -129,10 +138,13 @@ func (s *demoStory) elsewhere() string { return fmt.Sprintf("EXT-%d", s.number()
 // hand posts one of customs' messages and returns whether the hub had it before,
 // and what became of it.
 func (s *demoStory) hand(ctx context.Context, raw []byte) (duplicate bool, outcome string, err error) {
-	s.ledger.asked("customs messages")
+	s.stage.asked("customs messages")
 	answer, err := s.hub.SendMessage(ctx, raw, "", true)
 	if err != nil {
 		return false, "", fmt.Errorf("customs message: %w", err)
+	}
+	if shown, err := json.Marshal(answer); err == nil {
+		s.stage.answered(http.MethodPost, messagesPath, shown)
 	}
 	if len(answer.Results) != 1 {
 		return false, "", fmt.Errorf("customs message %s has %d results", answer.MessageID, len(answer.Results))
@@ -151,13 +163,34 @@ func (s *demoStory) handAll(ctx context.Context, notices ...wcoNotice) error {
 	return nil
 }
 
+// filedElsewhere is a declaration that the hub knows from customs alone.
+func filedElsewhere(notices ...wcoNotice) demoPlot {
+	return func(s *demoStory, ctx context.Context) error { return s.handAll(ctx, notices...) }
+}
+
 // examined is a declaration filed by another system. One of its messages comes
 // twice.
 func examined(s *demoStory, ctx context.Context) error {
 	if err := s.handAll(ctx, wcoReceived, wcoAccepted, wcoControl); err != nil {
 		return err
 	}
-	raw := s.message(wcoCleared, s.elsewhere(), s.now())
+	if err := s.handTwice(ctx, wcoCleared); err != nil {
+		return err
+	}
+	return s.handAll(ctx, wcoFinalTax)
+}
+
+// doubled is a declaration whose release comes twice.
+func doubled(s *demoStory, ctx context.Context) error {
+	if err := s.handAll(ctx, wcoReceived, wcoAccepted); err != nil {
+		return err
+	}
+	return s.handTwice(ctx, wcoCleared)
+}
+
+// handTwice posts the same message twice; the second time it must do nothing.
+func (s *demoStory) handTwice(ctx context.Context, n wcoNotice) error {
+	raw := s.message(n, s.elsewhere(), s.now())
 	for _, again := range []bool{false, true} {
 		duplicate, _, err := s.hand(ctx, raw)
 		if err == nil && duplicate != again {
@@ -167,8 +200,8 @@ func examined(s *demoStory, ctx context.Context) error {
 			return err
 		}
 	}
-	s.tell.say("declaration "+s.elsewhere(), "DUPLICATE", "DMSCLE came twice and counts once")
-	return s.handAll(ctx, wcoFinalTax)
+	s.stage.say("declaration "+s.elsewhere(), "DUPLICATE", "%s came twice and counts once", n.Name)
+	return nil
 }
 
 // detoured is a declaration whose acceptance arrives after its release.

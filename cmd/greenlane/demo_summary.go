@@ -23,6 +23,13 @@ type demoSummary struct {
 		Subjects int            `json:"subjects"`
 		ByType   map[string]int `json:"byType"`
 	} `json:"events"`
+	// Exports are those that were executed and inspected, with what came of them.
+	Exports struct {
+		Executed    int `json:"executed"`
+		Documents   int `json:"documents"`
+		Mails       int `json:"emailsInOutbox"`
+		EventFaults int `json:"eventFaults"`
+	} `json:"exports"`
 	Endpoints []demoEndpointSummary `json:"endpoints"`
 	Log       *hub.Report           `json:"log"`
 	// Faults are what must not happen, in words; the first few of them.
@@ -53,6 +60,11 @@ func summarize(l *demoLedger, report *hub.Report, took time.Duration, seed uint6
 	s := &demoSummary{
 		Seconds: took.Round(10 * time.Millisecond).Seconds(), Seed: seed, Requests: l.requests, Log: report,
 		Faults: []string{},
+	}
+	s.Exports.Executed, s.Exports.EventFaults = len(l.exports), l.judgeExports()
+	for _, x := range l.exports {
+		s.Exports.Documents += x.documents
+		s.Exports.Mails += x.mails
 	}
 	for _, text := range slices.Sorted(maps.Keys(l.faults)) {
 		if n := l.faults[text]; n > 1 {
@@ -136,6 +148,8 @@ func (s *demoSummary) checks(n *demoNarrator) string {
 	}
 	check(total.SignatureFaults, "signatures", "checked on %s", count(total.Signed+total.SignatureFaults, "attempt"))
 	check(total.OrderFaults, "order", "of each subject's events, over %s", count(total.Delivered, "delivery"))
+	check(s.Exports.EventFaults, "exports", "all events of %s, %s, %s in the outbox",
+		count(s.Exports.Executed, "export"), count(s.Exports.Documents, "document"), count(s.Exports.Mails, "e-mail"))
 	check(len(s.Log.Problems)+s.Log.Hidden, "log", "hash chain, stored state and cursors of %s", count(int(s.Log.Events), "event"))
 	b.WriteString("\n")
 	for _, f := range s.Faults {

@@ -56,7 +56,7 @@ func TestDemo(t *testing.T) {
 	var out bytes.Buffer
 	told := &watcher{seen: cancel, words: []string{
 		"SENT", "HELD", "NOT YET", "PENDING", "CLEARED", "CONTROL", "RELEASED", "REJECTED", "COMPLETED", "PRELODGED", "CANCELED",
-		"LATE", "DUPLICATE", "AVAILABLE", "DOWN", "BACK", "RECOVERED", "RETRIED",
+		"LATE", "DUPLICATE", "AVAILABLE", "DOWN", "BACK", "RECOVERED", "RETRIED", "PLANNED", "BLOCKED", "REVIEW", "REVIEWED", "EXECUTED",
 	}}
 	c := &demoCmd{Listen: "127.0.0.1:0", For: time.Minute, Rate: 12, Seed: 7, JSON: true}
 	err := c.run(ctx, &stdio{out: &out, err: told}, quickPace)
@@ -75,7 +75,7 @@ func TestDemo(t *testing.T) {
 		t.Errorf("%d events were told; the log: %+v", s.Events.Total, s.Log)
 	}
 	for _, kind := range []string{"shipments", "declarations", "sent to customs", "bills to track", "entry activities", "container reports",
-		"customs messages", "corrections"} {
+		"customs messages", "corrections", "products and parties", "orders synced", "exports planned", "exports executed", "exports inspected"} {
 		if s.Requests[kind] == 0 {
 			t.Errorf("no %s among the requests %v", kind, s.Requests)
 		}
@@ -85,6 +85,11 @@ func TestDemo(t *testing.T) {
 		if s.Events.ByType[eventType] == 0 {
 			t.Errorf("no %s among the events %v", eventType, s.Events.ByType)
 		}
+	}
+	// The end may come between an execution and its inspection.
+	if x := s.Exports; x.Executed < 3 || x.Documents < x.Executed || x.Mails != 2*x.Executed || x.EventFaults > 0 ||
+		s.Events.ByType["CUSTOMS_ARTIFACT_GENERATED"] < x.Documents || s.Events.ByType["EXPORT_EXECUTED"] < x.Executed {
+		t.Errorf("exports %+v; events %v", x, s.Events.ByType)
 	}
 	checkLines(t, told.String())
 	dir := regexp.MustCompile(`(?m)^Data +(\S+)`).FindStringSubmatch(told.String())
@@ -228,6 +233,48 @@ func TestDemoLedger(t *testing.T) {
 	}
 }
 
+// TestDemoJudgesExports holds that a missing, repeated or misplaced event of an
+// export would be noticed at the receiver.
+func TestDemoJudgesExports(t *testing.T) {
+	t.Parallel()
+	x := demoExport{plans: 2, documents: 3}
+	right := x.events()
+	for _, test := range []struct {
+		name    string
+		arrived []greenlane.EventType
+		waiting bool
+		wrong   int
+	}{
+		{"all in order", right, false, 0},
+		{"none", nil, false, 1},
+		{"one missing", slices.Delete(slices.Clone(right), 4, 5), false, 1},
+		{"the end missing", right[:len(right)-1], false, 1},
+		{"the end on its way", right[:len(right)-1], true, 0},
+		{"the beginning missing", right[1:], true, 1},
+		{"one more", append(slices.Clone(right), greenlane.EventExportExecuted), false, 1},
+		{"out of order", append([]greenlane.EventType{greenlane.EventExportExecuted}, right[:len(right)-1]...), false, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			l := newDemoLedger()
+			b, other := l.open("broker", "auto", nil), l.open("drayage", "opentrack", []string{"clearance.status_changed"})
+			l.exports["exp_1"] = x
+			planned := client.Event{Type: "EXPORT_PLANNED", ExportID: "exp_1", Subject: client.Subject{Kind: "export", ID: "9"}, Position: 1}
+			l.recorded(&planned)
+			b.due = map[int64]bool{}
+			if test.waiting {
+				b.due[99] = true
+			}
+			for i, eventType := range test.arrived {
+				l.acknowledge(b, demoArrival{string(eventType), "export/9", int64(i + 2)})
+			}
+			if wrong := l.judgeExports(); wrong != test.wrong || wrong != len(l.faults) || len(other.told) > 0 {
+				t.Errorf("%d are wrong: %v", wrong, l.faults)
+			}
+		})
+	}
+}
+
 // TestDemoFaults holds that a fault reaches the verdict.
 func TestDemoFaults(t *testing.T) {
 	t.Parallel()
@@ -363,6 +410,10 @@ func TestDemoFacts(t *testing.T) {
 		if kind == "declaration" {
 			e.References = map[string]any{"lrn": "L-7"}
 		}
+		if kind == "export" {
+			e.Detail = json.RawMessage(`{"override":"by phone","planned":{"plan":{"validationMessages":[
+				{"severity":"info","message":"good to know"},{"severity":"warning","message":"no address"},{"severity":"error","message":"no value"}]}}}`)
+		}
 		return e
 	}
 	late := event("entry", "clearance.status_changed", `{"to":"held","openHolds":[{"code":"2H","reason":"Agriculture hold"}]}`)
@@ -381,6 +432,13 @@ func TestDemoFacts(t *testing.T) {
 		{event("declaration", "declaration.customs_response", `{"messageType":"DMSDOC"}`), ""},
 		{event("declaration", "declaration.status_updated", `{"status":"control"}`), "CONTROL declaration L-7: customs asks for documents"},
 		{event("declaration", "declaration.status_updated", `{"status":"released"}`), "RELEASED declaration L-7: the goods may move"},
+		{event("export", "EXPORT_PLANNED", `{"readinessState":"blocked"}`), "BLOCKED export/7: no value"},
+		{event("export", "EXPORT_PLANNED", `{"readinessState":"needs_review"}`), "REVIEW export/7: no address"},
+		{event("export", "EXPORT_PLANNED", `{"readinessState":"ready_for_execution"}`), "PLANNED export/7: anew, and ready by now"},
+		{event("export", "EXPORT_BATCH_CREATED", `{}`), "REVIEWED export/7: executed: by phone"},
+		{event("export", "CUSTOMS_ARTIFACT_GENERATED", `{}`), ""},
+		{event("export", "CUSTOMS_ARTIFACT_GENERATED", `{}`), ""},
+		{event("export", "EXPORT_EXECUTED", `{}`), "EXECUTED export/7: 2 documents made, broker and warehouse told"},
 		{event("declaration", "declaration.status_updated", `{"status":"completed"}`), "COMPLETED declaration L-7: examined, released, settled"},
 	} {
 		got := ""

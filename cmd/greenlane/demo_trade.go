@@ -18,14 +18,32 @@ import (
 // demoTrade makes the demo's trade. It knows the hub as any integrator does: by
 // its address and a key.
 type demoTrade struct {
-	hub    *client.Client
-	ledger *demoLedger
-	tell   *demoNarrator
-	now    func() time.Time
-	seed   uint64
+	hub   *client.Client
+	stage demoStage
+	now   func() time.Time
+	seed  uint64
 	// rate is how many stories begin a second. The faster they follow each
 	// other, the faster each of them moves on.
 	rate float64
+	// catalog ends the ids of products, warehouse and broker, so that they are
+	// nobody else's.
+	catalog string
+}
+
+// demoStage is where stories are played and watched.
+type demoStage interface {
+	// asked hears of a request, by its kind, before it is made; answered, of what
+	// the hub answered.
+	asked(kind string)
+	answered(method, path string, answer json.RawMessage)
+	// say tells a fact: of whom, a word for what happened, and more about it.
+	say(who, word, format string, args ...any)
+	// passed reports whether the log has told that a subject had a status.
+	passed(subject client.Subject, status string) bool
+	// inspected hears of an export that was executed after so many plans.
+	inspected(e *export, plans int)
+	// failed hears of a story that did not go as it should.
+	failed(err error)
 }
 
 // storiesAtOnce bounds how many stories go on at a time; if the hub can't keep
@@ -52,8 +70,7 @@ func (t *demoTrade) run(ctx context.Context) {
 			wg.Go(func() {
 				defer func() { <-places }()
 				if err := plot(s, ctx); err != nil && ctx.Err() == nil {
-					t.ledger.fault("%v", err)
-					t.tell.insist("trade", "FAULT", "%v", err)
+					t.stage.failed(err)
 				}
 			})
 		case <-ctx.Done():
@@ -84,16 +101,21 @@ func (s *demoStory) rest(ctx context.Context) error {
 }
 
 // ask makes a request of a kind that the summary counts.
-func (s *demoStory) ask(ctx context.Context, kind, method, path string, body, out any) error {
-	s.ledger.asked(kind)
-	if err := s.hub.Call(ctx, method, path, nil, body, out); err != nil {
+func (t *demoTrade) ask(ctx context.Context, kind, method, path string, body, out any) error {
+	t.stage.asked(kind)
+	var answer json.RawMessage
+	if err := t.hub.Call(ctx, method, path, nil, body, &answer); err != nil {
 		return fmt.Errorf("%s %s: %w", method, path, err)
 	}
-	return nil
+	t.stage.answered(method, path, answer)
+	if out == nil {
+		return nil
+	}
+	return json.Unmarshal(answer, out)
 }
 
-func (s *demoStory) post(ctx context.Context, kind, path string, body, out any) error {
-	return s.ask(ctx, kind, http.MethodPost, path, body, out)
+func (t *demoTrade) post(ctx context.Context, kind, path string, body, out any) error {
+	return t.ask(ctx, kind, http.MethodPost, path, body, out)
 }
 
 // await waits until the stream has told that customs brought a declaration to a
@@ -101,7 +123,7 @@ func (s *demoStory) post(ctx context.Context, kind, path string, body, out any) 
 func (s *demoStory) await(ctx context.Context, id int64, status string) error {
 	const patience = time.Minute
 	subject := client.Subject{Kind: greenlane.KindDeclaration.String(), ID: strconv.FormatInt(id, 10)}
-	for begin := s.now(); !s.tell.passed(subject, status); {
+	for begin := s.now(); !s.stage.passed(subject, status); {
 		if err := pause(ctx, 20*time.Millisecond); err != nil {
 			return err
 		}

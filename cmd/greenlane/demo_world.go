@@ -28,33 +28,35 @@ var demoCarriers = []demoCarrier{
 
 var demoTerminals = []string{"Pier 9, Oakland", "Bayou Terminal", "Garden City 4", "Bay Street Pier"}
 
-type demoTrader struct{ initials, name, street, city, postcode, country, eori string }
+type demoTrader struct{ initials, name, street, city, region, postcode, country, eori string }
 
 var (
 	demoExporters = []demoTrader{
-		{"WR", "Wrenfield Cycles Ltd", "Spoke Lane 4", "Coventry", "CV1 9ZZ", "GB", "GB900000000001"},
-		{"TP", "Tinder & Plume Candles", "Wick Street 12", "Leeds", "LS1 9ZZ", "GB", "GB900000000002"},
-		{"OA", "Oatley Instruments", "Fiddle Row 7", "Bristol", "BS1 9ZZ", "GB", "GB900000000003"},
+		{"WR", "Wrenfield Cycles Ltd", "Spoke Lane 4", "Coventry", "", "CV1 9ZZ", "GB", "GB900000000001"},
+		{"TP", "Tinder & Plume Candles", "Wick Street 12", "Leeds", "", "LS1 9ZZ", "GB", "GB900000000002"},
+		{"OA", "Oatley Instruments", "Fiddle Row 7", "Bristol", "", "BS1 9ZZ", "GB", "GB900000000003"},
 	}
 	demoImporters = []demoTrader{
-		{"BL", "Bramblewick Stores", "Market Place 1", "York", "YO1 9ZZ", "GB", "GB900000000011"},
-		{"KE", "Kestrel Coffee House", "Bean Hill 3", "Bath", "BA1 9ZZ", "GB", "GB900000000012"},
-		{"MA", "Marlpit Garden Supply", "Spade End 22", "Exeter", "EX1 9ZZ", "GB", "GB900000000013"},
+		{"BL", "Bramblewick Stores", "Market Place 1", "York", "", "YO1 9ZZ", "GB", "GB900000000011"},
+		{"KE", "Kestrel Coffee House", "Bean Hill 3", "Bath", "", "BA1 9ZZ", "GB", "GB900000000012"},
+		{"MA", "Marlpit Garden Supply", "Spade End 22", "Exeter", "", "EX1 9ZZ", "GB", "GB900000000013"},
 	}
 	demoAmericans = []demoTrader{
-		{"PC", "Prairie Crank Bicycles", "1200 Chainring Ave", "Omaha", "68100", "US", ""},
-		{"LL", "Lantern & Loom", "77 Hearth St", "Portland", "97200", "US", ""},
+		{"PC", "Prairie Crank Bicycles", "1200 Chainring Ave", "Omaha", "NE", "68100", "US", ""},
+		{"LL", "Lantern & Loom", "77 Hearth St", "Portland", "OR", "97200", "US", ""},
 	}
 )
 
-type demoGoods struct{ code, description, origin, value, net, gross string }
+// demoGoods are goods: a consignment of them, in pounds and kilograms, and one
+// piece, in dollars and kilograms.
+type demoGoods struct{ code, description, origin, value, net, gross, each, weight string }
 
 var demoWares = []demoGoods{
-	{"8712003000", "Bicycles with ball bearings", "GB", "48000.00", "1180.00", "1250.50"},
-	{"3406000000", "Candles", "GB", "9120.00", "640.00", "702.25"},
-	{"0901210000", "Roasted coffee", "CO", "23650.00", "3000.00", "3120.00"},
-	{"9202903000", "Guitars", "GB", "31400.00", "410.00", "515.75"},
-	{"6911100090", "Porcelain tableware", "PT", "12875.00", "890.00", "1010.00"},
+	{"8712003000", "Bicycles with ball bearings", "GB", "48000.00", "1180.00", "1250.50", "480.00", "11.8"},
+	{"3406000000", "Candles", "GB", "9120.00", "640.00", "702.25", "18.50", "0.64"},
+	{"0901210000", "Roasted coffee", "CO", "23650.00", "3000.00", "3120.00", "24", "1"},
+	{"9202903000", "Guitars", "GB", "31400.00", "410.00", "515.75", "650.00", "4.1"},
+	{"6911100090", "Porcelain tableware", "PT", "12875.00", "890.00", "1010.00", "129.90", "8.9"},
 }
 
 // cbpStep is something CBP says of an entry: a disposition code, dated back by
@@ -80,6 +82,8 @@ type demoStory struct {
 	n       int64
 	chance  *rand.Rand
 	carrier demoCarrier
+	// exportID is the export the story planned, if any.
+	exportID string
 }
 
 func (t *demoTrade) story(n int64) *demoStory {
@@ -125,6 +129,15 @@ func (p demoTrader) body() map[string]any {
 		b["eoriNo"] = p.eori
 	}
 	return b
+}
+
+// place is where a trader is, as exports name it.
+func (p demoTrader) place() map[string]any {
+	a := map[string]any{"street": p.street, "city": p.city, "postalCode": p.postcode, "country": p.country}
+	if p.region != "" {
+		a["region"] = p.region
+	}
+	return a
 }
 
 func (g demoGoods) body() map[string]any {

@@ -40,6 +40,8 @@ type cli struct {
 	Send      sendCmd      `cmd:"" help:"Post customs messages from files, folders, archives or standard input, and print what each did."`
 	Events    eventsCmd    `cmd:"" help:"Read or follow the log."`
 	Timeline  timelineCmd  `cmd:"" help:"Show one consignment's history by any reference."`
+	Export    exportCmd    `cmd:"" help:"Plan exports, execute them, fetch their documents."`
+	Trigger   triggerCmd   `cmd:"" help:"Play a lifecycle against a running hub, to see its events arrive."`
 	Endpoints endpointsCmd `cmd:"" help:"Manage webhook endpoints."`
 	Keys      keysCmd      `cmd:"" help:"Manage API keys."`
 	Verify    verifyCmd    `cmd:"" help:"Recompute the hash chain, fold the whole log, compare with what is stored."`

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -21,6 +22,8 @@ import (
 
 	"github.com/alecthomas/kong"
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"greenlane/client"
 )
 
 var update = flag.Bool("update", false, "rewrite the expected texts with what the program prints")
@@ -43,6 +46,7 @@ const patience = 20 * time.Second
 //	mode FILE PERMISSIONS    holds a file's mode
 //	sql FILE STATEMENT       changes a database behind the program's back
 //	zip ARCHIVE FILE…        packs files, under their names
+//	post PATH FILE           posts a file to the hub as JSON, with the first key
 //	receiver                 sets RECEIVER to a URL under which /ok acknowledges
 //	                         webhooks and anything else does not
 //
@@ -66,6 +70,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"hub": scriptHub, "run": scriptRun, "await": scriptAwait, "ends": scriptEnds, "exits": scriptExits,
 			"capture": scriptCapture, "mode": scriptMode, "sql": scriptSQL, "receiver": scriptReceiver, "zip": scriptZip,
+			"post": scriptPost,
 		},
 	})
 }
@@ -231,6 +236,15 @@ func scriptSQL(ts *testscript.TestScript, neg bool, args []string) {
 	if n, err := result.RowsAffected(); err != nil || n == 0 {
 		ts.Fatalf("nothing was changed: %v", err)
 	}
+}
+
+// scriptPost does what another system does that talks to the hub.
+func scriptPost(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, len(args) == 2, "post PATH FILE")
+	key, err := readKey(ts.Getenv("GREENLANE_DATA"))
+	ts.Check(err)
+	c := &client.Client{URL: ts.Getenv("GREENLANE_URL"), Key: key}
+	ts.Check(c.Call(context.Background(), http.MethodPost, args[0], nil, json.RawMessage(ts.ReadFile(args[1])), nil))
 }
 
 func scriptReceiver(ts *testscript.TestScript, neg bool, args []string) {

@@ -448,10 +448,13 @@ func memberName(archive, member string) string {
 
 // printable puts a name into a table: names in archives are whatever somebody
 // wrote there, and must not steer a terminal.
-func printable(name string) string {
-	if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }) {
-		name = strconv.Quote(name)
-		name = name[1 : len(name)-1]
+func printable(name string) string { return clip(harmless(name), 200) }
+
+// harmless writes what could steer a terminal as escapes.
+func harmless(text string) string {
+	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }) {
+		text = strconv.Quote(text)
+		text = text[1 : len(text)-1]
 	}
-	return clip(name, 200)
+	return text
 }

@@ -25,12 +25,17 @@ type lineClient struct {
 	body []byte
 }
 
-func dialLine(address, path, key string) (*lineClient, error) {
+// dialLine connects to where requests go. Each header is a line of its own.
+func dialLine(address, path, key string, headers ...string) (*lineClient, error) {
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
 		return nil, err
 	}
-	head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: ", path, address, key)
+	head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\n", path, address, key)
+	for _, h := range headers {
+		head += h + "\r\n"
+	}
+	head += "Content-Length: "
 	return &lineClient{conn: conn, in: bufio.NewReaderSize(conn, 16<<10), head: []byte(head)}, nil
 }
 
