@@ -250,9 +250,13 @@ func (p *planning) plan() *ExportPlan {
 			out.IncludedOrderIDs = append(out.IncludedOrderIDs, o.OrderID)
 		}
 	}
-	out.Routing.EntryConstruction = "one_entry_per_consignee"
-	if len(out.Units) <= 1 {
+	switch len(out.Units) {
+	case 0:
+		out.Routing.EntryConstruction = "no_entry"
+	case 1:
 		out.Routing.EntryConstruction = "single_entry"
+	default:
+		out.Routing.EntryConstruction = "one_entry_per_consignee"
 	}
 	p.judge(out)
 	return out
@@ -271,7 +275,7 @@ func (p *planning) judge(out *ExportPlan) {
 		out.NextAction = NextAction{"add_orders", "No order is left to export: sync orders for this destination and plan again."}
 	case count[SeverityError] > 0:
 		out.ReadinessState = ReadinessBlocked
-		out.NextAction = NextAction{"fix_errors", fmt.Sprintf("Correct the %d errors listed and plan again.", count[SeverityError])}
+		out.NextAction = NextAction{"fix_errors", "Correct each error listed and plan again."}
 	case count[SeverityWarning] > 0:
 		out.ReadinessState = ReadinessReview
 		out.NextAction = NextAction{"review", "Look at the warnings, then execute with a reason, or correct them and plan again."}

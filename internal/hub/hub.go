@@ -45,6 +45,9 @@ const (
 	maxQueueBytes = 256 << 20
 	// lazyPause is how long bookkeeping waits for a unit to share a commit with.
 	lazyPause = 10 * time.Millisecond
+	// maxKeptState is the largest state that is kept in memory, in bytes of its
+	// stored form: a hub with many large exports would hold all of them.
+	maxKeptState = 64 << 10
 	// maxRedecide is how often a batch is decided again because another node
 	// was faster.
 	maxRedecide = 20

@@ -16,14 +16,14 @@ import (
 // PlanBody asks for a plan.
 type PlanBody struct {
 	Scope
-	WarehouseID        string    `json:"warehouseId" example:"wh_123"`
-	BrokerID           string    `json:"brokerId" example:"br_123"`
-	OrderIDs           []string  `json:"orderIds" nullable:"false" minItems:"1" maxItems:"2000" doc:"Ids that a sync answered, in any order."`
-	DestinationCountry string    `json:"destinationCountry,omitempty" doc:"ISO 3166-1 alpha-2 code; US when left out." example:"US"`
-	BatchID            string    `json:"batchId,omitempty" doc:"Plans this batch anew; it must not be executed yet." example:"bat_01K7XJ0000000000000000000A"`
-	DryRun             bool      `json:"dryRun,omitempty" doc:"Answers the plan and writes nothing."`
-	AsOf               Moment    `json:"asOf,omitzero" doc:"The day whose rules hold, for dry runs; today when left out."`
-	Terms              TermsBody `json:"terms,omitzero"`
+	WarehouseID        string     `json:"warehouseId" example:"wh_123"`
+	BrokerID           string     `json:"brokerId" example:"br_123"`
+	OrderIDs           []string   `json:"orderIds" nullable:"false" minItems:"1" maxItems:"2000" doc:"Ids that a sync answered, in any order."`
+	DestinationCountry string     `json:"destinationCountry,omitempty" doc:"ISO 3166-1 alpha-2 code; US when left out." example:"US"`
+	BatchID            string     `json:"batchId,omitempty" doc:"Plans this batch anew; it must not be executed yet." example:"bat_01K7XJ0000000000000000000A"`
+	DryRun             bool       `json:"dryRun,omitempty" doc:"Answers the plan and writes nothing."`
+	AsOf               Moment     `json:"asOf,omitzero" doc:"The day whose rules hold, for dry runs; today when left out."`
+	Terms              *TermsBody `json:"terms,omitempty" doc:"When a batch is planned anew without them, those of its present plan stay."`
 }
 
 // TermsBody are what an invoice must say beyond goods and parties, and what a US
@@ -92,7 +92,9 @@ func (b *PlanBody) request() (greenlane.PlanRequest, error) {
 	c.when(!b.AsOf.IsZero() && !b.DryRun, "body.asOf", nil, "is for dry runs; a plan that is kept is made as of today")
 	r := greenlane.PlanRequest{
 		WarehouseID: b.WarehouseID, BrokerID: b.BrokerID, OrderIDs: b.OrderIDs, DestinationCountry: strings.ToUpper(b.DestinationCountry),
-		Terms: b.Terms.terms(&c),
+	}
+	if b.Terms != nil {
+		r.Terms = b.Terms.terms(&c)
 	}
 	return r, c.err()
 }
@@ -103,6 +105,9 @@ type PlanView struct {
 	BatchID  *string `json:"batchId"`
 	PlanHash string  `json:"planHash" doc:"SHA-256 of everything the plan was made from, in the canonical form of RFC 8785: see the guide on exports."`
 	AsOf     string  `json:"asOf" doc:"The day whose rules held, UTC." example:"2026-03-11"`
+
+	DestinationCountry string    `json:"destinationCountry"`
+	Terms              TermsBody `json:"terms"`
 
 	ReadinessState        greenlane.Readiness    `json:"readinessState" enum:"ready_for_execution,needs_review,blocked,empty"`
 	ReadinessScore        int                    `json:"readinessScore" doc:"100 without errors and warnings; each error takes 20, each warning 5."`
@@ -162,6 +167,7 @@ func planView(e *greenlane.Export) *PlanView {
 	p := e.Planned.Plan
 	v := &PlanView{
 		ExportID: orNull(e.ExportID), BatchID: orNull(e.BatchID), PlanHash: p.PlanHash, AsOf: e.Planned.AsOf,
+		DestinationCountry: e.Planned.DestinationCountry, Terms: termsView(e.Planned.Terms),
 		ReadinessState: p.ReadinessState, ReadinessScore: p.ReadinessScore, Flags: texts(p.Flags),
 		ValidationMessages: make([]PlanMessageView, len(p.ValidationMessages)), MissingData: make([]MissingDataView, len(p.MissingData)),
 		IncludedOrderIDs: texts(p.IncludedOrderIDs), ExcludedOrderIDs: texts(p.ExcludedOrderIDs), ExclusionReasons: p.ExclusionReasons,
@@ -178,6 +184,21 @@ func planView(e *greenlane.Export) *PlanView {
 	}
 	for i, u := range p.Units {
 		v.Units[i] = unitView(u)
+	}
+	return v
+}
+
+// termsView is the reverse of [TermsBody.terms].
+func termsView(t greenlane.ExportTerms) TermsBody {
+	v := TermsBody{
+		ResponsiblePerson: t.ResponsiblePerson, PortOfEntry: t.PortOfEntry, Incoterm: t.Incoterm, IncotermPlace: t.Place,
+		ITN: t.ITN, Exemption: t.Exemption,
+	}
+	if e := t.Exporter; e != nil {
+		v.Exporter = &ExporterBody{Name: e.Name, EORI: e.EORI, Address: AddressBody(e.Address)}
+	}
+	for _, charge := range t.Charges {
+		v.Charges = append(v.Charges, ChargeBody{charge.Kind, Amount(charge.AmountUSD)})
 	}
 	return v
 }
@@ -213,6 +234,9 @@ func (a *API) planExport(ctx context.Context, in *rawInput) (*Answer[PlanView], 
 	if body.BatchID != "" {
 		if number, former, err = a.exportNamed(ctx, body.BatchID); err != nil {
 			return nil, err
+		}
+		if body.Terms == nil {
+			request.Terms = former.Planned.Terms
 		}
 	}
 	// What a plan is made from is looked up here first: for a dry run, and so that
