@@ -198,8 +198,13 @@ func (e *Export) executable(env *Env, c ExecuteExport) error {
 	if err != nil {
 		return err
 	}
-	if Plan(*in).Plan.PlanHash != plan.PlanHash {
+	fresh := Plan(*in).Plan
+	if fresh.PlanHash != plan.PlanHash {
 		return e.stale("orders, products, warehouse or broker have changed since the plan was made")
+	}
+	// A newer program may judge the same things otherwise.
+	if fresh.ReadinessState != plan.ReadinessState {
+		return e.stale("by the rules as they are now the plan is " + string(fresh.ReadinessState))
 	}
 	return nil
 }
@@ -226,7 +231,7 @@ func (e *Export) record(env *Env, c RecordPackage) ([]Draft, error) {
 
 // close records that one side was told; with the last, the export is executed.
 func (e *Export) close(env *Env, c CloseStep) ([]Draft, error) {
-	if e.NextStep() != ExportStep(c.Role) {
+	if c.Role == "" || e.NextStep() != ExportStep(c.Role) {
 		env.Outcome = OutcomeDuplicate
 		return nil, nil
 	}
@@ -247,7 +252,7 @@ func (e *Export) close(env *Env, c CloseStep) ([]Draft, error) {
 }
 
 func (e *Export) fail(env *Env, c FailExport) ([]Draft, error) {
-	if e.NextStep() != c.Step {
+	if c.Step == "" || e.NextStep() != c.Step {
 		env.Outcome = OutcomeDuplicate
 		return nil, nil
 	}

@@ -100,6 +100,11 @@ type ExportUnit struct {
 	// EntryTypeNeeded is CBP's number of the kind of entry, empty outside the
 	// United States.
 	EntryTypeNeeded string `json:"entryTypeNeeded"`
+	// EEIRequired says that electronic export information must be filed for its
+	// value (15 CFR 30.2); Exemption is the legend expected where it need not,
+	// such as "NOEEI 30.37(a)". Both are for exports from the United States.
+	EEIRequired bool   `json:"eeiRequired"`
+	Exemption   string `json:"exemption,omitzero"`
 }
 
 // UnitLine is the sum of all lines of a unit with one product and value.
@@ -177,6 +182,8 @@ type planning struct {
 	missing  []MissingData
 	lacked   map[MissingData]bool
 	flags    []string
+	// grouped are the units once they were asked for.
+	grouped []ExportUnit
 }
 
 // exclusion says why an order can't be part of the export, empty if it can.
@@ -288,6 +295,9 @@ func (p *planning) judge(out *ExportPlan) {
 // units groups the included orders by who receives them: one consignee, one
 // customs entry.
 func (p *planning) units() []ExportUnit {
+	if p.grouped != nil {
+		return p.grouped
+	}
 	byConsignee := map[string][]*Order{}
 	var keys []string
 	for _, o := range p.included {
@@ -302,6 +312,7 @@ func (p *planning) units() []ExportUnit {
 	for i, key := range keys {
 		units[i] = p.unit(fmt.Sprintf("unit-%d", i+1), byConsignee[key])
 	}
+	p.grouped = units
 	return units
 }
 
@@ -312,7 +323,12 @@ func consigneeKey(o *Order) string {
 	if c == nil {
 		return "order " + o.OrderID
 	}
-	return strings.Join([]string{"consignee", strings.ToUpper(c.Name), strings.ToUpper(c.Address.Street), strings.ToUpper(c.Address.PostalCode), c.Address.Country}, "\x00")
+	a := c.Address
+	parts := []string{"consignee", c.Name, a.Street, a.City, a.Region, a.PostalCode, a.Country}
+	for i := range parts {
+		parts[i] = strings.ToUpper(strings.TrimSpace(parts[i]))
+	}
+	return strings.Join(parts, "\x00")
 }
 
 func (p *planning) unit(id string, orders []*Order) ExportUnit {
@@ -362,6 +378,7 @@ func (p *planning) unit(id string, orders []*Order) ExportUnit {
 	}
 	u.TotalValueUSD, u.TotalQuantity, u.TotalNetWeight = Cents(total), PlainNumber(count), PlainNumber(weight)
 	u.EntryTypeNeeded = p.entryType(total)
+	p.judgeEEI(&u)
 	return u
 }
 
@@ -370,15 +387,25 @@ func (p *planning) unit(id string, orders []*Order) ExportUnit {
 var informalLimit = big.NewRat(2500, 1)
 
 // entryType is the kind of US entry goods of a value need, in CBP's numbers: 01
-// consumption, 11 informal; empty for other destinations.
+// consumption, 11 informal; empty where the goods do not enter the customs
+// territory of the United States.
 func (p *planning) entryType(value *big.Rat) string {
 	switch {
-	case p.in.DestinationCountry != "US":
+	case !p.entersUS():
 		return ""
 	case value.Cmp(informalLimit) <= 0:
 		return "11"
 	}
 	return "01"
+}
+
+// inUS reports whether a country's code is within the customs territory of the
+// United States, which takes in Puerto Rico (19 CFR 101.1).
+func inUS(country string) bool { return country == "US" || country == "PR" }
+
+// entersUS reports whether the goods come into that territory from outside.
+func (p *planning) entersUS() bool {
+	return inUS(p.in.DestinationCountry) && !inUS(p.in.Warehouse.Address.Country)
 }
 
 func digitsOf(code string) string {

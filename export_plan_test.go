@@ -110,6 +110,25 @@ func TestPlanRules(t *testing.T) {
 		{"embargoed region", func(in *greenlane.PlanInput) {
 			in.DestinationCountry, in.Orders[0].DestinationCountry, in.Orders[0].DestinationRegion = "UA", "UA", "Crimea"
 		}, greenlane.ReadinessBlocked, "destination_embargoed"},
+		{"embargoed region by number", func(in *greenlane.PlanInput) {
+			in.DestinationCountry, in.Orders[0].DestinationCountry, in.Orders[0].DestinationRegion = "UA", "UA", "43"
+		}, greenlane.ReadinessBlocked, "destination_embargoed"},
+		{"Crimea by way of Russia", func(in *greenlane.PlanInput) {
+			in.DestinationCountry, in.Orders[0].DestinationCountry, in.Orders[0].DestinationRegion = "RU", "RU", "Republic of Crimea"
+		}, greenlane.ReadinessBlocked, "destination_embargoed"},
+		{"a region of Russia with that number", func(in *greenlane.PlanInput) {
+			in.DestinationCountry, in.Orders[0].DestinationCountry, in.Orders[0].DestinationRegion = "RU", "RU", "43"
+		}, greenlane.ReadinessReady, ""},
+		{"somebody in Cuba", func(in *greenlane.PlanInput) {
+			in.DestinationCountry, in.Orders[0].DestinationCountry, in.Orders[0].Consignee.Address.Country = "MX", "MX", "CU"
+		}, greenlane.ReadinessBlocked, "destination_embargoed"},
+		{"somebody nowhere", func(in *greenlane.PlanInput) { in.Orders[0].Consignee.Address.Country = "ZZ" }, greenlane.ReadinessBlocked, "country_unknown"},
+		{"rebate of everything", func(in *greenlane.PlanInput) {
+			in.Terms.Charges = []greenlane.ExportCharge{{Kind: greenlane.ChargeFreight, AmountUSD: "9"}, {Kind: greenlane.ChargeRebate, AmountUSD: "100"}}
+		}, greenlane.ReadinessBlocked, "charges_exceeded"},
+		{"rebate", func(in *greenlane.PlanInput) {
+			in.Terms.Charges = []greenlane.ExportCharge{{Kind: greenlane.ChargeRebate, AmountUSD: "90.99"}}
+		}, greenlane.ReadinessReady, ""},
 		{"another region", func(in *greenlane.PlanInput) {
 			in.DestinationCountry, in.Orders[0].DestinationCountry, in.Orders[0].DestinationRegion = "UA", "UA", "UA-30"
 		}, greenlane.ReadinessReady, ""},
@@ -156,6 +175,49 @@ func TestPlanRules(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestUnits: who lives elsewhere is another consignee; goods that stay in a
+// country enter none.
+func TestUnits(t *testing.T) {
+	t.Parallel()
+	in := planInput(planOrder(1, line("hoodie", "60", "45")), planOrder(2, line("hoodie", "1", "45")), planOrder(3, line("hoodie", "1", "45")))
+	there, again := *in.Orders[0].Consignee, *in.Orders[0].Consignee
+	there.Address.City, again.Name = "Dallas", " ada byron "
+	in.Orders[1].Consignee, in.Orders[2].Consignee = &there, &again
+	p := greenlane.Plan(in).Plan
+	if len(p.Units) != 2 || p.Units[0].EntryTypeNeeded != "01" || p.Units[1].EntryTypeNeeded != "11" || len(p.Units[0].OrderIDs) != 2 {
+		t.Errorf("%+v", p.Units)
+	}
+	in.Warehouse.Address.Country, in.DestinationCountry = "US", "DE"
+	for _, o := range in.Orders {
+		o.DestinationCountry = "DE"
+	}
+	p = greenlane.Plan(in).Plan
+	if u := p.Units; !u[0].EEIRequired || u[0].Exemption != "" || u[1].EEIRequired || u[1].Exemption != "NOEEI 30.37(a)" || u[0].EntryTypeNeeded != "" {
+		t.Errorf("%+v", p.Units)
+	}
+	in.DestinationCountry = "US"
+	for _, o := range in.Orders {
+		o.DestinationCountry = "US"
+	}
+	p = greenlane.Plan(in).Plan
+	if u := p.Units[0]; u.EntryTypeNeeded != "" || u.EEIRequired || u.Exemption != "" || len(p.Flags) != 0 {
+		t.Errorf("%+v, %v", u, p.Flags)
+	}
+}
+
+// TestDeMinimisOfChina: goods of China lost it months before the others.
+func TestDeMinimisOfChina(t *testing.T) {
+	t.Parallel()
+	in := planInput(planOrder(1, line("hoodie", "1", "45")))
+	in.Products["hoodie"].OriginCountry = "CN"
+	for day, flag := range map[string]string{"2025-05-01": "de_minimis", "2025-05-02": "entry_type_needed", "2025-08-29": "entry_type_needed"} {
+		in.AsOf, _ = time.Parse(time.DateOnly, day)
+		if p := greenlane.Plan(in).Plan; !slices.Equal(p.Flags, []string{flag}) {
+			t.Errorf("%s: %v", day, p.Flags)
+		}
 	}
 }
 

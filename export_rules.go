@@ -42,22 +42,28 @@ var exportRules = []ExportRule{
 	{ID: "description_vague", Severity: SeverityWarning, Title: "Every product has a description customs can work with.",
 		Basis: "19 CFR 141.86(a)(3)", check: checkDescription},
 	{ID: "hs_code_missing", Severity: SeverityError, Title: "Every product has a tariff number.",
-		Basis: "19 CFR 142.3a; Harmonized System Convention", check: checkTariffMissing},
+		Basis: "19 CFR 142.6(a)(4); Harmonized System Convention", check: checkTariffMissing},
 	{ID: "hs_code_malformed", Severity: SeverityError, Title: "A tariff number has six to ten digits and begins with a chapter that exists.",
 		Basis: "Harmonized System, chapters 01 to 97 (77 is reserved), 98 and 99 for national use", check: checkTariffForm},
 	{ID: "origin_missing", Severity: SeverityError, Title: "Every product has a country of origin.",
 		Basis: "19 CFR 141.86(a)(10); 19 USC 1304", check: checkOrigin},
 	{ID: "country_unknown", Severity: SeverityError, Title: "Countries are those of ISO 3166-1.",
 		Basis: "ISO 3166-1 alpha-2", check: checkCountries},
+	{ID: "shipper_country_missing", Severity: SeverityInfo, Title: "The warehouse is in a country.",
+		Basis: "19 CFR 141.86(a)(2); 15 CFR 30.6", check: checkShipper},
+	{ID: "consignee_elsewhere", Severity: SeverityInfo, Title: "The consignee is where the order goes.",
+		Basis: "19 CFR 141.86(a)(2)", check: checkElsewhere},
 	{ID: "value_missing", Severity: SeverityError, Title: "Every line has a value above zero.",
 		Basis: "19 CFR 141.86(a)(5)", check: checkValue},
+	{ID: "charges_exceeded", Severity: SeverityError, Title: "Rebates leave something to pay.",
+		Basis: "19 CFR 141.86(a)(9)", check: checkCharges},
 	{ID: "quantity_invalid", Severity: SeverityError, Title: "Every line has a quantity above zero.",
 		Basis: "19 CFR 141.86(a)(4)", check: checkQuantity},
 	{ID: "weight_missing", Severity: SeverityWarning, Title: "Every product has a net weight, for the packing list.",
 		Basis: "19 CFR 141.86(a)(4) and (e)", check: checkWeight},
 	{ID: "consignee_incomplete", Severity: SeverityWarning, Title: "Every order has a consignee, with the address its country asks for.",
 		Basis: "19 CFR 141.86(a)(2)", check: checkConsignee},
-	{ID: "destination_embargoed", Severity: SeverityError, Title: "The destination is under no comprehensive embargo of the United States.",
+	{ID: "destination_embargoed", Severity: SeverityError, Title: "Nothing goes to a place, or to somebody in a place, under a comprehensive embargo of the United States.",
 		Basis: "31 CFR parts 510, 515 and 560 (North Korea, Cuba, Iran); Executive Orders 13685 and 14065 (regions of Ukraine)", check: checkEmbargo},
 	{ID: "de_minimis", Severity: SeverityInfo, Title: "A shipment of at most 800 USD a person and day enters the United States free of duty.",
 		Basis: "19 USC 1321(a)(2)(C) as amended by Public Law 114-125, section 901",
@@ -67,6 +73,8 @@ var exportRules = []ExportRule{
 		From:  day(2025, time.August, 29), check: checkDeMinimisSuspended},
 	{ID: "eei_required", Severity: SeverityWarning, Title: "Exports from the United States over 2,500 USD a Schedule B number and consignee need electronic export information, and its ITN or an exemption legend.",
 		Basis: "15 CFR 30.2, 30.36, 30.37(a)", check: checkEEI},
+	{ID: "eei_exempt", Severity: SeverityInfo, Title: "An exemption from electronic export information by value or destination holds unless a licence applies.",
+		Basis: "15 CFR 30.2(a)(1)(iv), 30.36, 30.37(a)", check: checkLicence},
 	{ID: "itn_malformed", Severity: SeverityError, Title: "An ITN is an X, a date and six digits.",
 		Basis: "15 CFR 30.7; AESTIR appendix on the Internal Transaction Number", check: checkITN},
 	{ID: "eori_missing", Severity: SeverityInfo, Title: "An exporter in the European Union or the United Kingdom has an EORI number.",
@@ -132,6 +140,20 @@ func checkCountries(p *planning, r ExportRule) {
 	if !knownCountry(p.in.DestinationCountry) {
 		p.find(r, nil, "destinationCountry", "%q is no country of ISO 3166-1", p.in.DestinationCountry)
 	}
+	known := func(o *Order, field, code string) {
+		if code != "" && !knownCountry(code) {
+			p.find(r, o, field, "%q is no country of ISO 3166-1", code)
+		}
+	}
+	known(nil, "warehouse.address.country", p.in.Warehouse.Address.Country)
+	if p.in.Terms.Exporter != nil {
+		known(nil, "terms.exporter.address.country", p.in.Terms.Exporter.Address.Country)
+	}
+	for _, o := range p.included {
+		if o.Consignee != nil {
+			known(o, "consignee.address.country", o.Consignee.Address.Country)
+		}
+	}
 	p.eachLine(func(o *Order, _ int, line OrderLine, product *Product) {
 		if product != nil && product.OriginCountry != "" && !knownCountry(product.OriginCountry) {
 			p.find(r, o, "products["+line.ProductID+"].originCountry", "%q is no country of ISO 3166-1", product.OriginCountry)
@@ -194,49 +216,66 @@ func checkConsignee(p *planning, r ExportRule) {
 	}
 }
 
-// embargo is a destination under a comprehensive embargo of the United States:
-// a country, or regions of one by the names and ISO 3166-2 codes they go by.
+// embargo is a place under a comprehensive embargo of the United States: a
+// country, or regions by the names and ISO 3166-2 codes they go by, under
+// whichever country they are addressed.
 type embargo struct {
-	country string
-	regions []string
-	basis   string
+	countries []string
+	regions   []string
+	basis     string
 }
 
 var embargoes = []embargo{
-	{country: "CU", basis: "31 CFR part 515"},
-	{country: "IR", basis: "31 CFR part 560"},
-	{country: "KP", basis: "31 CFR part 510"},
-	{country: "UA", regions: []string{"UA-43", "CRIMEA", "KRYM", "UA-40", "SEVASTOPOL"}, basis: "Executive Order 13685"},
-	{country: "UA", regions: []string{"UA-14", "DONETSK", "UA-09", "LUHANSK", "LUGANSK"}, basis: "Executive Order 14065"},
+	{countries: []string{"CU"}, basis: "31 CFR part 515"},
+	{countries: []string{"IR"}, basis: "31 CFR part 560"},
+	{countries: []string{"KP"}, basis: "31 CFR part 510"},
+	{countries: []string{"UA", "RU"}, regions: []string{"43", "CRIMEA", "KRYM", "40", "SEVASTOPOL"}, basis: "Executive Order 13685"},
+	{countries: []string{"UA", "RU"}, regions: []string{"14", "DONETSK", "09", "LUHANSK", "LUGANSK"}, basis: "Executive Order 14065"},
 }
 
-// covers reports whether an order goes where the embargo holds.
-func (e *embargo) covers(o *Order) bool {
-	if e.country != o.DestinationCountry {
+// covers reports whether goods that go to a place go where the embargo holds. A
+// region's number counts for Ukraine alone: Russia's are others.
+func (e *embargo) covers(country string, places ...string) bool {
+	if !slices.Contains(e.countries, country) {
 		return false
 	}
-	places := []string{o.DestinationRegion}
-	if o.Consignee != nil {
-		places = append(places, o.Consignee.Address.Region, o.Consignee.Address.City)
-	}
 	return e.regions == nil || slices.ContainsFunc(places, func(place string) bool {
-		return slices.ContainsFunc(e.regions, func(region string) bool { return strings.Contains(strings.ToUpper(place), region) })
+		place = strings.TrimPrefix(strings.ToUpper(strings.TrimSpace(place)), "UA-")
+		return slices.ContainsFunc(e.regions, func(region string) bool {
+			if allDigits(region) {
+				return country == "UA" && place == region
+			}
+			return strings.Contains(place, region)
+		})
 	})
 }
 
+// checkEmbargo looks at where an order goes and at where its consignee is.
 func checkEmbargo(p *planning, r ExportRule) {
 	for i := range embargoes {
 		e := &embargoes[i]
 		for _, o := range p.included {
-			if !e.covers(o) {
+			field := ""
+			switch c := o.Consignee; {
+			case e.covers(o.DestinationCountry, o.DestinationRegion):
+				field = "destinationCountry"
+			case c != nil && e.covers(c.Address.Country, c.Address.Region, c.Address.City),
+				c != nil && c.Address.Country == "" && e.covers(o.DestinationCountry, c.Address.Region, c.Address.City):
+				field = "consignee.address"
+			default:
 				continue
 			}
 			p.flag("embargo")
-			if e.regions == nil {
-				p.find(r, nil, "destinationCountry", "%s is under embargo (%s)", e.country, e.basis)
-				break
-			}
-			p.find(r, o, "destinationRegion", "it goes to a region of %s that is under embargo (%s)", e.country, e.basis)
+			p.find(r, o, field, "it goes to a place under embargo (%s)", e.basis)
+		}
+	}
+}
+
+// checkElsewhere reports a consignee in another country than the order goes to.
+func checkElsewhere(p *planning, r ExportRule) {
+	for _, o := range p.included {
+		if c := o.Consignee; c != nil && c.Address.Country != "" && c.Address.Country != o.DestinationCountry {
+			p.find(r, o, "consignee.address.country", "the consignee is in %s, the order goes to %s", c.Address.Country, o.DestinationCountry)
 		}
 	}
 }
@@ -247,8 +286,24 @@ var deMinimis = big.NewRat(800, 1)
 
 func checkDeMinimis(p *planning, r ExportRule) {
 	p.eachSmall(func(o *Order) {
+		if !p.in.AsOf.Before(chinaEnded) && p.fromChina(o) {
+			p.find(r, o, "", "goods of China or Hong Kong do not enter free of duty any more, whatever their value (Executive Order 14256)")
+			p.flag("entry_type_needed")
+			return
+		}
 		p.find(r, o, "", "its value of %s USD enters free of duty", o.total())
 		p.flag("de_minimis")
+	})
+}
+
+// chinaEnded is the day from which goods of China and Hong Kong no longer entered
+// free of duty (Executive Order 14256).
+var chinaEnded = day(2025, time.May, 2)
+
+func (p *planning) fromChina(o *Order) bool {
+	return slices.ContainsFunc(o.Lines, func(l OrderLine) bool {
+		product := p.in.Products[l.ProductID]
+		return product != nil && (product.OriginCountry == "CN" || product.OriginCountry == "HK")
 	})
 }
 
@@ -261,7 +316,7 @@ func checkDeMinimisSuspended(p *planning, r ExportRule) {
 
 // eachSmall calls f for each order to the United States of little value.
 func (p *planning) eachSmall(f func(o *Order)) {
-	if p.in.DestinationCountry != "US" {
+	if !p.entersUS() {
 		return
 	}
 	for _, o := range p.included {
@@ -275,58 +330,96 @@ func (p *planning) eachSmall(f func(o *Order)) {
 // electronic export information must be filed, in US dollars.
 var eeiThreshold = big.NewRat(2500, 1)
 
-// checkEEI asks for the filing's number, or for the legend that stands in for it.
-// Shipments to Canada are exempt whatever their value (15 CFR 30.36).
-func checkEEI(p *planning, r ExportRule) {
-	if p.in.Warehouse.Address.Country != "US" || p.in.DestinationCountry == "US" {
+// filesEEI are where exports are filed with the United States: its customs
+// territory and the Virgin Islands (15 CFR 30.1).
+const filesEEI = " US PR VI "
+
+// judgeEEI says whether electronic export information is required for a unit by
+// its value, and which legend stands in for it where it is not. Shipments to
+// Canada are exempt whatever their value (15 CFR 30.36).
+func (p *planning) judgeEEI(u *ExportUnit) {
+	from, to := p.in.Warehouse.Address.Country, p.in.DestinationCountry
+	switch {
+	case from == "" || from == to || !strings.Contains(filesEEI, " "+from+" "):
+		return
+	case to == "CA":
+		u.Exemption = "NOEEI 30.36"
 		return
 	}
-	required := false
-	for _, unit := range p.units() {
-		for _, sum := range scheduleB(unit) {
-			if p.in.DestinationCountry == "CA" || sum.value.Cmp(eeiThreshold) <= 0 {
-				continue
-			}
-			required = true
-			if p.in.Terms.ITN == "" && p.in.Terms.Exemption == "" {
-				p.lack(r, nil, "", "terms.itn", "%s USD to %s under the number %s: an ITN or another exemption is needed before departure",
-					Cents(sum.value), orNobody(unit.Consignee), sum.code)
-			}
+	u.Exemption = "NOEEI 30.37(a)"
+	sums := map[string]*big.Rat{}
+	for _, line := range u.Lines {
+		if sums[line.HSCode] == nil {
+			sums[line.HSCode] = new(big.Rat)
+		}
+		sum := sums[line.HSCode].Add(sums[line.HSCode], line.TotalValueUSD.Rat())
+		if sum.Cmp(eeiThreshold) > 0 {
+			u.EEIRequired, u.Exemption = true, ""
 		}
 	}
-	switch {
-	case required:
-		p.flag("eei_required")
-	case p.in.DestinationCountry == "CA":
-		p.flag("noeei_30_36")
-	default:
-		p.flag("noeei_30_37_a")
+}
+
+// checkEEI asks for the filing's number, or for the legend that stands in for it.
+func checkEEI(p *planning, r ExportRule) {
+	for _, u := range p.units() {
+		switch {
+		case u.EEIRequired:
+			p.flag("eei_required")
+			if p.in.Terms.ITN == "" && p.in.Terms.Exemption == "" {
+				p.lack(r, nil, "", "terms.itn", "%s, for %s: more than 2,500 USD under one number, so an ITN or an exemption is needed before departure",
+					u.UnitID, orNobody(u.Consignee))
+			}
+		case u.Exemption == "NOEEI 30.36":
+			p.flag("noeei_30_36")
+		case u.Exemption != "":
+			p.flag("noeei_30_37_a")
+		}
 	}
 }
 
 func orNobody(name string) string {
 	if name == "" {
-		return "one consignee"
+		return "nobody named"
 	}
 	return name
 }
 
-// codeSum is the value of a unit under one tariff number.
-type codeSum struct {
-	code  string
-	value *big.Rat
+// checkLicence reminds that value alone does not decide.
+func checkLicence(p *planning, r ExportRule) {
+	for _, u := range p.units() {
+		if u.Exemption != "" && p.in.Terms.ITN == "" && p.in.Terms.Exemption == "" {
+			p.find(r, nil, "terms.exemption", "%s holds by value; where a licence or 15 CFR 30.2(a)(1)(iv) applies an ITN is needed", u.Exemption)
+		}
+	}
 }
 
-func scheduleB(unit ExportUnit) []codeSum {
-	var sums []codeSum
-	for _, line := range unit.Lines {
-		i := slices.IndexFunc(sums, func(s codeSum) bool { return s.code == line.HSCode })
-		if i < 0 {
-			i, sums = len(sums), append(sums, codeSum{line.HSCode, new(big.Rat)})
-		}
-		sums[i].value.Add(sums[i].value, line.TotalValueUSD.Rat())
+// checkCharges refuses rebates that leave nothing to pay.
+func checkCharges(p *planning, r ExportRule) {
+	total := new(big.Rat)
+	for _, u := range p.units() {
+		total.Add(total, u.TotalValueUSD.Rat())
 	}
-	return sums
+	rebates := false
+	for _, c := range p.in.Terms.Charges {
+		switch c.Kind {
+		case ChargeRebate:
+			rebates = true
+			total.Sub(total, c.AmountUSD.Rat())
+		case ChargeAssist:
+		default:
+			total.Add(total, c.AmountUSD.Rat())
+		}
+	}
+	if rebates && len(p.included) > 0 && total.Sign() <= 0 {
+		p.find(r, nil, "terms.charges", "rebates take off all the goods and charges are worth")
+	}
+}
+
+// checkShipper asks where the goods leave from: several rules go by it.
+func checkShipper(p *planning, r ExportRule) {
+	if p.in.Warehouse.Address.Country == "" {
+		p.lack(r, nil, "", "warehouse.address.country", "warehouse %s is in no country, so rules of its country were not checked", p.in.Warehouse.ID)
+	}
 }
 
 func checkITN(p *planning, r ExportRule) {

@@ -138,7 +138,9 @@ type NotificationDetail struct {
 type NotificationChanged = Content[NotificationData, NotificationDetail]
 
 // ClaimNotification says that an attempt is about to be made: from now on it may
-// arrive. The notification is made with its first attempt.
+// arrive. The notification is made with its first attempt. Other content than
+// before, to a corrected address, is taken while nothing can have arrived, and
+// when somebody asked to try again.
 type ClaimNotification struct {
 	// Export is the number of the export, ExportID its public id.
 	Export   int64
@@ -192,6 +194,10 @@ func (n *Notification) Left() bool {
 		slices.ContainsFunc(n.Attempts, func(a NotificationAttempt) bool { return a.Uncertain || a.EndedAt.IsZero() })
 }
 
+// Replaceable reports whether the next attempt may say something else, or to
+// somebody else.
+func (n *Notification) Replaceable() bool { return n.Status == NotificationFailed || !n.Left() }
+
 // Decide implements [State].
 func (n *Notification) Decide(env *Env, c Command) ([]Draft, error) {
 	switch c := c.(type) {
@@ -214,12 +220,15 @@ func (n *Notification) claim(env *Env, c ClaimNotification) ([]Draft, error) {
 		return nil, Errorf(Conflict, "illegal_transition", "export %s does not wait for attempt %d at its %s", c.ExportID, c.Attempt, c.Content.Role)
 	}
 	content, id := n.NotificationContent, n.NotificationID
+	if n.Replaceable() {
+		content = c.Content
+	}
 	if id == "" {
 		prefix := NotificationPrefix
 		if c.Content.Role == RoleBroker {
 			prefix = SubmissionPrefix
 		}
-		content, id = c.Content, NewID(env.Now, env.Self.Number, c.Chance).Text(prefix)
+		id = NewID(env.Now, env.Self.Number, c.Chance).Text(prefix)
 	}
 	return []Draft{{Type: EventNotificationAttempted, OccurredAt: env.Now, Body: NotificationChanged{
 		Data: NotificationData{
