@@ -34,7 +34,7 @@ type serveCmd struct {
 	AllowEndpoints []string        `help:"Webhook targets to allow although they are not public: CIDR prefixes or host names, separated by commas, such as 10.0.0.0/8,erp.internal." placeholder:"CIDR-or-host"`
 	SMTP           string          `name:"smtp" help:"Mail server for what brokers and warehouses are told of exports: smtp[s]://user:password@host:port. Without one each e-mail becomes a file in the data folder's outbox." placeholder:"URL"`
 	MailFrom       string          `help:"Sender of those e-mails; required with --smtp." placeholder:"ADDRESS"`
-	ExportRetries  []time.Duration `help:"Pauses after each failed attempt to tell a broker or warehouse, separated by commas; when they are used up the export fails." default:"10s,1m,5m,15m,30m,2h,6h" placeholder:"PAUSES"`
+	ExportRetries  []time.Duration `help:"Pauses after each failed attempt to tell a broker or warehouse, separated by commas; when they are used up the export fails. 10s,1m,5m,15m,30m,2h,6h when left out." placeholder:"PAUSES"`
 	DebugListen    string          `help:"Address for Go profiles (net/http/pprof), such as 127.0.0.1:6060; off when left out. It has no authentication." placeholder:"HOST:PORT"`
 	LogLevel       string          `help:"Least level that is logged: debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
 	LogFormat      string          `help:"Form of the log on standard error: text or json." enum:"text,json" default:"text"`
@@ -180,6 +180,9 @@ func (c *serveCmd) exports(s *server, clock greenlane.Clock) (*reaction.Exports,
 		Clock: clock, Random: rand.Reader, Log: s.log, Mail: reaction.NewOutbox(s.folder.file(outboxFolder)), From: c.MailFrom,
 		Post: s.sender, Schedule: c.ExportRetries,
 	}
+	if len(o.Schedule) == 0 {
+		o.Schedule = reaction.DefaultExportSchedule()
+	}
 	for _, pause := range c.ExportRetries {
 		if pause <= 0 {
 			return nil, usageError{fmt.Errorf("--export-retries: %s is no pause; give pauses such as 10s,1m", pause)}
@@ -296,6 +299,10 @@ func (s *server) run(ctx context.Context, ready func()) error {
 		err = errors.Join(err, s.stopServing())
 		requests.stop()
 		s.listener = nil // the HTTP server closed it
+	}
+	// They end side by side: each may wait for something in flight.
+	for _, p := range followers {
+		p.cancel()
 	}
 	for _, p := range followers {
 		p.stop()

@@ -33,8 +33,9 @@ type Exports struct {
 	// follower insists on the log while storage is away.
 	follower *Runner
 
-	// slots bounds how many notifications are sent at a time.
-	slots chan struct{}
+	// slots bounds how many notifications are sent at a time, with all that they
+	// hold in memory; desk how many exports' documents are made.
+	slots, desk chan struct{}
 
 	mu sync.Mutex
 	// open are the executions under way, by the number of the export.
@@ -71,8 +72,8 @@ type Mailer interface {
 	Deliver(ctx context.Context, from, to, messageID string, raw []byte) error
 }
 
-// DefaultExportSchedule is for a hub that is given none: eight attempts over about
-// nine hours.
+// DefaultExportSchedule is what a hub has that is given none: eight attempts over
+// about nine hours.
 func DefaultExportSchedule() []time.Duration {
 	return []time.Duration{
 		10 * time.Second, time.Minute, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute, 2 * time.Hour, 6 * time.Hour,
@@ -90,12 +91,12 @@ type execution struct {
 	account, number int64
 	// since is the position of the event that began it.
 	since int64
-	// again says that somebody asked for it once more; hurry, that he did, to
-	// whoever waits for the next attempt.
+	// again says that somebody asked for it once more, asked when: a notification
+	// whose latest attempt is older is due at once. hurry wakes whoever waits. The
+	// executor's lock guards the first two.
 	again bool
+	asked time.Time
 	hurry chan struct{}
-	// urgent lets the next attempt be made before it is due.
-	urgent bool
 }
 
 // NewExports makes the executor. It starts nothing.
@@ -104,7 +105,8 @@ func NewExports(h *hub.Hub, o ExportOptions) *Exports {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Exports{
-		hub: h, log: o.Log.With("reaction", exportsName), o: o, slots: make(chan struct{}, exportsAtOnce),
+		hub: h, log: o.Log.With("reaction", exportsName), o: o,
+		slots: make(chan struct{}, exportsAtOnce), desk: make(chan struct{}, 1),
 		follower: &Runner{hub: h, log: o.Log.With("reaction", exportsName), wait: wait},
 		open:     map[int64]*execution{}, at: func(string) {},
 	}
@@ -179,17 +181,23 @@ func (x *Exports) take(ctx context.Context, ev *greenlane.Event) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if e := x.open[ev.Subject.Number]; e != nil {
-		e.again = true
+		e.again, e.asked = true, ev.OccurredAt
 		select {
 		case e.hurry <- struct{}{}:
 		default:
 		}
 		return
 	}
-	e := &execution{account: ev.Account, number: ev.Subject.Number, since: ev.Position, hurry: make(chan struct{}, 1)}
-	e.urgent = ev.Type == greenlane.EventExportRetried
+	e := &execution{account: ev.Account, number: ev.Subject.Number, since: ev.Position, asked: ev.OccurredAt, hurry: make(chan struct{}, 1)}
 	x.open[e.number] = e
 	x.work.Go(func() { x.pursue(ctx, e) })
+}
+
+// askedAt is when somebody last asked for the execution.
+func (x *Exports) askedAt(e *execution) time.Time {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return e.asked
 }
 
 // closed forgets an execution without a next step, and reports false if somebody
@@ -246,7 +254,6 @@ func (x *Exports) pause(ctx context.Context, e *execution, d time.Duration) {
 	case <-timer.C:
 	case <-ctx.Done():
 	case <-e.hurry:
-		e.urgent = true
 	}
 }
 
@@ -295,6 +302,9 @@ func (x *Exports) load(ctx context.Context, s greenlane.Subject) (greenlane.Stat
 // giveUp ends an execution that fails for a reason of ours.
 func (x *Exports) giveUp(ctx context.Context, e *execution) {
 	export, err := x.export(ctx, e)
+	if err == nil && export.NextStep() == "" {
+		return // somebody canceled it meanwhile
+	}
 	if err == nil {
 		_, err = x.do(ctx, e, export, hub.Rows{}, greenlane.FailExport{
 			Number: e.number, Step: export.NextStep(), Error: "the step could not be done for a reason of ours; see the hub's log",

@@ -150,6 +150,26 @@ func planOne(ctx context.Context, h *hub.Hub) (int64, error) {
 	return o.Decisions[0].Subject.Number, nil
 }
 
+// planAnother makes and executes an export of a further order.
+func planAnother(ctx context.Context, h *hub.Hub) (int64, error) {
+	o, err := h.Do(ctx, hub.Unit{Account: 1, Commands: []greenlane.Command{greenlane.SyncOrder{
+		ExternalID: rand.Text(), At: "body.items[0]", Chance: 1, Content: greenlane.OrderContent{
+			DestinationCountry: "US", Lines: []greenlane.OrderLine{{ProductID: "hoodie", Quantity: "1"}},
+			Consignee: &greenlane.Consignee{Name: "Ada Byron", Address: greenlane.Address{Street: "1 Main St", City: "Austin", Region: "TX", PostalCode: "78701", Country: "US"}},
+		},
+	}}})
+	if err != nil {
+		return 0, err
+	}
+	o, err = h.Do(ctx, hub.Unit{Account: 1, Commands: []greenlane.Command{greenlane.PlanExport{Chance: 1, Request: greenlane.PlanRequest{
+		WarehouseID: "wh_123", BrokerID: "br_123", DestinationCountry: "US", OrderIDs: []string{o.Decisions[0].State.(*greenlane.Order).OrderID},
+	}}}})
+	if err != nil {
+		return 0, err
+	}
+	return o.Decisions[0].Subject.Number, execute(ctx, h, o.Decisions[0].Subject.Number)
+}
+
 // whenExecuted waits for the end of an execution.
 func whenExecuted(ctx context.Context, h *hub.Hub, number int64) error {
 	for {

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"strconv"
+	"strings"
 	"time"
 
 	"greenlane"
@@ -22,6 +24,11 @@ import (
 // before, they are made again, to the same bytes.
 func (x *Exports) document(ctx context.Context, e *execution, export *greenlane.Export) error {
 	x.at("before documents")
+	done, err := place(ctx, x.desk)
+	if err != nil {
+		return err
+	}
+	defer done()
 	made, err := documents.Make(export.Planned)
 	if err != nil {
 		return err
@@ -39,6 +46,22 @@ func (x *Exports) document(ctx context.Context, e *execution, export *greenlane.
 	_, err = x.do(ctx, e, export, rows, record)
 	x.at("documents recorded")
 	return err
+}
+
+// place waits for a place among those that do the same, and returns what gives it
+// back.
+func place(ctx context.Context, places chan struct{}) (done func(), err error) {
+	select {
+	case places <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	done = func() { <-places }
+	if err := ctx.Err(); err != nil {
+		done()
+		return nil, err
+	}
+	return done, nil
 }
 
 func blobOf(account int64, b []byte) *store.Blob {
@@ -60,12 +83,23 @@ func (x *Exports) tell(ctx context.Context, e *execution, export *greenlane.Expo
 	if err != nil {
 		return time.Time{}, err
 	}
-	if n != nil && n.Status == greenlane.NotificationRetrying && !e.urgent && x.o.Clock().Before(n.NextAttemptAt) {
-		return n.NextAttemptAt, nil
+	if n != nil && n.Status == greenlane.NotificationRetrying && x.o.Clock().Before(n.NextAttemptAt) {
+		if last := n.Attempts[len(n.Attempts)-1]; !x.askedAt(e).After(last.At) {
+			return n.NextAttemptAt, nil
+		}
 	}
-	e.urgent = false
+	done, err := place(ctx, x.slots)
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer done()
+	if n != nil && n.Replaceable() {
+		if export, err = x.corrected(ctx, e, export); err != nil {
+			return time.Time{}, err
+		}
+	}
 	channel, to := x.route(export, role)
-	if channel == "" {
+	if channel == "" && (n == nil || n.Replaceable()) {
 		x.at("before skipping " + string(role))
 		_, err = x.do(ctx, e, export, hub.Rows{}, greenlane.CloseStep{Number: e.number, Role: role, State: greenlane.NotificationSkipped})
 		return time.Time{}, err
@@ -74,13 +108,37 @@ func (x *Exports) tell(ctx context.Context, e *execution, export *greenlane.Expo
 	if err != nil {
 		return time.Time{}, err
 	}
-	select {
-	case x.slots <- struct{}{}:
-		defer func() { <-x.slots }()
-	case <-ctx.Done():
-		return time.Time{}, ctx.Err()
-	}
 	return time.Time{}, x.attempt(ctx, e, export, claim, raw)
+}
+
+// corrected is the export with the addresses that broker and warehouse have now:
+// a wrong one is corrected where it stands, and the export goes on. Whatever else
+// the plan says stays.
+func (x *Exports) corrected(ctx context.Context, e *execution, export *greenlane.Export) (*greenlane.Export, error) {
+	planned := *export.Planned
+	for _, ref := range []greenlane.Reference{
+		greenlane.Ref(greenlane.RefBroker, planned.Broker.ID), greenlane.Ref(greenlane.RefWarehouse, planned.Warehouse.ID),
+	} {
+		found, err := x.hub.Store().Find(ctx, []store.AccountReference{{Account: e.account, Reference: ref}})
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range found[0] {
+			state, err := x.load(ctx, s)
+			if err != nil {
+				return nil, err
+			}
+			switch now := state.(type) {
+			case *greenlane.Broker:
+				planned.Broker.Email = now.Email
+			case *greenlane.Warehouse:
+				planned.Warehouse.Email, planned.Warehouse.WebhookURL = now.Email, now.WebhookURL
+			}
+		}
+	}
+	out := *export
+	out.Planned = &planned
+	return &out, nil
 }
 
 // route is how one side is told, and where; empty when it need not be.
@@ -114,17 +172,21 @@ type claimed struct {
 	rows hub.Rows
 }
 
-// prepare returns what is sent: what was sent before, or a new message.
+// prepare returns what is sent: what was sent before or, the first time and to
+// another address, a new message.
 func (x *Exports) prepare(ctx context.Context, e *execution, export *greenlane.Export, n *greenlane.Notification, content greenlane.NotificationContent) ([]byte, *claimed, error) {
 	c := &claimed{ClaimNotification: greenlane.ClaimNotification{
 		Export: e.number, ExportID: export.ExportID, Attempt: 1, Content: content, Chance: x.chance(),
 	}}
 	if n != nil {
-		c.Attempt, c.Content = len(n.Attempts)+1, n.NotificationContent
-		raw, err := x.blob(ctx, e.account, n.Digest)
-		return raw, c, err
+		c.Attempt = len(n.Attempts) + 1
+		if !n.Replaceable() || content.Channel == n.Channel && content.Recipient == n.Recipient {
+			c.Content = n.NotificationContent
+			raw, err := x.blob(ctx, e.account, n.Digest)
+			return raw, c, err
+		}
 	}
-	raw, err := x.compose(ctx, e, export, &c.Content)
+	raw, err := x.compose(ctx, e, export, &c.Content, c.Attempt)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -135,9 +197,9 @@ func (x *Exports) prepare(ctx context.Context, e *execution, export *greenlane.E
 }
 
 // compose writes the message for one side and completes what it is.
-func (x *Exports) compose(ctx context.Context, e *execution, export *greenlane.Export, content *greenlane.NotificationContent) ([]byte, error) {
+func (x *Exports) compose(ctx context.Context, e *execution, export *greenlane.Export, content *greenlane.NotificationContent, attempt int) ([]byte, error) {
 	if content.Channel == greenlane.ChannelWebhook {
-		content.MessageID = webhookID(export)
+		content.MessageID = renamed(webhookID(export), attempt)
 		return warehouseInstruction(export)
 	}
 	var files []Attachment
@@ -152,8 +214,22 @@ func (x *Exports) compose(ctx context.Context, e *execution, export *greenlane.E
 	if content.Role == greenlane.RoleBroker {
 		mail = brokerMail(export, files, x.o.From)
 	}
+	mail.MessageID = renamed(mail.MessageID, attempt)
 	content.Title, content.MessageID = mail.Subject, mail.MessageID
 	return mail.Bytes()
+}
+
+// renamed gives a message that takes the place of another a name of its own.
+func renamed(id string, attempt int) string {
+	if attempt == 1 {
+		return id
+	}
+	name, domain, mailed := strings.Cut(id, "@")
+	name += "." + strconv.Itoa(attempt)
+	if mailed {
+		name += "@" + domain
+	}
+	return name
 }
 
 // blob returns what is kept under a digest in hexadecimal.
@@ -174,30 +250,50 @@ func (x *Exports) blob(ctx context.Context, account int64, digest string) ([]byt
 // and the next attempt says so; after the last, all is told.
 func (x *Exports) attempt(ctx context.Context, e *execution, export *greenlane.Export, c *claimed, raw []byte) error {
 	role := string(c.Content.Role)
+	// What is begun is brought to its end, though the process is to stop.
+	ctx = context.WithoutCancel(ctx)
 	x.at("before claim " + role)
 	o, err := x.do(ctx, e, export, c.rows, c.ClaimNotification)
 	if err != nil {
 		return err
 	}
 	x.at("claimed " + role)
-	// What was begun is brought to its end, though the process is to stop.
-	ctx = context.WithoutCancel(ctx)
 	failed := x.send(ctx, e.account, export, &c.Content, raw)
 	x.at("sent " + role)
 	d := o.Decisions[0]
 	settle := greenlane.SettleNotification{Number: d.Subject.Number, Attempt: c.Attempt}
 	if failed != nil {
-		n := d.State.(*greenlane.Notification)
 		settle.Error, settle.Uncertain = failed.Message, failed.Uncertain
-		if n.Round <= len(x.o.Schedule) {
-			settle.RetryAt = x.o.Clock().Add(x.o.Schedule[n.Round-1])
-		}
+		settle.RetryAt = x.retryAt(d.State.(*greenlane.Notification).Round, failed.RetryAfter)
 		x.log.Warn("a notification failed", "export", export.ExportID, "role", role, "attempt", c.Attempt, "retryAt", settle.RetryAt,
 			"error", failed)
 	}
-	_, err = x.do(ctx, e, export, hub.Rows{}, settle)
+	// How it ended is known: as long as there is hope to record that, it is not
+	// sent again.
+	ctx, cancel := context.WithTimeout(ctx, settleLimit)
+	defer cancel()
+	err = x.follower.insist(ctx, func() error {
+		_, err := x.do(ctx, e, export, hub.Rows{}, settle)
+		return err
+	})
 	x.at("settled " + role)
 	return err
+}
+
+// settleLimit is how long the end of an attempt is tried to be recorded, while
+// storage is away.
+const settleLimit = 15 * time.Second
+
+// maxRetryAfter is the longest pause a receiver may ask for.
+const maxRetryAfter = 24 * time.Hour
+
+// retryAt is when the attempt after a failed one is made, zero when the schedule
+// is used up.
+func (x *Exports) retryAt(round int, asked time.Duration) time.Time {
+	if round > len(x.o.Schedule) {
+		return time.Time{}
+	}
+	return x.o.Clock().Add(max(x.o.Schedule[round-1], min(asked, maxRetryAfter)))
 }
 
 // send hands the message over.
@@ -212,6 +308,9 @@ func (x *Exports) send(ctx context.Context, account int64, export *greenlane.Exp
 }
 
 func (x *Exports) hand(ctx context.Context, account int64, export *greenlane.Export, c *greenlane.NotificationContent, raw []byte) error {
+	if c.Channel != greenlane.ChannelWebhook && c.Channel != x.o.Mail.Channel() {
+		return &SendError{Message: fmt.Sprintf("it was to go by %s, and the hub's mail goes by %s now", c.Channel, x.o.Mail.Channel())}
+	}
 	if c.Channel != greenlane.ChannelWebhook {
 		return x.o.Mail.Deliver(ctx, x.o.From, c.Recipient, c.MessageID, raw)
 	}
@@ -232,13 +331,10 @@ func posted(to string, a *delivery.Answer) error {
 	if u, err := url.Parse(to); err == nil {
 		host = u.Host
 	}
-	switch {
-	case a.Success():
+	if a.Success() {
 		return nil
-	case a.Error != "":
-		return &SendError{Message: host + ": " + a.Error, Uncertain: a.Uncertain}
 	}
-	return &SendError{Message: fmt.Sprintf("%s answered %d", host, a.Status), Uncertain: a.Uncertain}
+	return &SendError{Message: host + ": " + a.Error, Uncertain: a.Uncertain, RetryAfter: a.RetryAfter}
 }
 
 // WarehouseOwner names the warehouse's webhook secrets.

@@ -4,7 +4,10 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,10 +16,13 @@ import (
 	"time"
 
 	"github.com/emersion/go-smtp"
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"greenlane"
+	"greenlane/internal/delivery"
 	"greenlane/internal/hub"
 	"greenlane/internal/reaction"
+	"greenlane/internal/store"
 )
 
 // trade is a hub with an export that is being executed.
@@ -39,9 +45,14 @@ func newTrade(t testing.TB) *trade {
 // executing runs an executor until the test ends, and starts the execution.
 func (tr *trade) executing(mail reaction.Mailer, schedule ...time.Duration) (stop func()) {
 	tr.t.Helper()
-	x := reaction.NewExports(tr.Hub, reaction.ExportOptions{
-		Clock: greenlane.SystemClock, Random: rand.Reader, Mail: mail, From: "exports@example.com", Schedule: schedule,
-	})
+	return tr.executingWith(reaction.ExportOptions{Mail: mail, Schedule: schedule})
+}
+
+// executingWith is [trade.executing] with further options.
+func (tr *trade) executingWith(o reaction.ExportOptions) (stop func()) {
+	tr.t.Helper()
+	o.Clock, o.Random, o.From = greenlane.SystemClock, rand.Reader, "exports@example.com"
+	x := reaction.NewExports(tr.Hub, o)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- x.Run(ctx) }()
@@ -238,23 +249,15 @@ func TestOutboxExport(t *testing.T) {
 func TestManyExecutions(t *testing.T) {
 	t.Parallel()
 	office, tr := openPostOffice(t), newTrade(t)
-	var numbers []int64
-	for range 20 {
-		o := tr.must(hub.Unit{Account: 1, Commands: []greenlane.Command{greenlane.SyncOrder{
-			ExternalID: rand.Text(), At: "body.items[0]", Content: tr.export().Planned.Orders[0].OrderContent,
-		}}})
-		id := o.Decisions[0].State.(*greenlane.Order).OrderID
-		o = tr.must(hub.Unit{Account: 1, Commands: []greenlane.Command{greenlane.PlanExport{Chance: 3, Request: greenlane.PlanRequest{
-			WarehouseID: "wh_123", BrokerID: "br_123", DestinationCountry: "US", OrderIDs: []string{id},
-		}}}})
-		numbers = append(numbers, o.Decisions[0].Subject.Number)
-	}
 	m := mailer(t, "smtp://"+office.address, 0)
 	stop := tr.executing(m, time.Second)
-	for _, n := range numbers {
-		if err := execute(t.Context(), tr.Hub, n); err != nil {
+	var numbers []int64
+	for range 20 {
+		number, err := planAnother(t.Context(), tr.Hub)
+		if err != nil {
 			t.Fatal(err)
 		}
+		numbers = append(numbers, number)
 	}
 	stop()
 	tr.executing(m, time.Second)
@@ -267,5 +270,203 @@ func TestManyExecutions(t *testing.T) {
 	tr.untilState(greenlane.ExportStateExecuted)
 	if n := len(office.letters("entry@example.com")); n != 21 {
 		t.Errorf("%d letters to the broker, want 21", n)
+	}
+}
+
+// aside is a trade whose warehouse is told by webhook.
+func aside(t *testing.T, url string) (*trade, *delivery.Sender) {
+	t.Helper()
+	tr := newTrade(t)
+	tr.warehouse(greenlane.Warehouse{ID: "wh_123", Name: "Łódź Fulfilment", WebhookURL: greenlane.Text(url)})
+	tr.must(hub.Unit{Account: 1, Rows: hub.Rows{Secrets: []*store.OwnedSecrets{{
+		Account: 1, Owner: reaction.WarehouseOwner("wh_123"), Secrets: []store.Secret{{Text: "a secret of our own"}},
+	}}}})
+	// The plan is made anew: where the warehouse is told is part of it.
+	tr.do(greenlane.PlanExport{Number: tr.number, Request: greenlane.PlanRequest{
+		WarehouseID: "wh_123", BrokerID: "br_123", DestinationCountry: "US", OrderIDs: tr.export().Planned.Plan.IncludedOrderIDs,
+	}})
+	guard, err := delivery.NewGuard([]string{"127.0.0.0/8"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sender := delivery.NewSender(guard, greenlane.SystemClock, "test")
+	t.Cleanup(sender.Close)
+	return tr, sender
+}
+
+func (tr *trade) warehouse(w greenlane.Warehouse) {
+	tr.t.Helper()
+	w.Address = greenlane.Address{City: "Łódź", Country: "PL"}
+	tr.do(greenlane.SaveWarehouse{Warehouse: w})
+}
+
+// dock is a warehouse's receiver: it keeps what arrives and answers as it is told.
+type dock struct {
+	*httptest.Server
+	mu      sync.Mutex
+	answers []int
+	arrived []*http.Request
+	bodies  []string
+}
+
+func openDock(t *testing.T, answers ...int) *dock {
+	t.Helper()
+	d := &dock{answers: answers}
+	d.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.arrived, d.bodies = append(d.arrived, r), append(d.bodies, string(body))
+		answer := 204
+		if len(d.answers) > 0 {
+			answer, d.answers = d.answers[0], d.answers[1:]
+		}
+		if answer == 429 {
+			w.Header().Set("Retry-After", "3600")
+		}
+		w.WriteHeader(answer)
+	}))
+	t.Cleanup(d.Close)
+	return d
+}
+
+// TestWarehouseWebhook: a warehouse's refusals are tried again with the same
+// bytes under the same id, signed each time.
+func TestWarehouseWebhook(t *testing.T) {
+	t.Parallel()
+	d := openDock(t, 500, 302)
+	tr, sender := aside(t, d.URL+"/exports?token=x")
+	tr.executingWith(reaction.ExportOptions{Mail: reaction.NewOutbox(t.TempDir()), Post: sender, Schedule: []time.Duration{1, 1}})
+	tr.untilState(greenlane.ExportStateExecuted)
+	n := tr.told(greenlane.RoleWarehouse)
+	if len(n.Attempts) != 3 || n.PossiblyRepeated || strings.Contains(n.Attempts[0].Error, "token") {
+		t.Errorf("%+v", n)
+	}
+	verifier, err := standardwebhooks.NewWebhookRaw([]byte("a secret of our own"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range d.arrived {
+		if d.bodies[i] != d.bodies[0] || r.Header.Get("Webhook-Id") != n.MessageID {
+			t.Errorf("attempt %d differs: %v", i+1, r.Header)
+		}
+		if err := verifier.Verify([]byte(d.bodies[i]), r.Header); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestRetryAfter: a receiver that asks for a pause is given it.
+func TestRetryAfter(t *testing.T) {
+	t.Parallel()
+	d := openDock(t, 429)
+	tr, sender := aside(t, d.URL)
+	tr.executingWith(reaction.ExportOptions{Mail: reaction.NewOutbox(t.TempDir()), Post: sender, Schedule: []time.Duration{time.Second}})
+	tr.until("the first failure", func() bool {
+		n := tr.told(greenlane.RoleWarehouse)
+		return n != nil && n.Status == greenlane.NotificationRetrying
+	})
+	if n := tr.told(greenlane.RoleWarehouse); time.Until(n.NextAttemptAt) < 50*time.Minute {
+		t.Errorf("next attempt %s", n.NextAttemptAt)
+	}
+}
+
+// TestAddressCorrected: a wrong address is corrected where it stands, though the
+// broker was told already; then the export goes on, under another id.
+func TestAddressCorrected(t *testing.T) {
+	t.Parallel()
+	d := openDock(t, 404)
+	tr, sender := aside(t, d.URL)
+	tr.executingWith(reaction.ExportOptions{Mail: reaction.NewOutbox(t.TempDir()), Post: sender})
+	tr.untilState(greenlane.ExportStateFailed)
+	wrong := tr.told(greenlane.RoleWarehouse)
+	tr.warehouse(greenlane.Warehouse{ID: "wh_123", Name: "Łódź Fulfilment", Email: "dock@example.com"})
+	tr.do(greenlane.RetryExport{Number: tr.number})
+	tr.untilState(greenlane.ExportStateExecuted)
+	n := tr.told(greenlane.RoleWarehouse)
+	if n.Channel != greenlane.ChannelOutbox || n.Recipient != "dock@example.com" || n.MessageID == wrong.MessageID || n.Digest == wrong.Digest {
+		t.Errorf("%+v", n)
+	}
+	if len(d.arrived) != 1 {
+		t.Errorf("the wrong address was told %d times", len(d.arrived))
+	}
+	// One that need not be told any more is skipped.
+	d = openDock(t, 404)
+	tr, sender = aside(t, d.URL)
+	tr.executingWith(reaction.ExportOptions{Mail: reaction.NewOutbox(t.TempDir()), Post: sender})
+	tr.untilState(greenlane.ExportStateFailed)
+	tr.warehouse(greenlane.Warehouse{ID: "wh_123", Name: "Łódź Fulfilment"})
+	tr.do(greenlane.RetryExport{Number: tr.number})
+	tr.untilState(greenlane.ExportStateExecuted)
+	if e := tr.export(); e.Warehouse != greenlane.NotificationSkipped {
+		t.Errorf("%s", e.Warehouse)
+	}
+}
+
+// TestMailerChanged: a hub that has another way for mail says which way it went.
+func TestMailerChanged(t *testing.T) {
+	t.Parallel()
+	office, tr := openPostOffice(t), newTrade(t)
+	office.watch(func(stage string) error {
+		if stage == "recipient" {
+			return errors.New("not today")
+		}
+		return nil
+	})
+	stop := tr.executing(mailer(t, "smtp://"+office.address, 0), time.Hour)
+	tr.until("the first failure", func() bool {
+		n := tr.told(greenlane.RoleBroker)
+		return n != nil && n.Status == greenlane.NotificationRetrying
+	})
+	stop()
+	tr.executing(reaction.NewOutbox(t.TempDir()))
+	tr.do(greenlane.RetryExport{Number: tr.number})
+	tr.untilState(greenlane.ExportStateExecuted)
+	if n := tr.told(greenlane.RoleBroker); n.Channel != greenlane.ChannelOutbox || n.Status != greenlane.NotificationSent {
+		t.Errorf("%+v", n)
+	}
+}
+
+// TestRestartKeepsTheSchedule: what somebody asked for before an attempt hurries
+// none after it, however often the hub starts.
+func TestRestartKeepsTheSchedule(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	l.Close()
+	tr := newTrade(t)
+	m := mailer(t, "smtp://"+address, 0)
+	attempts := func(n int) func() bool {
+		return func() bool {
+			told := tr.told(greenlane.RoleBroker)
+			return told != nil && len(told.Attempts) == n && told.Status == greenlane.NotificationRetrying
+		}
+	}
+	stop := tr.executing(m, time.Hour, time.Hour, time.Hour, time.Hour)
+	tr.until("the first failure", attempts(1))
+	tr.do(greenlane.RetryExport{Number: tr.number})
+	tr.until("the second failure", attempts(2))
+	for range 3 {
+		stop()
+		stop = tr.executing(m, time.Hour, time.Hour, time.Hour, time.Hour)
+		// Another export, begun later, is over: the first was looked at, too.
+		other, err := planAnother(t.Context(), tr.Hub)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr.until("another export's failure", func() bool {
+			e, err := exportOf(t.Context(), tr.store, other)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := notified(t, tr.store, e.ExportID, greenlane.RoleBroker)
+			return n != nil && n.Status == greenlane.NotificationRetrying
+		})
+		if n := tr.told(greenlane.RoleBroker); len(n.Attempts) != 2 {
+			t.Fatalf("%d attempts", len(n.Attempts))
+		}
 	}
 }

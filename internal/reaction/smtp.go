@@ -171,6 +171,8 @@ type SendError struct {
 	// will not help. A relay that does not let the hub in at all is no such case;
 	// its operator may put that right.
 	Permanent bool
+	// RetryAfter is the pause a webhook's receiver asked for, zero for none.
+	RetryAfter time.Duration
 
 	cause error
 }

@@ -18,7 +18,7 @@ type PlanBody struct {
 	Scope
 	WarehouseID        string     `json:"warehouseId" example:"wh_123"`
 	BrokerID           string     `json:"brokerId" example:"br_123"`
-	OrderIDs           []string   `json:"orderIds" nullable:"false" minItems:"1" maxItems:"2000" doc:"Ids that a sync answered, in any order."`
+	OrderIDs           []string   `json:"orderIds" nullable:"false" minItems:"1" maxItems:"1000" doc:"Ids that a sync answered, in any order."`
 	DestinationCountry string     `json:"destinationCountry,omitempty" doc:"ISO 3166-1 alpha-2 code; US when left out." example:"US"`
 	BatchID            string     `json:"batchId,omitempty" doc:"Plans this batch anew; it must not be executed yet." example:"bat_01K7XJ0000000000000000000A"`
 	DryRun             bool       `json:"dryRun,omitempty" doc:"Answers the plan and writes nothing."`
@@ -81,7 +81,7 @@ func (t *TermsBody) terms(c *checks) greenlane.ExportTerms {
 }
 
 // maxPlanLines is how many order lines a plan takes.
-const maxPlanLines = 10_000
+const maxPlanLines = 5000
 
 func (b *PlanBody) request() (greenlane.PlanRequest, error) {
 	var c checks
@@ -149,6 +149,8 @@ type ExportUnitView struct {
 	TotalQuantity    Amount           `json:"totalQuantity"`
 	TotalNetWeightKg Amount           `json:"totalNetWeightKg"`
 	EntryTypeNeeded  string           `json:"entryTypeNeeded" doc:"CBP entry type; empty outside the United States."`
+	EEIRequired      bool             `json:"eeiRequired" doc:"The United States must be told of the export for its value (15 CFR 30.2)."`
+	Exemption        string           `json:"exemption,omitempty" doc:"The legend expected where it need not be told." example:"NOEEI 30.37(a)"`
 }
 
 // ExportLineView is the sum of all lines of a unit with one product and value.
@@ -207,7 +209,7 @@ func unitView(u greenlane.ExportUnit) ExportUnitView {
 	v := ExportUnitView{
 		UnitID: u.UnitID, OrderIDs: u.OrderIDs, Consignee: u.Consignee, Lines: make([]ExportLineView, len(u.Lines)),
 		TotalValueUSD: Amount(u.TotalValueUSD), TotalQuantity: Amount(u.TotalQuantity), TotalNetWeightKg: Amount(u.TotalNetWeight),
-		EntryTypeNeeded: u.EntryTypeNeeded,
+		EntryTypeNeeded: u.EntryTypeNeeded, EEIRequired: u.EEIRequired, Exemption: u.Exemption,
 	}
 	for i, l := range u.Lines {
 		v.Lines[i] = ExportLineView{

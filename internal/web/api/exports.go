@@ -18,7 +18,7 @@ type ExecuteBody struct {
 	Scope
 	BatchID  string        `json:"batchId" minLength:"3" example:"bat_01K7XJ0000000000000000000A"`
 	PlanHash string        `json:"planHash,omitempty" doc:"The plan you have seen; another one is refused."`
-	Override *OverrideBody `json:"override,omitempty" doc:"Executes a plan that needs review."`
+	Override *OverrideBody `json:"override,omitempty" doc:"Executes a plan that needs review; for keys of role operator."`
 }
 
 // OverrideBody says why a plan is executed although it needs review.
@@ -245,6 +245,9 @@ func (a *API) executeExport(ctx context.Context, in *executeInput) (*Answer[Expo
 			return nil, err
 		}
 		command.Override = body.Override.Reason
+		if !web.PrincipalOf(ctx).Key.Role.Allows(greenlane.RoleOperator) {
+			return nil, greenlane.Errorf(greenlane.Forbidden, "forbidden", "executing a plan that needs review takes a key of role operator")
+		}
 	}
 	number, former, err := a.exportNamed(ctx, body.BatchID)
 	if err != nil {
@@ -271,23 +274,47 @@ func (a *API) ended(ctx context.Context, id string, most time.Duration) (ExportV
 	timer := time.NewTimer(most)
 	defer timer.Stop()
 	for {
-		_, moved := a.hub.Watch()
+		head := a.hub.Head()
 		number, e, err := a.exportNamed(ctx, id)
 		if err != nil {
 			return ExportView{}, err
 		}
-		waiting := e.State == greenlane.ExportStateExecuting
-		if waiting {
-			select {
-			case <-moved:
-				continue
-			case <-timer.C:
-			case <-ctx.Done():
-			case <-a.closing:
-			}
+		if e.State == greenlane.ExportStateExecuting && a.moved(ctx, greenlane.Subject{Kind: greenlane.KindExport, Number: number}, head, timer.C) {
+			continue
 		}
 		t, err := a.told(ctx, number, e)
 		return exportView(e, t.notified, t.events), err
+	}
+}
+
+// moved waits for an event of a subject after a position, and reports false when
+// time has run out. It looks at what comes to the log's end rather than at the
+// subject, which may be large.
+func (a *API) moved(ctx context.Context, s greenlane.Subject, after int64, enough <-chan time.Time) bool {
+	for {
+		_, moved := a.hub.Watch()
+		events, ok := a.hub.Recent(after, 1024)
+		if !ok {
+			return true // too much has come to tell
+		}
+		for _, ev := range events {
+			if ev.Subject == s {
+				return true
+			}
+			after = ev.Position
+		}
+		if len(events) > 0 {
+			continue
+		}
+		select {
+		case <-moved:
+		case <-enough:
+			return false
+		case <-ctx.Done():
+			return false
+		case <-a.closing:
+			return false
+		}
 	}
 }
 
@@ -404,9 +431,26 @@ type exportListInput struct {
 }
 
 func (a *API) listExports(ctx context.Context, in *exportListInput) (*List[ExportSummary], error) {
-	return listAs(ctx, a, greenlane.KindExport, in.Page, func(e *greenlane.Export) bool {
-		return in.State == "" || e.State == in.State
-	}, exportSummary)
+	// Plans are large: few are looked at at a time, and little is kept of each.
+	page, err := a.page(ctx, listQuery{
+		kind: greenlane.KindExport, page: in.Page, batch: 20,
+		keep: func(s greenlane.State) bool { return in.State == "" || s.(*greenlane.Export).State == in.State },
+		slim: func(s greenlane.State) greenlane.State {
+			e := *s.(*greenlane.Export)
+			plan := *e.Planned.Plan
+			plan.Units, plan.ValidationMessages, plan.MissingData = nil, nil, nil
+			e.Planned = &greenlane.PlannedExport{DestinationCountry: e.Planned.DestinationCountry, Plan: &plan}
+			return &e
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	views := make([]ExportSummary, len(page.rows))
+	for i, r := range page.rows {
+		views[i] = exportSummary(r.state.(*greenlane.Export))
+	}
+	return listOf(views, page.next), nil
 }
 
 // exportEvents answers the canonical events of an export and of its

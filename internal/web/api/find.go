@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strconv"
@@ -96,6 +97,10 @@ type listQuery struct {
 	by greenlane.Reference
 	// keep is a further filter on the state.
 	keep func(greenlane.State) bool
+	// batch is how many are read at a time, 200 when 0; slim leaves out of a state
+	// what the page does not show.
+	batch int
+	slim  func(greenlane.State) greenlane.State
 }
 
 type listPage struct {
@@ -119,7 +124,7 @@ func (a *API) page(ctx context.Context, q listQuery) (*listPage, error) {
 		return a.named(ctx, q, below, limit)
 	}
 	out := &listPage{}
-	sq := store.SubjectQuery{Account: web.PrincipalOf(ctx).Key.Account, Kind: q.kind, Below: below, Limit: 200}
+	sq := store.SubjectQuery{Account: web.PrincipalOf(ctx).Key.Account, Kind: q.kind, Below: below, Limit: cmp.Or(q.batch, 200)}
 	if q.known.KnownAt.IsZero() {
 		sq.Clearance = q.clearance
 	}
@@ -157,6 +162,11 @@ func (a *API) keepRow(ctx context.Context, q listQuery, row *store.SubjectRow, o
 	}
 	if q.clearance != "" && state.Clearance() != q.clearance || q.keep != nil && !q.keep(state) {
 		return nil
+	}
+	if q.slim != nil {
+		slim := *row
+		slim.State = nil
+		row, state = &slim, q.slim(state)
 	}
 	out.rows = append(out.rows, found{subject: row.Subject, row: row, state: state})
 	return nil
