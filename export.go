@@ -128,6 +128,22 @@ func (e *Export) NextStep() ExportStep {
 	return ""
 }
 
+// NextAction is what to do about an export that is no longer being planned; until
+// then its plan says it, and ok is false.
+func (e *Export) NextAction() (next NextAction, ok bool) {
+	switch e.State {
+	case ExportStateExecuting:
+		return NextAction{"wait", "It is being executed; next: " + string(e.NextStep()) + "."}, true
+	case ExportStateExecuted:
+		return NextAction{"none", "Nothing: it is executed."}, true
+	case ExportStateFailed:
+		return NextAction{"retry", "Mend what is wrong at its " + string(e.Failure.Step) + " (" + e.Failure.Error + "), then retry it."}, true
+	case ExportStateCanceled:
+		return NextAction{"plan_again", "Plan its orders in a new export."}, true
+	}
+	return NextAction{}, false
+}
+
 // The export event types (EntryGo, protocol events), in the order of an
 // export's life; then those of a life that goes otherwise.
 const (

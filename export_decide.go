@@ -161,6 +161,9 @@ func (e *Export) execute(env *Env, c ExecuteExport) ([]Draft, error) {
 		return nil, err
 	}
 	plan := e.Planned.Plan
+	if plan.ReadinessState != ReadinessReview {
+		c.Override = "" // nothing to override
+	}
 	return []Draft{{Type: EventExportBatchCreated, OccurredAt: env.Now, Body: ExportBatchCreated{
 		Data:   ExportBatchCreatedData{BatchID: e.BatchID, Orders: plan.IncludedOrderIDs, PlanHash: plan.PlanHash},
 		Detail: ExportBatchCreatedDetail{Client: env.Source.Client, Origin: env.Source.Origin, Override: c.Override},

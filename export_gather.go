@@ -36,7 +36,7 @@ func GatherPlan(n Neighbours, r PlanRequest, asOf time.Time) (*PlanInput, error)
 		}
 	}
 	if in.Warehouse == nil {
-		return nil, noSuch("body.warehouseId", r.WarehouseID, "there is no such warehouse in this account")
+		return nil, NoSuch("body.warehouseId", r.WarehouseID, "there is no such warehouse in this account")
 	}
 	for _, s := range n.Find(Ref(RefBroker, r.BrokerID)) {
 		if b, ok := n.State(s).(*Broker); ok {
@@ -44,13 +44,13 @@ func GatherPlan(n Neighbours, r PlanRequest, asOf time.Time) (*PlanInput, error)
 		}
 	}
 	if in.Broker == nil {
-		return nil, noSuch("body.brokerId", r.BrokerID, "there is no such broker in this account")
+		return nil, NoSuch("body.brokerId", r.BrokerID, "there is no such broker in this account")
 	}
 	seen := map[string]bool{}
 	for i, id := range r.OrderIDs {
 		order := OrderNamed(n, id)
 		if order == nil {
-			return nil, noSuch(fmt.Sprintf("body.orderIds[%d]", i), id, "there is no such order in this account; sync it first")
+			return nil, NoSuch(fmt.Sprintf("body.orderIds[%d]", i), id, "there is no such order in this account; sync it first")
 		}
 		if seen[order.OrderID] {
 			continue
@@ -66,7 +66,9 @@ func GatherPlan(n Neighbours, r PlanRequest, asOf time.Time) (*PlanInput, error)
 	return in, nil
 }
 
-func noSuch(location, value, message string) error {
+// NoSuch is the not_found error for a field that names something the account does
+// not have.
+func NoSuch(location, value, message string) error {
 	return &Error{
 		Kind: NotFound, Code: "not_found", Message: "the request names something that is not there",
 		Fields: []FieldError{{Location: location, Message: message, Value: value}},

@@ -2,9 +2,11 @@ package greenlane
 
 import (
 	"math/big"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // ExportRule is one rule of readiness, as data: what it asks for, how much it
@@ -41,6 +43,10 @@ var exportRules = []ExportRule{
 		Basis: "19 CFR 141.86(a)(3): detailed description of the merchandise", check: checkProduct},
 	{ID: "description_vague", Severity: SeverityWarning, Title: "Every product has a description customs can work with.",
 		Basis: "19 CFR 141.86(a)(3)", check: checkDescription},
+	{ID: "description_not_english", Severity: SeverityInfo, Title: "Descriptions of goods for the United States are in English.",
+		Basis: "19 CFR 141.86(d)", check: checkLanguage},
+	{ID: "responsible_person_missing", Severity: SeverityInfo, Title: "The invoice names an employee of the exporter who knows of the transaction.",
+		Basis: "19 CFR 141.86(j)", check: checkPerson},
 	{ID: "hs_code_missing", Severity: SeverityError, Title: "Every product has a tariff number.",
 		Basis: "19 CFR 142.6(a)(4); Harmonized System Convention", check: checkTariffMissing},
 	{ID: "hs_code_malformed", Severity: SeverityError, Title: "A tariff number has six to ten digits and begins with a chapter that exists.",
@@ -77,6 +83,8 @@ var exportRules = []ExportRule{
 		Basis: "15 CFR 30.2(a)(1)(iv), 30.36, 30.37(a)", check: checkLicence},
 	{ID: "itn_malformed", Severity: SeverityError, Title: "An ITN is an X, a date and six digits.",
 		Basis: "15 CFR 30.7; AESTIR appendix on the Internal Transaction Number", check: checkITN},
+	{ID: "exemption_malformed", Severity: SeverityWarning, Title: "An exemption legend is NOEEI and the section it rests on, or AESPOST or AESDOWN with its citation.",
+		Basis: "15 CFR 30.7(b), 30.4(b), 30.4(c)", check: checkExemption},
 	{ID: "eori_missing", Severity: SeverityInfo, Title: "An exporter in the European Union or the United Kingdom has an EORI number.",
 		Basis: "Regulation (EU) 952/2013, article 9; Customs (Export) (EU Exit) Regulations 2019", check: checkEORIMissing},
 	{ID: "eori_malformed", Severity: SeverityError, Title: "An EORI number is a country code and up to 15 letters and digits.",
@@ -106,6 +114,24 @@ func checkDescription(p *planning, r ExportRule) {
 			p.find(r, o, "products["+line.ProductID+"].name", "%q does not say what product %s is", product.Name, line.ProductID)
 		}
 	})
+}
+
+// checkLanguage looks for letters of other scripts than Latin.
+func checkLanguage(p *planning, r ExportRule) {
+	if !p.entersUS() {
+		return
+	}
+	p.eachLine(func(o *Order, _ int, line OrderLine, product *Product) {
+		if product != nil && strings.ContainsFunc(product.Name, func(c rune) bool { return unicode.IsLetter(c) && !unicode.Is(unicode.Latin, c) }) {
+			p.find(r, o, "products["+line.ProductID+"].name", "%q is not English", product.Name)
+		}
+	})
+}
+
+func checkPerson(p *planning, r ExportRule) {
+	if p.entersUS() && p.in.Terms.ResponsiblePerson == "" && len(p.included) > 0 {
+		p.lack(r, nil, "", "terms.responsiblePerson", "nobody is named who knows of the transaction; the invoice has a blank for it")
+	}
 }
 
 func checkTariffMissing(p *planning, r ExportRule) {
@@ -427,6 +453,15 @@ func checkITN(p *planning, r ExportRule) {
 		if err := CheckITN(itn); err != nil {
 			p.find(r, nil, "terms.itn", "%v", err)
 		}
+	}
+}
+
+// legendForm is the form of an exemption legend or post-departure citation.
+var legendForm = regexp.MustCompile(`^(NOEEI( §| )30\.[0-9]{1,2}(\([a-z0-9]+\))*|AESPOST .{3,}|AESDOWN .{3,})$`)
+
+func checkExemption(p *planning, r ExportRule) {
+	if legend := p.in.Terms.Exemption; legend != "" && !legendForm.MatchString(legend) {
+		p.find(r, nil, "terms.exemption", "%q is no legend such as NOEEI 30.37(a)", legend)
 	}
 }
 

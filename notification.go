@@ -85,6 +85,8 @@ const (
 	NotificationSent NotificationState = "sent"
 	// NotificationFailed: the schedule is used up.
 	NotificationFailed NotificationState = "failed"
+	// NotificationCanceled: its export was canceled before it could be told.
+	NotificationCanceled NotificationState = "canceled"
 	// NotificationSkipped: nobody is to be told.
 	NotificationSkipped NotificationState = "skipped"
 )

@@ -176,6 +176,31 @@ func Kept(s State) (digests [][sha256.Size]byte) {
 	return digests
 }
 
+// PublicSubject returns the subject that a public id of an export, its batch or
+// package, or of an order names. Whether the id is really the subject's,
+// [Bears] tells.
+func PublicSubject(id string) (Subject, bool) {
+	for prefix, kind := range map[string]SubjectKind{
+		ExportPrefix: KindExport, BatchPrefix: KindExport, PackagePrefix: KindExport, OrderPrefix: KindOrder,
+	} {
+		if parsed, err := ParseID(prefix, id); err == nil {
+			return Subject{kind, parsed.Number()}, true
+		}
+	}
+	return Subject{}, false
+}
+
+// Bears reports whether a public id is a subject's.
+func Bears(s State, id string) bool {
+	switch s := s.(type) {
+	case *Export:
+		return id == s.ExportID || id == s.BatchID || s.Package != nil && id == s.Package.ID
+	case *Order:
+		return id == s.OrderID
+	}
+	return false
+}
+
 // EncodeState returns the stored form of a state: JSON with a fixed field
 // order, so that equal states have equal bytes.
 func EncodeState(s State) ([]byte, error) { return json.Marshal(s) }

@@ -12,8 +12,8 @@ import (
 )
 
 // Resolve returns the subjects of an account that text names: kind:value for
-// one kind of reference, kind/number for a subject itself, anything else for a
-// reference of any kind.
+// one kind of reference, kind/number for a subject itself, the public id of an
+// export or order, anything else for a reference of any kind.
 func (h *Hub) Resolve(ctx context.Context, account int64, text string) ([]greenlane.Subject, error) {
 	if s, err := greenlane.ParseSubject(text); err == nil {
 		rows, err := h.store.Load(ctx, []greenlane.Subject{s})
@@ -21,6 +21,9 @@ func (h *Hub) Resolve(ctx context.Context, account int64, text string) ([]greenl
 			return nil, err
 		}
 		return []greenlane.Subject{s}, nil
+	}
+	if s, ok := greenlane.PublicSubject(text); ok {
+		return h.bearing(ctx, account, s, text)
 	}
 	var refs []store.AccountReference
 	add := func(kind greenlane.ReferenceKind, value string) {
@@ -51,6 +54,19 @@ func (h *Hub) Resolve(ctx context.Context, account int64, text string) ([]greenl
 		}
 	}
 	return out, nil
+}
+
+// bearing returns the subject if it is the account's and the public id its own.
+func (h *Hub) bearing(ctx context.Context, account int64, s greenlane.Subject, id string) ([]greenlane.Subject, error) {
+	rows, err := h.store.Load(ctx, []greenlane.Subject{s})
+	if err != nil || rows[0] == nil || rows[0].Account != account {
+		return nil, err
+	}
+	state, err := greenlane.DecodeState(s.Kind, rows[0].State)
+	if err != nil || !greenlane.Bears(state, id) {
+		return nil, err
+	}
+	return []greenlane.Subject{s}, nil
 }
 
 // Companions returns all subjects of the consignments the given subjects

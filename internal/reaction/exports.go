@@ -33,9 +33,11 @@ type Exports struct {
 	// follower insists on the log while storage is away.
 	follower *Runner
 
-	// slots bounds how many notifications are sent at a time, with all that they
-	// hold in memory; desk how many exports' documents are made.
-	slots, desk chan struct{}
+	// desk bounds how many exports' documents are made at a time; doors how many
+	// notifications are sent to each receiver, so that one that does not answer
+	// holds up no other.
+	desk  chan struct{}
+	doors map[string]chan struct{}
 
 	mu sync.Mutex
 	// open are the executions under way, by the number of the export.
@@ -82,8 +84,9 @@ func DefaultExportSchedule() []time.Duration {
 
 const (
 	exportsName = "exports"
-	// exportsAtOnce is how many notifications are sent at a time.
-	exportsAtOnce = 8
+	// mailsAtOnce is how many e-mails are handed over at a time, postsAtOnce how
+	// many webhooks are sent to one host.
+	mailsAtOnce, postsAtOnce = 8, 2
 )
 
 // execution is one export that is being executed.
@@ -106,7 +109,7 @@ func NewExports(h *hub.Hub, o ExportOptions) *Exports {
 	}
 	return &Exports{
 		hub: h, log: o.Log.With("reaction", exportsName), o: o,
-		slots: make(chan struct{}, exportsAtOnce), desk: make(chan struct{}, 1),
+		desk: make(chan struct{}, 1), doors: map[string]chan struct{}{},
 		follower: &Runner{hub: h, log: o.Log.With("reaction", exportsName), wait: wait},
 		open:     map[int64]*execution{}, at: func(string) {},
 	}
@@ -191,6 +194,20 @@ func (x *Exports) take(ctx context.Context, ev *greenlane.Event) {
 	e := &execution{account: ev.Account, number: ev.Subject.Number, since: ev.Position, asked: ev.OccurredAt, hurry: make(chan struct{}, 1)}
 	x.open[e.number] = e
 	x.work.Go(func() { x.pursue(ctx, e) })
+}
+
+// door returns the places at a receiver: the mail server, or a webhook's host.
+func (x *Exports) door(c greenlane.NotificationChannel, to string) chan struct{} {
+	name, places := "mail", mailsAtOnce
+	if c == greenlane.ChannelWebhook {
+		name, places = "host "+hostOf(to), postsAtOnce
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.doors[name] == nil {
+		x.doors[name] = make(chan struct{}, places)
+	}
+	return x.doors[name]
 }
 
 // askedAt is when somebody last asked for the execution.

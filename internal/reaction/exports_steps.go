@@ -88,11 +88,6 @@ func (x *Exports) tell(ctx context.Context, e *execution, export *greenlane.Expo
 			return n.NextAttemptAt, nil
 		}
 	}
-	done, err := place(ctx, x.slots)
-	if err != nil {
-		return time.Time{}, err
-	}
-	defer done()
 	if n != nil && n.Replaceable() {
 		if export, err = x.corrected(ctx, e, export); err != nil {
 			return time.Time{}, err
@@ -104,6 +99,14 @@ func (x *Exports) tell(ctx context.Context, e *execution, export *greenlane.Expo
 		_, err = x.do(ctx, e, export, hub.Rows{}, greenlane.CloseStep{Number: e.number, Role: role, State: greenlane.NotificationSkipped})
 		return time.Time{}, err
 	}
+	if n != nil && !n.Replaceable() {
+		channel, to = n.Channel, n.Recipient
+	}
+	done, err := place(ctx, x.door(channel, to))
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer done()
 	raw, claim, err := x.prepare(ctx, e, export, n, greenlane.NotificationContent{Role: role, Channel: channel, Recipient: to})
 	if err != nil {
 		return time.Time{}, err
@@ -265,8 +268,8 @@ func (x *Exports) attempt(ctx context.Context, e *execution, export *greenlane.E
 	if failed != nil {
 		settle.Error, settle.Uncertain = failed.Message, failed.Uncertain
 		settle.RetryAt = x.retryAt(d.State.(*greenlane.Notification).Round, failed.RetryAfter)
-		x.log.Warn("a notification failed", "export", export.ExportID, "role", role, "attempt", c.Attempt, "retryAt", settle.RetryAt,
-			"error", failed)
+		x.log.Warn("a notification failed", "export", export.ExportID, "role", role, "attempt", c.Attempt,
+			"final", settle.RetryAt.IsZero(), "error", failed)
 	}
 	// How it ended is known: as long as there is hope to record that, it is not
 	// sent again.
@@ -327,14 +330,19 @@ func webhookID(e *greenlane.Export) string { return e.ExportID + "." + string(gr
 // posted tells why a webhook failed, nil when it was taken. Of its URL the host is
 // named: the rest may have secrets.
 func posted(to string, a *delivery.Answer) error {
-	host := to
-	if u, err := url.Parse(to); err == nil {
-		host = u.Host
-	}
 	if a.Success() {
 		return nil
 	}
-	return &SendError{Message: host + ": " + a.Error, Uncertain: a.Uncertain, RetryAfter: a.RetryAfter}
+	return &SendError{Message: hostOf(to) + ": " + a.Error, Uncertain: a.Uncertain, RetryAfter: a.RetryAfter}
+}
+
+// hostOf is the host of a webhook's URL, which was judged when it was saved.
+func hostOf(to string) string {
+	u, err := url.Parse(to)
+	if err != nil {
+		return to
+	}
+	return u.Host
 }
 
 // WarehouseOwner names the warehouse's webhook secrets.

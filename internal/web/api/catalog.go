@@ -239,10 +239,10 @@ func (c *checks) line(location, value string, most int, required bool) {
 	c.when(strings.ContainsFunc(value, unfit), location, nil, "must be one line of printable characters")
 }
 
-// unfit reports whether a character does not belong on a printed line. Joiners
-// are part of some scripts' words.
+// unfit reports whether a character does not belong on a printed line. Blanks
+// of any width and joiners are part of some scripts' texts.
 func unfit(r rune) bool {
-	return !unicode.IsPrint(r) && r != '\u200c' && r != '\u200d'
+	return !unicode.IsPrint(r) && !unicode.Is(unicode.Zs, r) && r != '\u200c' && r != '\u200d'
 }
 
 // country refuses what has not the form of a country code; whether it is one,

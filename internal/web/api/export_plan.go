@@ -178,6 +178,9 @@ func planView(e *greenlane.Export) *PlanView {
 	if e.State != "" {
 		v.State = &e.State
 	}
+	if next, ok := e.NextAction(); ok {
+		v.NextRecommendedAction = next
+	}
 	for i, m := range p.ValidationMessages {
 		v.ValidationMessages[i] = PlanMessageView(m)
 	}
@@ -234,7 +237,7 @@ func (a *API) planExport(ctx context.Context, in *rawInput) (*Answer[PlanView], 
 	reader := a.reader(ctx)
 	former := &greenlane.Export{}
 	if body.BatchID != "" {
-		if number, former, err = a.exportNamed(ctx, body.BatchID); err != nil {
+		if number, former, err = a.batchNamed(ctx, body.BatchID); err != nil {
 			return nil, err
 		}
 		if body.Terms == nil {

@@ -70,7 +70,7 @@ type ExportEventSource struct {
 type SubmissionView struct {
 	ID             string                        `json:"id"`
 	SubmissionType greenlane.NotificationChannel `json:"submission_type" enum:"email,outbox"`
-	Status         greenlane.NotificationState   `json:"status" enum:"pending,sending,retrying,sent,failed"`
+	Status         greenlane.NotificationState   `json:"status" enum:"pending,sending,retrying,sent,failed,canceled"`
 	RecipientEmail string                        `json:"recipient_email"`
 	Subject        string                        `json:"subject"`
 	SentAt         *time.Time                    `json:"sent_at"`
@@ -83,7 +83,7 @@ type NotificationView struct {
 	Role             greenlane.NotificationRole  `json:"role" enum:"broker,warehouse"`
 	Channel          *string                     `json:"channel" enum:"email,outbox,webhook"`
 	Recipient        *string                     `json:"recipient"`
-	Status           greenlane.NotificationState `json:"status" enum:"pending,sending,retrying,sent,failed,skipped" doc:"skipped: the warehouse has neither webhookUrl nor email."`
+	Status           greenlane.NotificationState `json:"status" enum:"pending,sending,retrying,sent,failed,canceled,skipped" doc:"skipped: the warehouse has neither webhookUrl nor email."`
 	MessageID        *string                     `json:"messageId" doc:"Message-ID or webhook-id: the same at every attempt."`
 	SHA256           *string                     `json:"sha256" doc:"Digest of what is sent, the same at every attempt."`
 	PossiblyRepeated bool                        `json:"possiblyRepeated" doc:"An earlier attempt may have arrived although nobody knows."`
@@ -126,6 +126,11 @@ func exportView(e *greenlane.Export, notified []*greenlane.Notification, events 
 		v.Override.value = &OverrideBody{e.Override}
 	}
 	for _, n := range notified {
+		if e.State == greenlane.ExportStateCanceled && n.Status == greenlane.NotificationRetrying {
+			ended := *n
+			ended.Status, ended.NextAttemptAt = greenlane.NotificationCanceled, time.Time{}
+			n = &ended
+		}
 		if n.Role == greenlane.RoleBroker {
 			v.BrokerSubmission.value = &SubmissionView{
 				ID: n.NotificationID, SubmissionType: n.Channel, Status: n.Status, RecipientEmail: n.Recipient, Subject: n.Title,
@@ -163,23 +168,28 @@ func notificationView(n *greenlane.Notification) NotificationView {
 // exportNamed finds an export by its own id or its batch's.
 func (a *API) exportNamed(ctx context.Context, id string) (int64, *greenlane.Export, error) {
 	missing := greenlane.Errorf(greenlane.NotFound, "not_found", "there is no export %s in this account", id)
-	prefix := greenlane.ExportPrefix
-	if strings.HasPrefix(id, greenlane.BatchPrefix) {
-		prefix = greenlane.BatchPrefix
-	}
-	parsed, err := greenlane.ParseID(prefix, id)
-	if err != nil {
+	s, ok := greenlane.PublicSubject(id)
+	if !ok {
 		return 0, nil, missing
 	}
 	reader := a.reader(ctx)
-	e, ok := reader.State(greenlane.Subject{Kind: greenlane.KindExport, Number: parsed.Number()}).(*greenlane.Export)
+	e, ok := reader.State(s).(*greenlane.Export)
 	if reader.err != nil {
 		return 0, nil, reader.err
 	}
-	if !ok || id != e.ExportID && id != e.BatchID {
+	if !ok || !greenlane.Bears(e, id) {
 		return 0, nil, missing
 	}
-	return parsed.Number(), e, nil
+	return s.Number, e, nil
+}
+
+// batchNamed is [API.exportNamed] for a body's batchId.
+func (a *API) batchNamed(ctx context.Context, id string) (int64, *greenlane.Export, error) {
+	number, e, err := a.exportNamed(ctx, id)
+	if greenlane.KindOf(err) == greenlane.NotFound {
+		err = greenlane.NoSuch("body.batchId", id, "there is no such batch in this account; plan it first")
+	}
+	return number, e, err
 }
 
 // told is what there is to show of an export beside its own state.
@@ -249,7 +259,7 @@ func (a *API) executeExport(ctx context.Context, in *executeInput) (*Answer[Expo
 			return nil, greenlane.Errorf(greenlane.Forbidden, "forbidden", "executing a plan that needs review takes a key of role operator")
 		}
 	}
-	number, former, err := a.exportNamed(ctx, body.BatchID)
+	number, former, err := a.batchNamed(ctx, body.BatchID)
 	if err != nil {
 		return nil, err
 	}

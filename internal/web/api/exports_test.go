@@ -154,6 +154,14 @@ func TestExportOverHTTP(t *testing.T) {
 			t.Errorf("%v", row)
 		}
 	}
+	if next := e["plan"].(map[string]any)["next_recommended_action"].(map[string]any)["code"]; next != "none" {
+		t.Errorf("what to do about an executed export: %v", next)
+	}
+	for _, name := range []string{e["exportId"].(string), batch, e["customsPackage"].(map[string]any)["id"].(string)} {
+		if rows := r.data("/v1/timeline?ref=" + name); len(rows) < len(types) {
+			t.Errorf("the timeline of %s has %d events", name, len(rows))
+		}
+	}
 	if rows := r.data("/v1/exports?state=executed"); len(rows) != 1 || rows[0]["batchId"] != batch {
 		t.Errorf("%v", rows)
 	}
@@ -221,12 +229,12 @@ func TestExportBadInput(t *testing.T) {
 		{"an order nobody synced", "/v1/exports/plan", planJSON([]string{"ord_01K7XJ0000000000000000000A"}), 404, "body.orderIds[0]"},
 		{"a warehouse nobody saved", "/v1/exports/plan", strings.Replace(planJSON(ids), "wh_1", "wh_9", 1), 404, "body.warehouseId"},
 		{"a broker nobody saved", "/v1/exports/plan", strings.Replace(planJSON(ids), "br_1", "br_9", 1), 404, "body.brokerId"},
-		{"a batch nobody planned", "/v1/exports/plan", planJSON(ids, `"batchId":"bat_01K7XJ0000000000000000000A"`), 404, ""},
+		{"a batch nobody planned", "/v1/exports/plan", planJSON(ids, `"batchId":"bat_01K7XJ0000000000000000000A"`), 404, "body.batchId"},
 		{"a day for a plan that is kept", "/v1/exports/plan", planJSON(ids, `"asOf":"2026-01-01"`), 422, "body.asOf"},
 		{"a charge below nothing", "/v1/exports/plan", planJSON(ids, `"terms":{"charges":[{"kind":"freight","amountUsd":-1}]}`), 422, "body.terms.charges[0].amountUsd"},
 		{"a charge for nothing known", "/v1/exports/plan", planJSON(ids, `"terms":{"charges":[{"kind":"bribe","amountUsd":1}]}`), 422, "body.terms.charges[0].kind"},
 		{"an exporter of two lines", "/v1/exports/plan", planJSON(ids, `"terms":{"exporter":{"name":"A\nB"}}`), 422, "body.terms.exporter.name"},
-		{"a batch that is none", "/v1/exports/execute", `{"batchId":"batch_123"}`, 404, ""},
+		{"a batch that is none", "/v1/exports/execute", `{"batchId":"batch_123"}`, 404, "body.batchId"},
 		{"an empty reason", "/v1/exports/execute", `{"batchId":"bat_01K7XJ0000000000000000000A","override":{"reason":" "}}`, 422, "body.override.reason"},
 		{"a name of two lines", "/v1/brokers", strings.Replace(harbor, "Harbor", `Harbor\r\nBcc: x@example.com\r\n`, 1), 422, "body.name"},
 		{"a line separator in a name", "/v1/warehouses", strings.Replace(northWH, "Fulfilment", "\u2028", 1), 422, "body.name"},

@@ -53,12 +53,12 @@ func packageView(e *greenlane.Export) *PackageView {
 // packaged finds the export of a customs package, which has its number.
 func (a *API) packaged(ctx context.Context, id string) (*greenlane.Export, error) {
 	missing := greenlane.Errorf(greenlane.NotFound, "not_found", "there is no customs package %s in this account", id)
-	parsed, err := greenlane.ParseID(greenlane.PackagePrefix, id)
-	if err != nil {
+	s, ok := greenlane.PublicSubject(id)
+	if !ok {
 		return nil, missing
 	}
 	reader := a.reader(ctx)
-	e, ok := reader.State(greenlane.Subject{Kind: greenlane.KindExport, Number: parsed.Number()}).(*greenlane.Export)
+	e, ok := reader.State(s).(*greenlane.Export)
 	if reader.err != nil {
 		return nil, reader.err
 	}
