@@ -22,6 +22,7 @@ const (
 	EventLaneParked       EventType = "lane.parked"
 	EventLaneResumed      EventType = "lane.resumed"
 	EventLaneSkipped      EventType = "lane.skipped"
+	EventLaneDiscarded    EventType = "lane.discarded"
 )
 
 // EndpointData is what the endpoint.… events publish.
@@ -44,10 +45,13 @@ type LaneData struct {
 	DeliveryID string `json:"deliveryId"`
 	EventID    string `json:"eventId"`
 	Position   int64  `json:"position"`
-	Generation int    `json:"generation"`
-	Attempts   int    `json:"attempts"`
-	Reason     Text   `json:"reason"`
-	By         Text   `json:"by"`
+	// Through is the last position of lane.discarded: what waited in the lane up
+	// to it is given up.
+	Through    int64 `json:"through,omitzero"`
+	Generation int   `json:"generation"`
+	Attempts   int   `json:"attempts"`
+	Reason     Text  `json:"reason"`
+	By         Text  `json:"by"`
 }
 
 // The bodies of the endpoint and lane events.

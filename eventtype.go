@@ -278,6 +278,7 @@ var eventTypes = []EventTypeInfo{
 	describeLane(EventLaneParked, "A delivery used up its schedule; its lane waits for a person."),
 	describeLane(EventLaneResumed, "A delivery is tried again at somebody's request."),
 	describeLane(EventLaneSkipped, "A delivery was given up; its lane goes on."),
+	describeLane(EventLaneDiscarded, "All that waited in a lane was given up, up to a position."),
 
 	describeAccount(EventAccountCreated, "An account was created."),
 	describeAccount(EventAccountUpdated, "An account's settings were changed."),

@@ -70,11 +70,13 @@ const (
 	DeliveryParked    DeliveryState = "parked"
 	DeliveryDelivered DeliveryState = "delivered"
 	DeliverySkipped   DeliveryState = "skipped"
+	// DeliveryDiscarded: somebody gave up all that waited in its lane.
+	DeliveryDiscarded DeliveryState = "discarded"
 )
 
 // DeliveryStates returns all states, for validation.
 func DeliveryStates() []DeliveryState {
-	return []DeliveryState{DeliveryWaiting, DeliverySending, DeliveryRetrying, DeliveryParked, DeliveryDelivered, DeliverySkipped}
+	return []DeliveryState{DeliveryWaiting, DeliverySending, DeliveryRetrying, DeliveryParked, DeliveryDelivered, DeliverySkipped, DeliveryDiscarded}
 }
 
 // Delivery is one event on its way to one endpoint.
@@ -175,6 +177,9 @@ func (v *view) delivery(ev *greenlane.Event, last *store.Attempt) *Delivery {
 		for _, key := range []int64{ev.Subject.Key(), -ev.Position} {
 			if skip := v.skips.find(ev.Position, key); skip != nil {
 				d.State, d.Reason = DeliverySkipped, skip.Reason
+				if skip.Kind == store.SkipLane {
+					d.State = DeliveryDiscarded
+				}
 			}
 		}
 	}

@@ -71,6 +71,11 @@ func (ep *endpoint) reopen(row *store.Lane) {
 	l.row, l.attempts, l.behind, l.dueAt = row, row.Attempts, row.Key > 0, row.DueAt
 	l.head = &item{position: row.Head, revision: row.Revision, lane: l}
 	ep.open++
+	if l.generation == 1 && ep.skipped(row.Head, row.Key) {
+		// Somebody gave the head up, and the process ended before the lane went on.
+		l.settle(ending{})
+		return
+	}
 	if row.State == store.LaneParked {
 		l.state = laneParked
 		return
@@ -271,7 +276,7 @@ func (l *lane) exhausted(s *Settings, a *Answer, record *store.Attempt) {
 	if s.OnExhausted == SkipOver {
 		e.metrics.Skipped.Add(1)
 		skip := &store.Skip{
-			Endpoint: ep.row.Number, First: l.head.position, Last: l.head.position, Lane: l.key,
+			Endpoint: ep.row.Number, First: l.head.position, Last: l.head.position, Lane: l.key, Kind: store.SkipEvent,
 			Reason: reason, By: "greenlane", At: e.clock(),
 		}
 		l.settle(ending{record, skip, l.event(greenlane.EventLaneSkipped, record, reason, "")})
@@ -306,7 +311,8 @@ func laneName(key int64) string {
 }
 
 // ending is how a head was settled: acknowledged by its last attempt or, with a
-// skip, given up after it. All of it is committed together.
+// skip, given up after it. All of it is committed together. A head that somebody
+// gave up was recorded then; its ending is empty.
 type ending struct {
 	record *store.Attempt
 	skip   *store.Skip
@@ -333,7 +339,9 @@ func (l *lane) settle(end ending) {
 // done buffers how the head ended.
 func (l *lane) done(end ending) {
 	ep := l.endpoint
-	ep.buffer.attempts = append(ep.buffer.attempts, end.record)
+	if end.record != nil {
+		ep.buffer.attempts = append(ep.buffer.attempts, end.record)
+	}
 	if end.skip != nil {
 		ep.buffer.skips = append(ep.buffer.skips, end.skip)
 		ep.buffer.commands = append(ep.buffer.commands, end.event)

@@ -257,7 +257,7 @@ func (e *Engine) Enable(ctx context.Context, r Request, from int64, reason strin
 			return p, nil
 		}
 		skip := &store.Skip{
-			Endpoint: row.Number, First: ep.passed + 1, Last: from, At: now, By: r.By,
+			Endpoint: row.Number, First: ep.passed + 1, Last: from, Kind: store.SkipRange, At: now, By: r.By,
 			Reason: strings.TrimSpace("resumed beyond the cursor " + reason),
 		}
 		p.unit.Rows.Skips = []*store.Skip{skip}

@@ -167,10 +167,24 @@ type Skip struct {
 	// to none.
 	First, Last int64
 	Lane        int64
+	Kind        SkipKind
 	Reason      string
 	By          string
 	At          time.Time
 }
+
+// SkipKind says what a [Skip] stands for. Records made before there were kinds
+// have none.
+type SkipKind string
+
+const (
+	// SkipEvent is one event of a lane, which goes on behind it.
+	SkipEvent SkipKind = "event"
+	// SkipLane is all that waited in a lane at the time.
+	SkipLane SkipKind = "lane"
+	// SkipRange is what lies between a cursor and the position it was set to.
+	SkipRange SkipKind = "range"
+)
 
 // Cursor is how far a reader of the log has come.
 type Cursor struct {

@@ -13,8 +13,8 @@ import (
 
 const (
 	insertSkip = `INSERT INTO skips
-  (endpoint, first, last, lane, reason, actor, at)
-  VALUES (?, ?, ?, ?, ?, ?, ?)`
+  (endpoint, first, last, lane, kind, reason, actor, at)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
 	// A cursor never moves back: a write that was repeated after a failure may
 	// carry an older one.
 	upsertCursor = `INSERT INTO cursors
@@ -30,7 +30,7 @@ func (db *DB) writeDeliveries(w *store.Write) error {
 		}
 	}
 	for _, s := range w.Skips {
-		err := db.exec(insertSkip, s.Endpoint, s.First, s.Last, s.Lane, s.Reason, s.By, greenlane.UnixMicro(s.At))
+		err := db.exec(insertSkip, s.Endpoint, s.First, s.Last, s.Lane, string(s.Kind), s.Reason, s.By, greenlane.UnixMicro(s.At))
 		if err != nil {
 			return err
 		}
@@ -341,7 +341,7 @@ func (db *DB) LatestAttempts(ctx context.Context, endpoint int64, positions []in
 	return out, nil
 }
 
-const selectSkips = `SELECT first, last, lane, reason, actor, at
+const selectSkips = `SELECT first, last, lane, kind, reason, actor, at
   FROM skips
   WHERE endpoint = ?
   ORDER BY first, number`
@@ -352,7 +352,7 @@ func (db *DB) Skips(ctx context.Context, endpoint int64) ([]*store.Skip, error) 
 	err := db.query(ctx, selectSkips, []any{endpoint}, func(rows *sql.Rows) error {
 		s := store.Skip{Endpoint: endpoint}
 		var at int64
-		err := rows.Scan(&s.First, &s.Last, &s.Lane, &s.Reason, &s.By, &at)
+		err := rows.Scan(&s.First, &s.Last, &s.Lane, &s.Kind, &s.Reason, &s.By, &at)
 		s.At = greenlane.FromUnixMicro(at)
 		out = append(out, &s)
 		return err

@@ -181,7 +181,7 @@ CREATE TABLE skips (
   reason   TEXT    NOT NULL,
   actor    TEXT    NOT NULL,
   at       INTEGER NOT NULL
-) STRICT;
+, kind TEXT NOT NULL DEFAULT '') STRICT;
 
 CREATE INDEX skips_by_endpoint ON skips (endpoint, first);
 

@@ -245,7 +245,7 @@ func newAttempt(endpoint, position int64, generation, number int, now time.Time)
 
 func newSkip(endpoint, first, last int64, now time.Time) *store.Skip {
 	return &store.Skip{
-		Endpoint: endpoint, First: first, Last: last, Lane: 7, Reason: "enabled from now on", By: "compliance desk", At: now,
+		Endpoint: endpoint, First: first, Last: last, Lane: 7, Kind: store.SkipRange, Reason: "enabled from now on", By: "compliance desk", At: now,
 	}
 }
 
