@@ -21,7 +21,7 @@ type DeliveryView struct {
 	Type       greenlane.EventType    `json:"type"`
 	Subject    greenlane.SubjectRef   `json:"subject"`
 	Generation int                    `json:"generation" doc:"1 is the first sending; each resend adds one."`
-	State      delivery.DeliveryState `json:"state" enum:"waiting,sending,retrying,parked,delivered,skipped"`
+	State      delivery.DeliveryState `json:"state" enum:"waiting,sending,retrying,parked,delivered,skipped,discarded"`
 	Made       int                    `json:"attemptsMade" doc:"In this generation."`
 	Allowed    int                    `json:"attemptsAllowed" doc:"How many the schedule has."`
 	DueAt      *time.Time             `json:"dueAt" doc:"When the next attempt is due."`
@@ -55,7 +55,7 @@ func statusOrNull(status int) *int {
 type deliveryListInput struct {
 	Page
 	ID    string                 `path:"id" example:"wh_01K7XJ0000000000000000000A"`
-	State delivery.DeliveryState `query:"state" enum:"waiting,sending,retrying,parked,delivered,skipped"`
+	State delivery.DeliveryState `query:"state" enum:"waiting,sending,retrying,parked,delivered,skipped,discarded"`
 }
 
 func (a *API) listDeliveries(ctx context.Context, in *deliveryListInput) (*List[DeliveryView], error) {
@@ -215,6 +215,42 @@ func (a *API) retryDelivery(ctx context.Context, in *retryInput) (*Answer[RetryA
 	}, retryAnswer)
 }
 
+// LaneAnswer says what became of a delivery and its lane.
+type LaneAnswer struct {
+	DeliveryID string `json:"deliveryId"`
+	Lane       string `json:"lane" doc:"The subject whose events it is one of: kind/number." example:"entry/16"`
+	State      string `json:"state" enum:"parked,skipped,discarded"`
+	Through    *int64 `json:"through" doc:"Of a discarded lane: the last position that is given up."`
+}
+
+// byHand is one of the engine's changes of a lane.
+type byHand func(ctx context.Context, r delivery.Request, position int64, generation int, reason string) (*hub.Outcome, error)
+
+// changeLane answers requests that change a lane by hand.
+func (a *API) changeLane(what string, state delivery.DeliveryState, do byHand) func(context.Context, *retryInput) (*Answer[LaneAnswer], error) {
+	return func(ctx context.Context, in *retryInput) (*Answer[LaneAnswer], error) {
+		var body ReasonBody
+		c, err := a.receive(ctx, http.MethodPost, "/v1/deliveries/"+in.ID+"/"+what, in.Once, in.RawBody, &body)
+		if err != nil {
+			return nil, err
+		}
+		d, _, err := a.delivery(ctx, in.ID)
+		if err != nil {
+			return nil, err
+		}
+		return manage(a, c, d.Endpoint, func(r delivery.Request) (*hub.Outcome, error) {
+			return do(ctx, r, d.Event.Position, d.Generation, body.Reason)
+		}, func(o *hub.Outcome) (int, LaneAnswer) {
+			data := o.Events[0].Body.(greenlane.LaneChanged).Data
+			answer := LaneAnswer{DeliveryID: data.DeliveryID, Lane: data.Lane, State: string(state)}
+			if data.Through != 0 {
+				answer.Through = &data.Through
+			}
+			return statusOK, answer
+		})
+	}
+}
+
 func (a *API) deliveryRoutes() {
 	const tag = "Webhooks"
 	register(a, operation{method: "GET", path: "/v1/webhooks/{id}/deliveries", id: "list-deliveries", tag: tag,
@@ -226,4 +262,18 @@ func (a *API) deliveryRoutes() {
 		summary: "Send again now", role: greenlane.RoleOperator, status: statusAccepted, errors: []int{404},
 		more: "A delivery that failed or is parked is tried at once; one that was delivered or given up gets a new generation."}, a.retryDelivery)
 	describeOptional[NoteBody](a, "/v1/deliveries/{id}/retry")
+	for _, l := range []struct {
+		what, summary, more string
+		state               delivery.DeliveryState
+		do                  byHand
+	}{
+		{"park", "Park a lane", "Its head, and what waits behind it, is not tried until somebody retries, skips or discards it.", delivery.DeliveryParked, a.engine.Park},
+		{"skip", "Skip a delivery", "This one is given up; its lane goes on with the next.", delivery.DeliverySkipped, a.engine.Skip},
+		{"discard", "Discard a lane", "The delivery, which must be its lane's head, and all that waits behind it by now are given up.", delivery.DeliveryDiscarded, a.engine.Discard},
+	} {
+		path := "/v1/deliveries/{id}/" + l.what
+		register(a, operation{method: "POST", path: path, id: l.what + "-delivery", tag: tag, raw: true, summary: l.summary, more: l.more,
+			role: greenlane.RoleOperator, errors: []int{404}}, a.changeLane(l.what, l.state, l.do))
+		describeRaw[ReasonBody](a, path)
+	}
 }

@@ -1,6 +1,8 @@
 package api_test
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,6 +19,58 @@ func parked(t *testing.T, r *rig, rec *receiver) (path string) {
 	rec.next(t)
 	r.until("the lane to park", func() bool { return len(r.events("lane.parked")) == 1 })
 	return path
+}
+
+// retrying makes three deliveries that wait for their next attempt, each in a lane
+// of its own, and returns their paths.
+func retrying(t *testing.T, r *rig, rec *receiver) (paths []string) {
+	t.Helper()
+	rec.answer(500)
+	_, hook := r.webhook(map[string]any{"url": rec.URL + "/lanes", "events": []string{"shipment.created"}, "retrySchedule": []string{"0s", "1h"}})
+	for n := range 3 {
+		r.must(201, "POST", "/v1/shipments", shipmentNumbered(fmt.Sprint("LANE-", n)))
+		rec.next(t)
+	}
+	for range 2000 {
+		if rows := r.data(hook + "/deliveries?state=retrying"); len(rows) == 3 {
+			for _, row := range rows {
+				paths = append(paths, "/v1/deliveries/"+row["deliveryId"].(string))
+			}
+			return paths
+		}
+	}
+	t.Fatal("three lanes do not wait")
+	return paths
+}
+
+// TestLanesByHand: what is decided about a delivery is shown, and who did it is in
+// the audit trail.
+func TestLanesByHand(t *testing.T) {
+	t.Parallel()
+	r, rec := newRig(t), newReceiver(t)
+	lanes := retrying(t, r, rec)
+	for i, what := range []string{"park", "skip", "discard"} {
+		state := map[string]string{"park": "parked", "skip": "skipped", "discard": "discarded"}[what]
+		if got := r.must(200, "POST", lanes[i]+"/"+what, `{"reason":"told by phone"}`); got["state"] != state || got["lane"] == "" {
+			t.Errorf("%s: %v", what, got)
+		}
+		if d := r.must(200, "GET", lanes[i], nil); d["state"] != state || d["reason"] != "told by phone" {
+			t.Errorf("%s: %v", what, d)
+		}
+		r.refused(422, "validation_error", "POST", lanes[i]+"/"+what, `{"reason":""}`)
+	}
+	r.refused(409, "settled", "POST", lanes[1]+"/park", `{"reason":"late"}`)
+	r.refused(409, "already_parked", "POST", lanes[0]+"/park", `{"reason":"again"}`)
+	var trail []string
+	for _, row := range r.data("/v1/audit") {
+		if name := row["type"].(string); strings.HasPrefix(name, "lane.") {
+			trail = append(trail, name)
+		}
+	}
+	slices.Sort(trail)
+	if !slices.Equal(trail, []string{"lane.discarded", "lane.parked", "lane.skipped"}) {
+		t.Errorf("%v", trail)
+	}
 }
 
 func TestParkedDeliveryIsRetried(t *testing.T) {

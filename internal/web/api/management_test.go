@@ -31,6 +31,7 @@ type managed struct {
 // which each works. Raw bodies are no JSON.
 func management(t *testing.T, r *rig, rec *receiver) []managed {
 	t.Helper()
+	lanes := retrying(t, r, rec)
 	hook := parked(t, r, rec)
 	rec.answer(200)
 	delivery := "/v1/deliveries/" + r.data(hook + "/deliveries?state=parked")[0]["deliveryId"].(string)
@@ -46,6 +47,9 @@ func management(t *testing.T, r *rig, rec *receiver) []managed {
 		{"POST", message + "/reprocess", operator, 200, "", true, nil},
 		{"GET", delivery, read, 200, "", true, nil},
 		{"POST", delivery + "/retry", operator, 202, `{"reason":"mended"}`, true, nil},
+		{"POST", lanes[0] + "/park", operator, 200, `{"reason":"wait"}`, true, nil},
+		{"POST", lanes[1] + "/skip", operator, 200, `{"reason":"told by phone"}`, true, nil},
+		{"POST", lanes[2] + "/discard", operator, 200, `{"reason":"told by phone"}`, true, nil},
 		{"GET", webhooksPath, read, 200, "", false, nil},
 		{"POST", webhooksPath, operator, 201, `{"url":"` + rec.URL + `/new"}`, false, secret},
 		{"GET", hook, read, 200, "", true, nil},

@@ -1,0 +1,207 @@
+package delivery_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"greenlane"
+	"greenlane/internal/delivery"
+	"greenlane/internal/hub"
+)
+
+// stuck is an endpoint whose first subject's head fails, with events behind it
+// and another subject that goes on.
+type stuck struct {
+	*rig
+	rec    *receiver
+	number int64
+	// all are the events of the first subject, in order.
+	all []*greenlane.Event
+}
+
+func newStuck(t *testing.T, dir string, clock greenlane.Clock) *stuck {
+	t.Helper()
+	s := &stuck{rig: startAt(t, dir, clock), rec: newReceiver(t)}
+	var subject string
+	s.rec.answer = func(a arrival, _ int) int {
+		if a.subject == s.rec.first() && len(s.rec.of(a.subject)) == 0 {
+			return 500
+		}
+		return 200
+	}
+	s.number = s.endpoint(t, s.rec.URL, entryEvents)
+	subject = s.record(t, "STUCK", 0)
+	s.quiet(t, s.rec, s.number)
+	for n := range 3 {
+		s.record(t, "STUCK", n+1)
+		s.record(t, "OTHER", n)
+	}
+	s.quiet(t, s.rec, s.number)
+	for _, e := range s.logged(t, greenlane.EventEntryStatus) {
+		if e.Subject.String() == subject {
+			s.all = append(s.all, e)
+		}
+	}
+	return s
+}
+
+// arrived are the positions of the stuck subject's acknowledged events, in order.
+func (s *stuck) arrived() (positions []int64) {
+	for _, a := range s.rec.of(s.all[0].Subject.String()) {
+		if a.status == 200 {
+			positions = append(positions, a.position)
+		}
+	}
+	return positions
+}
+
+func (s *stuck) positions(from, to int) (positions []int64) {
+	for _, e := range s.all[from:to] {
+		positions = append(positions, e.Position)
+	}
+	return positions
+}
+
+func (s *stuck) states(t *testing.T) (states []delivery.DeliveryState) {
+	t.Helper()
+	for _, e := range s.all {
+		d, _, err := s.engine.Delivery(t.Context(), 1, s.number, e.Position, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		states = append(states, d.State)
+	}
+	return states
+}
+
+// manual is one of the engine's three commands for a lane.
+type manual func(context.Context, delivery.Request, int64, int, string) (*hub.Outcome, error)
+
+func (s *stuck) refused(t *testing.T, do manual, position int64, generation int, code string) {
+	t.Helper()
+	head := s.hub.Head()
+	if _, err := do(t.Context(), by(s.number), position, generation, "why"); greenlane.CodeOf(err) != code {
+		t.Errorf("%v, want %s", err, code)
+	}
+	if s.hub.Head() != head {
+		t.Error("what was refused left an event")
+	}
+}
+
+func (s *stuck) done(t *testing.T, do manual, position int64) *greenlane.Event {
+	t.Helper()
+	o, err := do(t.Context(), by(s.number), position, 1, "why")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o.Events[0]
+}
+
+// TestPark: a parked lane waits, however much time passes and however often the
+// hub starts; a retry lets it go on.
+func TestPark(t *testing.T) {
+	t.Parallel()
+	dir, clock := t.TempDir(), newWatch()
+	s := newStuck(t, dir, clock.time)
+	s.refused(t, s.engine.Park, s.all[1].Position, 1, "not_head")
+	s.refused(t, s.engine.Park, s.all[0].Position, 2, "not_found")
+	s.refused(t, s.engine.Park, 1<<40, 1, "not_found")
+	if e := s.done(t, s.engine.Park, s.all[0].Position); e.Type != greenlane.EventLaneParked {
+		t.Errorf("%s", e.Type)
+	}
+	s.refused(t, s.engine.Park, s.all[0].Position, 1, "already_parked")
+	clock.move(48 * time.Hour)
+	s.quiet(t, s.rec, s.number)
+	if got := s.arrived(); len(got) != 0 {
+		t.Fatalf("a parked lane sent %v", got)
+	}
+	s.stop()
+	s.rig = startAt(t, dir, clock.time)
+	clock.move(48 * time.Hour)
+	if st := s.quiet(t, s.rec, s.number); st.Parked != 1 || len(s.arrived()) != 0 {
+		t.Fatalf("after a start: %+v, sent %v", st, s.arrived())
+	}
+	if _, err := s.engine.Retry(t.Context(), by(s.number), s.all[0].Position, "mended"); err != nil {
+		t.Fatal(err)
+	}
+	s.rig.done(t, s.rec, s.number)
+	if got, want := s.arrived(), s.positions(0, 4); !slices.Equal(got, want) {
+		t.Errorf("arrived %v, want %v", got, want)
+	}
+	s.refused(t, s.engine.Park, s.all[0].Position, 1, "settled")
+}
+
+// TestSkip: one delivery is given up, the head or one behind it, and the lane
+// goes on; the same after the process ended right after the record.
+func TestSkip(t *testing.T) {
+	t.Parallel()
+	for _, restart := range []bool{false, true} {
+		t.Run(fmt.Sprint("restart ", restart), func(t *testing.T) {
+			t.Parallel()
+			dir, clock := t.TempDir(), newWatch()
+			s := newStuck(t, dir, clock.time)
+			s.done(t, s.engine.Skip, s.all[2].Position)
+			if e := s.done(t, s.engine.Skip, s.all[0].Position); e.Type != greenlane.EventLaneSkipped {
+				t.Errorf("%s", e.Type)
+			}
+			if restart {
+				s.stop()
+				s.rig = startAt(t, dir, clock.time)
+			}
+			s.rig.done(t, s.rec, s.number)
+			if got, want := s.arrived(), []int64{s.all[1].Position, s.all[3].Position}; !slices.Equal(got, want) {
+				t.Errorf("arrived %v, want %v", got, want)
+			}
+			want := []delivery.DeliveryState{delivery.DeliverySkipped, delivery.DeliveryDelivered, delivery.DeliverySkipped, delivery.DeliveryDelivered}
+			if got := s.states(t); !slices.Equal(got, want) {
+				t.Errorf("%v, want %v", got, want)
+			}
+			s.refused(t, s.engine.Skip, s.all[0].Position, 1, "settled")
+			s.refused(t, s.engine.Skip, s.all[1].Position, 1, "settled")
+		})
+	}
+}
+
+// TestDiscard: all that waits in a lane is given up; what comes after goes out.
+func TestDiscard(t *testing.T) {
+	t.Parallel()
+	for _, restart := range []bool{false, true} {
+		t.Run(fmt.Sprint("restart ", restart), func(t *testing.T) {
+			t.Parallel()
+			dir, clock := t.TempDir(), newWatch()
+			s := newStuck(t, dir, clock.time)
+			s.refused(t, s.engine.Discard, s.all[1].Position, 1, "not_head")
+			e := s.done(t, s.engine.Discard, s.all[0].Position)
+			if err := e.Decode(); err != nil {
+				t.Fatal(err)
+			}
+			if data := e.Body.(greenlane.LaneChanged).Data; e.Type != greenlane.EventLaneDiscarded || data.Through < s.all[3].Position {
+				t.Errorf("%s: %+v", e.Type, data)
+			}
+			if restart {
+				s.stop()
+				s.rig = startAt(t, dir, clock.time)
+			}
+			s.record(t, "STUCK", 9)
+			s.rig.done(t, s.rec, s.number)
+			all := s.logged(t, greenlane.EventEntryStatus)
+			if got, want := s.arrived(), []int64{all[len(all)-1].Position}; !slices.Equal(got, want) {
+				t.Errorf("arrived %v, want %v", got, want)
+			}
+			if got := s.states(t); !slices.Equal(got, slices.Repeat([]delivery.DeliveryState{delivery.DeliveryDiscarded}, 4)) {
+				t.Errorf("%v", got)
+			}
+			// What was given up can still be sent, by itself.
+			if _, err := s.engine.Retry(t.Context(), by(s.number), s.all[1].Position, "wanted after all"); err != nil {
+				t.Fatal(err)
+			}
+			s.rig.done(t, s.rec, s.number)
+			if got := s.arrived(); got[len(got)-1] != s.all[1].Position {
+				t.Errorf("arrived %v", got)
+			}
+		})
+	}
+}
