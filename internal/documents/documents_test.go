@@ -282,24 +282,72 @@ func checkCells(t *testing.T, table []byte, name string) {
 	}
 }
 
-// TestMakeThousand: a thousand orders, for one consignee or for many, still work.
-func TestMakeThousand(t *testing.T) {
+// TestMakeLargest: a thousand orders, for one consignee or for a thousand, still
+// work, and no form grows faster than orders and lines together.
+func TestMakeLargest(t *testing.T) {
 	t.Parallel()
-	for _, consignees := range []int{1, 100} {
-		docs := made(t, manyPlan(1000, consignees))
-		var list struct {
-			PackingLists []struct{ TotalCartons int }
+	const kb = 1000
+	for consignees, bounds := range map[int]map[string]int{
+		1: {
+			"commercial_customs_invoice.html": 2700 * kb, "commercial_customs_invoice.pdf": 800 * kb,
+			"commercial_customs_invoice.csv": 3300 * kb, "commercial_customs_invoice.json": 2800 * kb,
+			"packing_list.json": 1700 * kb, "packing_list.pdf": 700 * kb, "manifest.json": 250 * kb,
+		},
+		1000: {
+			"commercial_customs_invoice.html": 6500 * kb, "commercial_customs_invoice.pdf": 4500 * kb,
+			"commercial_customs_invoice.csv": 3300 * kb, "commercial_customs_invoice.json": 6000 * kb,
+			"packing_list.json": 3400 * kb, "packing_list.pdf": 3000 * kb, "manifest.json": 550 * kb,
+		},
+	} {
+		t.Run(fmt.Sprint(consignees), func(t *testing.T) {
+			t.Parallel()
+			docs := made(t, largestPlan(consignees))
+			for name, text := range docs {
+				if bounds[name] < len(text) {
+					t.Errorf("%s has %d bytes, at most %d are expected", name, len(text), bounds[name])
+				}
+			}
+			var list struct {
+				PackingLists []struct{ TotalCartons int }
+			}
+			if err := json.Unmarshal(docs["packing_list.json"], &list); err != nil {
+				t.Fatal(err)
+			}
+			cartons := 0
+			for _, l := range list.PackingLists {
+				cartons += l.TotalCartons
+			}
+			if cartons != 1000 || len(list.PackingLists) != consignees {
+				t.Errorf("%d cartons on %d lists", cartons, len(list.PackingLists))
+			}
+		})
+	}
+}
+
+// TestTableOrders: the orders of an invoice stand on its first row and on no other,
+// all other values of the invoice on each.
+func TestTableOrders(t *testing.T) {
+	t.Parallel()
+	rows, err := csv.NewReader(bytes.NewReader(made(t, smallPlan())["commercial_customs_invoice.csv"])).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	orders, lines := slices.Index(rows[0], "orders"), slices.Index(rows[0], "line")
+	var got []string
+	for i, row := range rows[1:] {
+		got = append(got, row[orders])
+		if first := row[lines] == "1"; first != (row[orders] != "") {
+			t.Errorf("row %d has the orders %q", i+1, row[orders])
 		}
-		if err := json.Unmarshal(docs["packing_list.json"], &list); err != nil {
-			t.Fatal(err)
+		if i > 0 && row[0] == rows[i][0] {
+			row[orders] = rows[i][orders]
+			if diff := cmp.Diff(rows[i][:lines], row[:lines]); diff != "" {
+				t.Errorf("row %d says something else of its invoice:\n%s", i+1, diff)
+			}
 		}
-		cartons := 0
-		for _, l := range list.PackingLists {
-			cartons += l.TotalCartons
-		}
-		if cartons != 1000 || len(list.PackingLists) != consignees {
-			t.Errorf("%d cartons on %d lists", cartons, len(list.PackingLists))
-		}
+	}
+	if want := []string{"SHOP-1, SHOP-2", "", "", "SHOP-3", ""}; !slices.Equal(got, want) {
+		t.Errorf("orders %q, want %q", got, want)
 	}
 }
 
