@@ -167,10 +167,9 @@ type SendError struct {
 	// Uncertain says that it may have arrived all the same: all of it was handed
 	// over, and the answer was not received.
 	Uncertain bool
-	// Permanent says that this message was refused for good: trying again later
-	// will not help. A relay that does not let the hub in at all is no such case;
-	// its operator may put that right.
-	Permanent bool
+	// RetryAfter is the pause that the receiver of a webhook asked for, zero for
+	// none. Mail servers ask for none.
+	RetryAfter time.Duration
 
 	cause error
 }
@@ -182,7 +181,7 @@ func (e *SendError) Error() string { return e.Message }
 // the disk: never anything the receiver said.
 func (e *SendError) Unwrap() error { return e.cause }
 
-// permanent makes an error of the hub's own.
-func permanent(format string, args ...any) *SendError {
-	return &SendError{Message: fmt.Sprintf(format, args...), Permanent: true}
+// sendErrorf makes an error of the hub's own, of which nothing was sent.
+func sendErrorf(format string, args ...any) *SendError {
+	return &SendError{Message: fmt.Sprintf(format, args...)}
 }

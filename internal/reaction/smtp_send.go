@@ -38,14 +38,14 @@ const (
 func (s *SMTP) Send(ctx context.Context, from, to string, raw []byte) error {
 	sender, err := parseMailbox("sender", from)
 	if err != nil {
-		return permanent("%v", err)
+		return sendErrorf("%v", err)
 	}
 	recipient, err := parseMailbox("recipient", to)
 	if err != nil {
-		return permanent("%v", err)
+		return sendErrorf("%v", err)
 	}
 	if err := checkMessage(raw); err != nil {
-		return permanent("the message can't be sent as it is: %v", err)
+		return sendErrorf("the message can't be sent as it is: %v", err)
 	}
 	limited, cancel := context.WithTimeout(ctx, s.options.Limit)
 	defer cancel()
@@ -89,9 +89,6 @@ type conversation struct {
 	// near says that the other end is on this machine.
 	near   bool
 	client *smtp.Client
-	// underway says that the relay has let the hub in: what it refuses from here
-	// on is this message.
-	underway bool
 	// handed says that the final dot was sent: from here on the relay may have
 	// the message, whatever becomes of the connection.
 	handed bool
@@ -191,7 +188,7 @@ func (c *conversation) secure() error {
 		if c.policy == tlsAuto && c.near {
 			return nil
 		}
-		return &SendError{Message: c.address + " offers no STARTTLS"}
+		return sendErrorf("%s offers no STARTTLS", c.address)
 	}
 	c.at("STARTTLS", "STARTTLS")
 	return c.client.StartTLS(c.tls)
@@ -208,12 +205,12 @@ func (c *conversation) login() error {
 	}
 	offered, mechanisms := c.client.Extension("AUTH")
 	if !offered {
-		return &SendError{Message: c.address + " offers no AUTH, but the SMTP URL has a user"}
+		return sendErrorf("%s offers no AUTH, but the SMTP URL has a user", c.address)
 	}
 	auth := c.mechanism(strings.Fields(mechanisms))
 	if auth == nil {
-		return &SendError{Message: fmt.Sprintf("%s offers none of the AUTH mechanisms %s, only %s",
-			c.address, strings.Join(authMechanisms, ", "), c.clean(mechanisms))}
+		return sendErrorf("%s offers none of the AUTH mechanisms %s, only %s",
+			c.address, strings.Join(authMechanisms, ", "), c.clean(mechanisms))
 	}
 	c.at("AUTH", "user and password")
 	return c.client.Auth(auth)
@@ -282,11 +279,10 @@ func (c *conversation) envelope(from, to string, raw []byte) error {
 			continue
 		}
 		if offered, _ := c.client.Extension(need.name); !offered {
-			return permanent("%s offers no %s, which this message needs", c.address, need.name)
+			return sendErrorf("%s offers no %s, which this message needs", c.address, need.name)
 		}
 		parameters += need.parameter
 	}
-	c.underway = true
 	c.at("MAIL FROM", "the sender %s", from)
 	if err := c.command(2, "MAIL FROM:<%s>%s", from, parameters); err != nil {
 		return err
@@ -408,10 +404,7 @@ func (c *conversation) refused(answer *textproto.Error) *SendError {
 	if said := c.clean(answer.Msg); said != "" {
 		text += " " + said
 	}
-	return &SendError{
-		Message:   fmt.Sprintf("%s refused %s: %s", c.address, c.refusal, text),
-		Permanent: c.underway && answer.Code >= 500,
-	}
+	return sendErrorf("%s refused %s: %s", c.address, c.refusal, text)
 }
 
 // clean makes a server's text fit to be shown: one line, bounded, and without the
