@@ -20,7 +20,8 @@ type SMTPOptions struct {
 	// Hello is the name given with EHLO: this machine's, fully qualified. Without
 	// one it is the address the connection comes from (RFC 5321, 4.1.4).
 	Hello string
-	// Limit is how long one Send may take in all; 20 seconds.
+	// Limit is how long one Send may take in all, for a message of up to 1 MiB; 20
+	// seconds. A larger one may take a second more for each further 128 KiB.
 	Limit time.Duration
 	// RootCAs judge the server's certificate; those of the system.
 	RootCAs *x509.CertPool

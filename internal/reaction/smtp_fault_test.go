@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -185,6 +186,43 @@ func TestSMTPSilence(t *testing.T) {
 		{"stopping after the dot", func(s *script) { s.upTo("MESSAGE"); s.stop(); s.silence() },
 			"the hub was stopping (after DATA)", 0, true},
 	})
+}
+
+// TestSMTPLargeMessage holds that the limit grows with the message, for each of
+// its stages, and that a line that is slow and steady is no failure.
+func TestSMTPLargeMessage(t *testing.T) {
+	t.Parallel()
+	for size, limit := range map[int]time.Duration{
+		1 << 20: 20 * time.Second, 1<<20 + 128<<10 - 2: 20 * time.Second, 1<<20 + 128<<10: 21 * time.Second, 3 << 20: 36 * time.Second,
+	} {
+		raw := strings.Repeat(strings.Repeat("x", 126)+"\r\n", size/128) + strings.Repeat("y", size%128)
+		if size%128 > 0 {
+			raw = raw[:size-2] + "\r\n"
+		}
+		took, e := converse(t, "smtp://127.0.0.1", here(), raw, func(s *script) { s.upTo("MESSAGE"); s.silence() })
+		want := fmt.Sprintf("127.0.0.1:587 did not answer within %g s (after DATA)", limit.Seconds())
+		if e == nil || len(raw) != size || took != limit || e.Message != want || !e.Uncertain {
+			t.Errorf("%d bytes after %s: %+v, want %s", len(raw), took, e, want)
+		}
+	}
+	raw := strings.Repeat(strings.Repeat("x", 126)+"\r\n", 2<<20/128)
+	took, e := converse(t, "smtp://127.0.0.1", here(), raw, func(s *script) {
+		s.upTo("DATA")
+		s.say("354 go on")
+		// 100 KB a second: longer than the limit of a small message.
+		for rest := len(raw) + len(".\r\n"); rest > 0; rest -= 100_000 {
+			time.Sleep(time.Second)
+			if _, err := io.CopyN(io.Discard, s.r, int64(min(rest, 100_000))); err != nil {
+				s.t.Error(err)
+			}
+		}
+		s.say("250 taken")
+		s.hear("QUIT")
+		s.say("221 bye")
+	})
+	if e != nil || took != 21*time.Second {
+		t.Errorf("after %s: %+v", took, e)
+	}
 }
 
 // TestSMTPHangUp holds the same for a relay that hangs up.

@@ -29,6 +29,10 @@ const (
 	quitTimeout = 2 * time.Second
 	// maxTextLine is the longest line without its CRLF (RFC 5321, 4.5.3.1.6).
 	maxTextLine = 998
+	// usualSize is the largest message for which the limit of time is as it was
+	// set; beyond it each slowStep gets a second, so that a slow line is no failure.
+	usualSize = 1 << 20
+	slowStep  = 128 << 10
 )
 
 // Send hands a message to the relay as it is, byte for byte, in a connection of
@@ -47,13 +51,19 @@ func (s *SMTP) Send(ctx context.Context, from, to string, raw []byte) error {
 	if err := checkMessage(raw); err != nil {
 		return sendErrorf("the message can't be sent as it is: %v", err)
 	}
-	limited, cancel := context.WithTimeout(ctx, s.options.Limit)
+	limit := s.limit(len(raw))
+	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	c := &conversation{SMTP: s, asked: ctx, ctx: limited, stage: stageConnecting}
+	c := &conversation{SMTP: s, asked: ctx, ctx: limited, limit: limit, stage: stageConnecting}
 	if err := c.send(sender.Address, recipient.Address, raw); err != nil {
 		return c.explain(err)
 	}
 	return nil
+}
+
+// limit is how long sending a message of a size may take.
+func (s *SMTP) limit(size int) time.Duration {
+	return s.options.Limit + time.Duration(max(0, size-usualSize)/slowStep)*time.Second
 }
 
 // checkMessage refuses what the protocol would change or another server could
@@ -84,6 +94,7 @@ type conversation struct {
 	*SMTP
 	// asked is the caller's context, ctx ends with it or with the limit.
 	asked, ctx context.Context
+	limit      time.Duration
 	// stage is what is under way, for errors; refusal what a refusal there means.
 	stage, refusal string
 	// near says that the other end is on this machine.
@@ -365,9 +376,9 @@ func (c *conversation) explain(err error) *SendError {
 	case ended && c.asked.Err() != nil:
 		e.Message = fmt.Sprintf("%s did not answer in time (%s)", c.address, c.stage)
 	case ended && c.stage == stageConnecting:
-		e.Message = fmt.Sprintf("%s can't be reached: no connection within %g s", c.address, c.options.Limit.Seconds())
+		e.Message = fmt.Sprintf("%s can't be reached: no connection within %g s", c.address, c.limit.Seconds())
 	case ended:
-		e.Message = fmt.Sprintf("%s did not answer within %g s (%s)", c.address, c.options.Limit.Seconds(), c.stage)
+		e.Message = fmt.Sprintf("%s did not answer within %g s (%s)", c.address, c.limit.Seconds(), c.stage)
 	case errors.As(err, &dns):
 		e.Message = fmt.Sprintf("%s can't be reached: the host name could not be resolved: %s", c.address, dns.Err)
 	case errors.As(err, &certificate):
