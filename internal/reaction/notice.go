@@ -185,14 +185,13 @@ func newNoticeUnit(u greenlane.ExportUnit, external map[string]string) noticeUni
 // mail makes the message. It is named after the export, and dated by when it was
 // asked for, so that it is the same whenever it is made.
 func (n *exportNotice) mail(e *greenlane.Export, name, address, role string, documents []Attachment, from string) *Mail {
-	domain := ""
+	// One that is no address is an error when the message is made.
 	if sender, err := parseMailbox("From", from); err == nil {
-		domain = sender.Address[strings.LastIndexByte(sender.Address, '@')+1:]
 		n.Sender = sender.Address
 	}
 	return &Mail{
 		From: from, To: (&mail.Address{Name: oneLine(name), Address: address}).String(), Subject: n.Title,
-		MessageID: strings.ToLower(e.ExportID + "." + role + "@" + domain), Date: e.AskedAt,
+		MessageID: messageID(e.ExportID, role, n.Sender), Date: e.AskedAt,
 		Text: n.text(), HTML: n.html(), Attachments: documents,
 	}
 }

@@ -212,6 +212,36 @@ func TestNoticeVariants(t *testing.T) {
 	}
 }
 
+// FuzzMailbox holds for any text: what the checks let through makes a message, to
+// it and from it, and names its envelope.
+func FuzzMailbox(f *testing.F) {
+	for _, text := range []string{"a@b", "ląd@łódź.example", "a@[192.0.2.1]", "a@[::1]", `"a b"@c`, "a.b+c=d@e", "<a@b>", "a@b\u200d", "=?utf-8?q?a?=@b", "a@b.", "{a}|b@c"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		e := noticeExport()
+		if CheckMailbox(text) == nil {
+			e.Planned.Broker.Email, e.Planned.Warehouse.Email = text, greenlane.Text(text)
+			for _, m := range []*Mail{brokerMail(e, nil, noticeFrom), warehouseMail(e, nil, noticeFrom)} {
+				if _, err := m.Bytes(); err != nil {
+					t.Errorf("to %q: %v", text, err)
+				}
+				if a, err := parseMailbox("", m.To); err != nil || a.Address != text {
+					t.Errorf("to %q: %v, %v", text, a, err)
+				}
+			}
+		}
+		if CheckSender(text) == nil {
+			for _, m := range []*Mail{brokerMail(e, nil, text), warehouseMail(e, nil, text)} {
+				m.To = "a@b"
+				if _, err := m.Bytes(); err != nil || CheckMailbox(text) != nil {
+					t.Errorf("from %q: %v", text, err)
+				}
+			}
+		}
+	})
+}
+
 func TestMoney(t *testing.T) {
 	t.Parallel()
 	for n, want := range map[greenlane.Number]string{
