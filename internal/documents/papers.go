@@ -166,7 +166,7 @@ func chargesOf(p *greenlane.PlannedExport) [][]charge {
 	out := make([][]charge, len(p.Plan.Units))
 	values := make([]*big.Rat, len(p.Plan.Units))
 	for i, unit := range p.Plan.Units {
-		values[i] = sum(unit.Lines, func(l greenlane.UnitLine) greenlane.Number { return l.TotalValueUSD })
+		values[i] = Sum(unit.Lines, func(l greenlane.UnitLine) greenlane.Number { return l.TotalValueUSD })
 	}
 	for _, c := range p.Terms.Charges {
 		whole := c.AmountUSD.Rat()
@@ -206,11 +206,11 @@ func newInvoice(p *greenlane.PlannedExport, unit greenlane.ExportUnit, orders []
 			Quantity: l.Quantity, Unit: pieces, NetWeight: l.NetWeightKg, UnitValue: l.UnitValueUSD, Total: l.TotalValueUSD,
 		})
 	}
-	goods := sum(bill.Lines, func(l line) greenlane.Number { return l.Total })
-	extra := sum(bill.Charges, func(c charge) greenlane.Number { return c.Amount })
+	goods := Sum(bill.Lines, func(l line) greenlane.Number { return l.Total })
+	extra := Sum(bill.Charges, func(c charge) greenlane.Number { return c.Amount })
 	bill.Totals = totals{
-		Quantity:  greenlane.PlainNumber(sum(bill.Lines, func(l line) greenlane.Number { return l.Quantity })),
-		NetWeight: greenlane.PlainNumber(sum(bill.Lines, func(l line) greenlane.Number { return l.NetWeight })),
+		Quantity:  greenlane.PlainNumber(Sum(bill.Lines, func(l line) greenlane.Number { return l.Quantity })),
+		NetWeight: greenlane.PlainNumber(Sum(bill.Lines, func(l line) greenlane.Number { return l.NetWeight })),
 		Goods:     greenlane.Cents(goods), Charges: greenlane.Cents(extra), Invoice: greenlane.Cents(new(big.Rat).Add(goods, extra)),
 	}
 	return bill

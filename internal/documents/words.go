@@ -87,7 +87,7 @@ func headOrders(orders []orderRef) string {
 	if list := orderList(orders); len(list) <= 80 {
 		return list
 	}
-	return count(len(orders), "order", "orders") + ", listed after the goods"
+	return Counted(len(orders), "order", "orders") + ", listed after the goods"
 }
 
 // label says what a charge is for.
@@ -118,7 +118,7 @@ func (bill *invoice) notes() []string {
 	if bill.Shared {
 		var whole []string
 		for _, c := range bill.Charges {
-			whole = append(whole, strings.ToLower(c.label())+" "+grouped(c.Shipment))
+			whole = append(whole, strings.ToLower(c.label())+" "+Grouped(c.Shipment))
 		}
 		out = append(out, "Charges are this invoice's share, by value of the goods, of those of the whole shipment: "+strings.Join(whole, ", ")+" USD.")
 	}
@@ -129,12 +129,12 @@ func (bill *invoice) notes() []string {
 }
 
 // amountDue is the total in words that leave no doubt of the currency.
-func (bill *invoice) amountDue() string { return grouped(bill.Totals.Invoice) + " USD" }
+func (bill *invoice) amountDue() string { return Grouped(bill.Totals.Invoice) + " USD" }
 
-// count writes a number of things.
-func count(n int, one, many string) string {
+// Counted writes a number of things for people: 1 order, 1,000 orders.
+func Counted(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}
-	return grouped(greenlane.Number(fmt.Sprint(n))) + " " + many
+	return Grouped(greenlane.Number(fmt.Sprint(n))) + " " + many
 }

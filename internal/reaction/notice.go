@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"fmt"
 	"html/template"
-	"math/big"
 	"net/mail"
 	"slices"
 	"strings"
 
 	"greenlane"
+	"greenlane/internal/documents"
 )
 
 // exportNotice is what one side is told of an export. Its text and its HTML say the
@@ -39,10 +39,9 @@ type noticeUnit struct {
 	Consignee, Orders, EntryType, Quantity, Weight, Value string
 }
 
-// brokerMail tells a broker of an export, with all its documents. The export has
-// its package.
-func brokerMail(e *greenlane.Export, documents []Attachment, from string) *Mail {
-	n := newNotice(e, documents)
+// brokerMail tells a broker of an export, with the documents of its package.
+func brokerMail(e *greenlane.Export, files []Attachment, from string) *Mail {
+	n := newNotice(e, files)
 	plan := e.Planned
 	n.Greeting = "To " + oneLine(plan.Broker.Name) + ": documents for a customs entry"
 	n.Asked = []string{
@@ -53,16 +52,16 @@ func brokerMail(e *greenlane.Export, documents []Attachment, from string) *Mail 
 		n.Asked[0] = "Please file the US customs entry for each consignee below from the attached invoice. " +
 			"The entry types named are what the plan expects by value; which one applies is yours to decide."
 	}
-	return n.mail(e, plan.Broker.Name, plan.Broker.Email, "broker", documents, from)
+	return n.mail(e, plan.Broker.Name, plan.Broker.Email, "broker", files, from)
 }
 
 // warehouseMail tells a warehouse what to send, with the packing list and the
-// manifest out of the documents.
-func warehouseMail(e *greenlane.Export, documents []Attachment, from string) *Mail {
-	documents = slices.DeleteFunc(slices.Clone(documents), func(a Attachment) bool {
+// manifest out of the files.
+func warehouseMail(e *greenlane.Export, files []Attachment, from string) *Mail {
+	files = slices.DeleteFunc(slices.Clone(files), func(a Attachment) bool {
 		return !forWarehouse(documentType(e, a.Filename))
 	})
-	n := newNotice(e, documents)
+	n := newNotice(e, files)
 	plan := e.Planned
 	n.Greeting = "To " + oneLine(plan.Warehouse.Name) + ": goods to pack and hand over"
 	n.Asked = []string{
@@ -72,7 +71,7 @@ func warehouseMail(e *greenlane.Export, documents []Attachment, from string) *Ma
 			"has told you that customs formalities allow it.",
 		"Please tell the shipper, before the goods leave, if something can't be packed as listed.",
 	}
-	return n.mail(e, plan.Warehouse.Name, string(plan.Warehouse.Email), "warehouse", documents, from)
+	return n.mail(e, plan.Warehouse.Name, string(plan.Warehouse.Email), "warehouse", files, from)
 }
 
 // forWarehouse reports what a warehouse packs by. The invoice is the broker's.
@@ -107,13 +106,13 @@ func documentName(t greenlane.ArtifactType) string {
 	return "document"
 }
 
-func newNotice(e *greenlane.Export, documents []Attachment) *exportNotice {
+func newNotice(e *greenlane.Export, files []Attachment) *exportNotice {
 	planned, plan := e.Planned, e.Planned.Plan
-	value := sumOf(plan.Units, func(u greenlane.ExportUnit) greenlane.Number { return u.TotalValueUSD })
+	value := dollars(greenlane.Cents(documents.Sum(plan.Units, func(u greenlane.ExportUnit) greenlane.Number { return u.TotalValueUSD })))
 	n := &exportNotice{
-		Title: fmt.Sprintf("Customs package %s: %s, %s USD, to %s", e.Package.Number,
-			counted(len(plan.IncludedOrderIDs), "order"), money(value), planned.DestinationCountry),
-		Total: money(value) + " USD",
+		Title: fmt.Sprintf("Customs package %s: %s, %s, to %s", e.Package.Number,
+			documents.Counted(len(plan.IncludedOrderIDs), "order", "orders"), value, planned.DestinationCountry),
+		Total: value,
 		Facts: []fact{
 			{"Customs package", e.Package.Number},
 			{"Export", e.ExportID},
@@ -139,7 +138,7 @@ func newNotice(e *greenlane.Export, documents []Attachment) *exportNotice {
 	for _, u := range plan.Units {
 		n.Units = append(n.Units, newNoticeUnit(u, external))
 	}
-	for _, a := range documents {
+	for _, a := range files {
 		n.Documents = append(n.Documents, fact{a.Filename, documentName(documentType(e, a.Filename))})
 	}
 	for _, m := range plan.ValidationMessages {
@@ -160,7 +159,7 @@ func newNoticeUnit(u greenlane.ExportUnit, external map[string]string) noticeUni
 	}
 	out := noticeUnit{
 		Consignee: oneLine(u.Consignee), Orders: strings.Join(orders, ", "), Quantity: string(u.TotalQuantity),
-		Weight: string(u.TotalNetWeight) + " kg", Value: money(u.TotalValueUSD) + " USD",
+		Weight: string(u.TotalNetWeight) + " kg", Value: dollars(u.TotalValueUSD),
 	}
 	if out.Consignee == "" {
 		out.Consignee = "not named"
@@ -184,7 +183,7 @@ func newNoticeUnit(u greenlane.ExportUnit, external map[string]string) noticeUni
 
 // mail makes the message. It is named after the export, and dated by when it was
 // asked for, so that it is the same whenever it is made.
-func (n *exportNotice) mail(e *greenlane.Export, name, address, role string, documents []Attachment, from string) *Mail {
+func (n *exportNotice) mail(e *greenlane.Export, name, address, role string, files []Attachment, from string) *Mail {
 	// One that is no address is an error when the message is made.
 	if sender, err := parseMailbox("From", from); err == nil {
 		n.Sender = sender.Address
@@ -192,7 +191,7 @@ func (n *exportNotice) mail(e *greenlane.Export, name, address, role string, doc
 	return &Mail{
 		From: from, To: (&mail.Address{Name: oneLine(name), Address: address}).String(), Subject: n.Title,
 		MessageID: messageID(e.ExportID, role, n.Sender), Date: e.AskedAt,
-		Text: n.text(), HTML: n.html(), Attachments: documents,
+		Text: n.text(), HTML: n.html(), Attachments: files,
 	}
 }
 
@@ -312,39 +311,8 @@ const noticeHTML = `<!DOCTYPE html>
 </html>
 `
 
-// sumOf adds up plain decimals exactly, with as many digits behind the point as
-// the longest of them.
-func sumOf(units []greenlane.ExportUnit, of func(greenlane.ExportUnit) greenlane.Number) greenlane.Number {
-	sum, digits := new(big.Rat), 0
-	for _, u := range units {
-		text := string(of(u))
-		if r, ok := new(big.Rat).SetString(text); ok {
-			sum.Add(sum, r)
-		}
-		_, fraction, _ := strings.Cut(text, ".")
-		digits = max(digits, len(fraction))
-	}
-	return greenlane.Number(sum.FloatString(digits))
-}
-
-// money writes an amount with its thousands apart: 1,234.50.
-func money(n greenlane.Number) string {
-	whole, fraction, _ := strings.Cut(string(n), ".")
-	for i := len(whole) - 3; i > 0; i -= 3 {
-		whole = whole[:i] + "," + whole[i:]
-	}
-	if fraction != "" {
-		whole += "." + fraction
-	}
-	return whole
-}
-
-func counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
+// dollars writes an amount for people.
+func dollars(n greenlane.Number) string { return documents.Grouped(n) + " USD" }
 
 // partyLine writes who somebody is, and where, in one line.
 func partyLine(name string, a greenlane.Address) string {

@@ -242,13 +242,27 @@ func FuzzMailbox(f *testing.F) {
 	})
 }
 
-func TestMoney(t *testing.T) {
+// TestNoticeNumbers holds how large exports are summed up: exactly, and so that
+// people can read it.
+func TestNoticeNumbers(t *testing.T) {
 	t.Parallel()
-	for n, want := range map[greenlane.Number]string{
-		"0.00": "0.00", "12.50": "12.50", "999.99": "999.99", "1000.00": "1,000.00", "123456.78": "123,456.78", "1234567": "1,234,567",
-	} {
-		if got := money(n); got != want {
-			t.Errorf("%s is written %s, want %s", n, got, want)
+	e := noticeExport()
+	plan := e.Planned.Plan
+	plan.IncludedOrderIDs = make([]string, 1000)
+	plan.Units[0].TotalValueUSD, plan.Units[1].TotalValueUSD = "1234567.80", "0.20"
+	plan.Units[0].TotalQuantity, plan.Units[1].TotalQuantity = "1000.5", "0.5"
+	plan.Units[0].TotalNetWeight, plan.Units[1].TotalNetWeight = "0.25", "0.125"
+	m := brokerMail(e, nil, noticeFrom)
+	if want := "Customs package CP-2026-000123: 1,000 orders, 1,234,568.00 USD, to US"; m.Subject != want {
+		t.Errorf("subject %s, want %s", m.Subject, want)
+	}
+	for _, want := range []string{"value: 1,234,567.80 USD", "Value of the goods in all: 1,234,568.00 USD"} {
+		if !strings.Contains(m.Text, want) {
+			t.Errorf("%q is not in\n%s", want, m.Text)
 		}
+	}
+	body, err := warehouseInstruction(e)
+	if want := `"totals":{"orders":1000,"quantity":1001,"netWeightKg":0.375,"valueUsd":1234568.00}`; err != nil || !bytes.Contains(body, []byte(want)) {
+		t.Errorf("%v: %s is not in\n%s", err, want, body)
 	}
 }
