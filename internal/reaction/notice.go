@@ -2,6 +2,7 @@ package reaction
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"html/template"
 	"net/mail"
@@ -22,8 +23,10 @@ type exportNotice struct {
 	Total string
 	// Asked is what the reader is to do, sentence by sentence.
 	Asked []string
-	// Documents are the files that come with it.
+	// Documents are the files that come with it, Left those for which it has no
+	// room.
 	Documents []fact
+	Left      []leftDocument
 	// Warnings are what the plan's rules found; Override is why a plan that needed
 	// review was executed all the same.
 	Warnings []string
@@ -34,6 +37,9 @@ type exportNotice struct {
 
 type fact struct{ Name, Value string }
 
+// leftDocument is a document that is not attached: what it is and where it is kept.
+type leftDocument struct{ Name, Value, Size, SHA256, Fetch string }
+
 // noticeUnit is one customs entry.
 type noticeUnit struct {
 	Consignee, Orders, EntryType, Quantity, Weight, Value string
@@ -41,15 +47,16 @@ type noticeUnit struct {
 
 // brokerMail tells a broker of an export, with the documents of its package.
 func brokerMail(e *greenlane.Export, files []Attachment, from string) *Mail {
-	n := newNotice(e, files)
+	n, files := newNotice(e, files)
 	plan := e.Planned
 	n.Greeting = "To " + oneLine(plan.Broker.Name) + ": documents for a customs entry"
+	invoice := attached(e, files, "invoice", greenlane.ArtifactInvoice, greenlane.ArtifactInvoiceCSV, greenlane.ArtifactInvoiceJSON)
 	n.Asked = []string{
-		"Please file the customs declaration for each consignee below from the attached invoice.",
+		"Please file the customs declaration for each consignee below from the " + invoice + ".",
 		"Please tell the shipper, before the goods leave, if a document is missing or wrong.",
 	}
 	if plan.DestinationCountry == "US" {
-		n.Asked[0] = "Please file the US customs entry for each consignee below from the attached invoice. " +
+		n.Asked[0] = "Please file the US customs entry for each consignee below from the " + invoice + ". " +
 			"The entry types named are what the plan expects by value; which one applies is yours to decide."
 	}
 	return n.mail(e, plan.Broker.Name, plan.Broker.Email, "broker", files, from)
@@ -58,14 +65,13 @@ func brokerMail(e *greenlane.Export, files []Attachment, from string) *Mail {
 // warehouseMail tells a warehouse what to send, with the packing list and the
 // manifest out of the files.
 func warehouseMail(e *greenlane.Export, files []Attachment, from string) *Mail {
-	files = slices.DeleteFunc(slices.Clone(files), func(a Attachment) bool {
-		return !forWarehouse(documentType(e, a.Filename))
-	})
-	n := newNotice(e, files)
+	n, files := newNotice(e, slices.DeleteFunc(slices.Clone(files), func(a Attachment) bool {
+		return !forWarehouse(artifactOf(e, a).Type)
+	}))
 	plan := e.Planned
 	n.Greeting = "To " + oneLine(plan.Warehouse.Name) + ": goods to pack and hand over"
 	n.Asked = []string{
-		"Please pack the orders below by the attached packing list. " +
+		"Please pack the orders below by the " + attached(e, files, "packing list", greenlane.ArtifactPackingList) + ". " +
 			"Products and quantities must be as it says: customs sees the same list.",
 		"Please hand the goods over only once " + oneLine(plan.Broker.Name) + ", the customs broker, or the shipper " +
 			"has told you that customs formalities allow it.",
@@ -74,19 +80,59 @@ func warehouseMail(e *greenlane.Export, files []Attachment, from string) *Mail {
 	return n.mail(e, plan.Warehouse.Name, string(plan.Warehouse.Email), "warehouse", files, from)
 }
 
+// maxAttached is how many bytes of documents go with an e-mail. In base 64 they
+// take a third more, and many mail servers refuse what is larger than 25 MB.
+const maxAttached = 15 << 20
+
+// attachedFirst are the documents in the order in which they get room: first what
+// people work with, then what says the same in another form.
+var attachedFirst = []string{
+	"commercial_customs_invoice.pdf", "packing_list.pdf", "commercial_customs_invoice.csv", "manifest.json",
+	"commercial_customs_invoice.json", "packing_list.json", "commercial_customs_invoice.html",
+}
+
+// attach divides files into those that go with an e-mail, in their order there, and
+// those that do not fit.
+func attach(files []Attachment) (fitting, left []Attachment) {
+	rank := func(a Attachment) int {
+		if i := slices.Index(attachedFirst, a.Filename); i >= 0 {
+			return i
+		}
+		return len(attachedFirst)
+	}
+	room := maxAttached
+	for _, a := range slices.SortedStableFunc(slices.Values(files), func(a, b Attachment) int { return cmp.Compare(rank(a), rank(b)) }) {
+		if len(a.Bytes) > room {
+			left = append(left, a)
+			continue
+		}
+		room -= len(a.Bytes)
+		fitting = append(fitting, a)
+	}
+	return fitting, left
+}
+
+// attached names a document, as attached if a file of its types is.
+func attached(e *greenlane.Export, files []Attachment, name string, types ...greenlane.ArtifactType) string {
+	if slices.ContainsFunc(files, func(a Attachment) bool { return slices.Contains(types, artifactOf(e, a).Type) }) {
+		return "attached " + name
+	}
+	return name + " of this package"
+}
+
 // forWarehouse reports what a warehouse packs by. The invoice is the broker's.
 func forWarehouse(t greenlane.ArtifactType) bool {
 	return t == greenlane.ArtifactPackingList || t == greenlane.ArtifactManifest
 }
 
-// documentType returns what a file of the package is, empty for one of another.
-func documentType(e *greenlane.Export, filename string) greenlane.ArtifactType {
+// artifactOf returns what a file is in the package, nothing for one of another.
+func artifactOf(e *greenlane.Export, file Attachment) greenlane.Artifact {
 	for _, a := range e.Package.Artifacts {
-		if a.Filename == filename {
-			return a.Type
+		if a.Filename == file.Filename {
+			return a
 		}
 	}
-	return ""
+	return greenlane.Artifact{}
 }
 
 // documentName says what a type of artifact is.
@@ -106,7 +152,9 @@ func documentName(t greenlane.ArtifactType) string {
 	return "document"
 }
 
-func newNotice(e *greenlane.Export, files []Attachment) *exportNotice {
+// newNotice makes a notice, and says which of its files go with it.
+func newNotice(e *greenlane.Export, files []Attachment) (*exportNotice, []Attachment) {
+	files, left := attach(files)
 	planned, plan := e.Planned, e.Planned.Plan
 	value := dollars(greenlane.Cents(documents.Sum(plan.Units, func(u greenlane.ExportUnit) greenlane.Number { return u.TotalValueUSD })))
 	n := &exportNotice{
@@ -138,8 +186,15 @@ func newNotice(e *greenlane.Export, files []Attachment) *exportNotice {
 	for _, u := range plan.Units {
 		n.Units = append(n.Units, newNoticeUnit(u, external))
 	}
-	for _, a := range files {
-		n.Documents = append(n.Documents, fact{a.Filename, documentName(documentType(e, a.Filename))})
+	for _, file := range files {
+		n.Documents = append(n.Documents, fact{file.Filename, documentName(artifactOf(e, file).Type)})
+	}
+	for _, file := range left {
+		a := artifactOf(e, file)
+		n.Left = append(n.Left, leftDocument{
+			Name: file.Filename, Value: documentName(a.Type), Size: documents.Counted(len(file.Bytes), "byte", "bytes"), SHA256: a.SHA256,
+			Fetch: "It can be fetched from the hub (GET /v1/customs-packages/" + e.Package.ID + "/artifacts/" + file.Filename + ").",
+		})
 	}
 	for _, m := range plan.ValidationMessages {
 		if m.Severity != greenlane.SeverityInfo {
@@ -149,7 +204,7 @@ func newNotice(e *greenlane.Export, files []Attachment) *exportNotice {
 	if plan.ReadinessState == greenlane.ReadinessReview {
 		n.Override = oneLine(e.Override)
 	}
-	return n
+	return n, files
 }
 
 func newNoticeUnit(u greenlane.ExportUnit, external map[string]string) noticeUnit {
@@ -219,6 +274,12 @@ func (n *exportNotice) text() string {
 	for _, d := range n.Documents {
 		fmt.Fprintf(&b, "- %s: %s\n", d.Name, d.Value)
 	}
+	if len(n.Left) > 0 {
+		section(leftTitle)
+	}
+	for _, d := range n.Left {
+		fmt.Fprintf(&b, "- %s: %s\n  %s, SHA-256 %s\n  %s\n", d.Name, d.Value, d.Size, d.SHA256, d.Fetch)
+	}
 	if len(n.Warnings) > 0 {
 		section("What the checks of this export found")
 	}
@@ -242,6 +303,9 @@ func (n *exportNotice) html() string {
 	}
 	return b.String()
 }
+
+// leftTitle is above the documents for which the e-mail has no room.
+const leftTitle = "Too large to be attached"
 
 const noticeHTML = `<!DOCTYPE html>
 <html lang="en">
@@ -289,6 +353,14 @@ const noticeHTML = `<!DOCTYPE html>
 <ul style="margin: 0 0 16px; padding-left: 24px">
 {{- range .}}
 <li><strong>{{.Name}}</strong>: {{.Value}}</li>
+{{- end}}
+</ul>
+{{- end}}
+{{- with .Left}}
+<h2 style="font-size: 16px; margin: 0 0 4px">` + leftTitle + `</h2>
+<ul style="margin: 0 0 16px; padding-left: 24px">
+{{- range .}}
+<li style="word-break: break-word"><strong>{{.Name}}</strong>: {{.Value}}<br>{{.Size}}, SHA-256 {{.SHA256}}<br>{{.Fetch}}</li>
 {{- end}}
 </ul>
 {{- end}}
