@@ -100,6 +100,12 @@ type ExportUnit struct {
 	// EntryTypeNeeded is CBP's number of the kind of entry, empty outside the
 	// United States.
 	EntryTypeNeeded string `json:"entryTypeNeeded"`
+	// EEIRequired says that electronic export information must be filed for the
+	// unit before the goods leave the United States (15 CFR 30.2).
+	EEIRequired bool `json:"eeiRequired"`
+	// Exemption is the legend that the plan expects in place of the filing, such as
+	// "NOEEI 30.37(a)"; empty outside exports from the United States.
+	Exemption string `json:"exemption,omitzero"`
 }
 
 // UnitLine is the sum of all lines of a unit with one product and value.

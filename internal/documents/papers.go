@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"slices"
 	"strings"
 	"time"
 
@@ -192,11 +191,10 @@ func newInvoice(p *greenlane.PlannedExport, unit greenlane.ExportUnit, orders []
 		Orders:    []orderRef{}, ExportCountry: country(p.Warehouse.Address.Country), Destination: country(p.DestinationCountry),
 		PortOfEntry: greenlane.Text(p.Terms.PortOfEntry), EntryType: greenlane.Text(unit.EntryTypeNeeded),
 		Incoterm: greenlane.Text(p.Terms.Incoterm), Place: greenlane.Text(p.Terms.Place), Currency: code{"USD", "US dollars"},
-		ITN: greenlane.Text(p.Terms.ITN), Exemption: greenlane.Text(p.Terms.Exemption),
 		Responsible: greenlane.Text(p.Terms.ResponsiblePerson), Lines: []line{}, Charges: append([]charge{}, charges...),
 		Declaration: declaration, Shared: len(p.Plan.Units) > 1 && len(charges) > 0,
 	}
-	bill.file(p)
+	bill.file(&unit, &p.Terms)
 	for _, o := range orders {
 		bill.Orders = append(bill.Orders, orderRef{o.OrderID, o.ExternalID})
 	}
@@ -216,20 +214,20 @@ func newInvoice(p *greenlane.PlannedExport, unit greenlane.ExportUnit, orders []
 	return bill
 }
 
-// file notes what became of the US export filing, for goods that leave from there:
-// its number or legend, else the legend that follows from the plan (15 CFR 30.36,
-// 30.37(a)), else that it is still to be made.
-func (bill *invoice) file(p *greenlane.PlannedExport) {
-	if bill.ITN != "" || bill.Exemption != "" || p.Warehouse.Address.Country != "US" {
-		return
-	}
-	switch flags := p.Plan.Flags; {
-	case slices.Contains(flags, "noeei_30_37_a"):
-		bill.Exemption = "NOEEI 30.37(a)"
-	case slices.Contains(flags, "noeei_30_36"):
-		bill.Exemption = "NOEEI 30.36"
-	case slices.Contains(flags, "eei_required"):
-		bill.FilingOpen = true
+// file notes what stands for the US export filing of this unit: its number where
+// one is required, else the legend that was given, else the one that the plan
+// expects, else that the filing is still to be made. One number covers those units
+// that need it and no others.
+func (bill *invoice) file(unit *greenlane.ExportUnit, terms *greenlane.ExportTerms) {
+	switch {
+	case unit.EEIRequired && terms.ITN != "":
+		bill.ITN = greenlane.Text(terms.ITN)
+	case terms.Exemption != "":
+		bill.Exemption = greenlane.Text(terms.Exemption)
+	case unit.Exemption != "":
+		bill.Exemption = greenlane.Text(unit.Exemption)
+	default:
+		bill.FilingOpen = unit.EEIRequired
 	}
 }
 
