@@ -160,8 +160,9 @@ func TestInvoiceSays(t *testing.T) {
 	}{
 		{"everything", terms, []string{"Kowalski i Synowie Sp. z o.o.", "EORI PL1234567890", "Łódź Fulfilment", "Ada Byron", "Filer code ABC",
 			"4601 Newark", "DAP Austin, TX (Incoterms 2020)", "US dollars (USD)", "6110.20.2010", "Portugal (PT)", "2 PCS", "45.50", "91.00",
-			"Freight", "100.01", "Rebate", "-5.55", "212.96 USD", "SHOP-1", "11 Informal", "Zofia Kowalska"}, []string{"NOEEI", "ITN"}},
-		{"nothing", nil, []string{"To be determined by carrier", "Not stated", "91.00 USD"}, []string{"Freight", "NOEEI", "EORI"}},
+			"Freight", "100.01", "Rebate", "-5.55", "192.96 USD",
+			"Assists (not part of the amount due)", "20.00", "(19 CFR 141.86(a)(11)). Their value is stated for customs. It is not part of the amount due.", "SHOP-1", "11 Informal", "Zofia Kowalska"}, []string{"NOEEI", "ITN"}},
+		{"nothing", nil, []string{"To be determined by carrier", "Not stated", "91.00 USD"}, []string{"Freight", "ssists", "NOEEI", "EORI"}},
 		{"nobody", func(in *greenlane.PlanInput) {
 			in.Orders[0].Consignee, in.Orders[0].DestinationPostalCode = nil, "78701"
 		},
@@ -175,7 +176,7 @@ func TestInvoiceSays(t *testing.T) {
 			docs := made(t, planOf(tt.change, order(1, "Ada Byron", line("hoodie", "2", "45.50"))))
 			forms := map[string]string{"HTML": string(docs["commercial_customs_invoice.html"])}
 			if text, ok := pdfText(t, docs["commercial_customs_invoice.pdf"]); ok {
-				forms["PDF"] = text
+				forms["PDF"] = text + strings.Join(strings.Fields(text), " ")
 			}
 			for form, text := range forms {
 				for _, want := range tt.says {

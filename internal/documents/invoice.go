@@ -99,7 +99,8 @@ func (s *sheet) invoiceTable(bill *invoice) {
 	s.again = nil
 }
 
-// invoiceTotals adds the charges to the goods. It stays on one page.
+// invoiceTotals adds the charges to the goods, and states assists below what is
+// due. It stays on one page.
 func (s *sheet) invoiceTotals(bill *invoice) {
 	t := bill.Totals
 	rows := []row{s.invoiceRow("", "Total of goods", "", "", "", Grouped(t.Quantity)+" "+pieces, weight(t.NetWeight), "", Grouped(t.Goods), total)}
@@ -109,6 +110,11 @@ func (s *sheet) invoiceTotals(bill *invoice) {
 	due := s.sumRow("Invoice total", bill.amountDue(), style{size: 10, bold: true})
 	due.above, due.rule = 1.5, true
 	rows = append(rows, due)
+	for _, c := range bill.Assists {
+		stated := s.sumRow(c.label(), Grouped(c.Amount), inRow)
+		stated.above = 1.2
+		rows = append(rows, stated)
+	}
 	high := 0.0
 	for _, r := range rows {
 		high += r.height()

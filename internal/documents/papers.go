@@ -42,12 +42,16 @@ type invoice struct {
 	Responsible   greenlane.Text `json:"responsiblePerson"`
 	Lines         []line         `json:"lines"`
 	Charges       []charge       `json:"charges"`
-	Totals        totals         `json:"totals"`
-	Declaration   string         `json:"declaration"`
+	// Assists are goods and services that the buyer furnished for the production of
+	// the goods (19 CFR 141.86(a)(11)). Customs must know their value; the seller is
+	// not owed it, so it is part of no other sum.
+	Assists     []charge `json:"assists"`
+	Totals      totals   `json:"totals"`
+	Declaration string   `json:"declaration"`
 
 	// FilingOpen says that a US filing is required and its number not known yet.
 	FilingOpen bool `json:"-"`
-	// Shared says that charges are shares of the whole shipment's.
+	// Shared says that charges and assists are shares of the whole shipment's.
 	Shared bool `json:"-"`
 }
 
@@ -88,7 +92,8 @@ type line struct {
 	Total       greenlane.Number `json:"totalValueUsd"`
 }
 
-// charge is added to the price of the goods; a rebate is negative.
+// charge is added to the price of the goods, unless it is an assist; a rebate is
+// negative.
 type charge struct {
 	Kind   greenlane.ChargeKind `json:"kind"`
 	Amount greenlane.Number     `json:"amountUsd"`
@@ -97,12 +102,13 @@ type charge struct {
 	Shipment greenlane.Number `json:"shipmentAmountUsd"`
 }
 
-// totals are sums of printed lines.
+// totals are sums of printed lines. Invoice is what is due: goods and charges.
 type totals struct {
 	Quantity  greenlane.Number `json:"quantity"`
 	NetWeight greenlane.Number `json:"netWeightKg"`
 	Goods     greenlane.Number `json:"goodsUsd"`
 	Charges   greenlane.Number `json:"chargesUsd"`
+	Assists   greenlane.Number `json:"assistsUsd"`
 	Invoice   greenlane.Number `json:"invoiceUsd"`
 }
 
@@ -191,12 +197,19 @@ func newInvoice(p *greenlane.PlannedExport, unit greenlane.ExportUnit, orders []
 		Orders:    []orderRef{}, ExportCountry: country(p.Warehouse.Address.Country), Destination: country(p.DestinationCountry),
 		PortOfEntry: greenlane.Text(p.Terms.PortOfEntry), EntryType: greenlane.Text(unit.EntryTypeNeeded),
 		Incoterm: greenlane.Text(p.Terms.Incoterm), Place: greenlane.Text(p.Terms.Place), Currency: code{"USD", "US dollars"},
-		Responsible: greenlane.Text(p.Terms.ResponsiblePerson), Lines: []line{}, Charges: append([]charge{}, charges...),
+		Responsible: greenlane.Text(p.Terms.ResponsiblePerson), Lines: []line{}, Charges: []charge{}, Assists: []charge{},
 		Declaration: declaration, Shared: len(p.Plan.Units) > 1 && len(charges) > 0,
 	}
 	bill.file(&unit, &p.Terms)
 	for _, o := range orders {
 		bill.Orders = append(bill.Orders, orderRef{o.OrderID, o.ExternalID})
+	}
+	for _, c := range charges {
+		if c.Kind == greenlane.ChargeAssist {
+			bill.Assists = append(bill.Assists, c)
+		} else {
+			bill.Charges = append(bill.Charges, c)
+		}
 	}
 	for i, l := range unit.Lines {
 		bill.Lines = append(bill.Lines, line{
@@ -205,11 +218,13 @@ func newInvoice(p *greenlane.PlannedExport, unit greenlane.ExportUnit, orders []
 		})
 	}
 	goods := Sum(bill.Lines, func(l line) greenlane.Number { return l.Total })
-	extra := Sum(bill.Charges, func(c charge) greenlane.Number { return c.Amount })
+	amount := func(c charge) greenlane.Number { return c.Amount }
+	extra := Sum(bill.Charges, amount)
 	bill.Totals = totals{
 		Quantity:  greenlane.PlainNumber(Sum(bill.Lines, func(l line) greenlane.Number { return l.Quantity })),
 		NetWeight: greenlane.PlainNumber(Sum(bill.Lines, func(l line) greenlane.Number { return l.NetWeight })),
-		Goods:     greenlane.Cents(goods), Charges: greenlane.Cents(extra), Invoice: greenlane.Cents(new(big.Rat).Add(goods, extra)),
+		Goods:     greenlane.Cents(goods), Charges: greenlane.Cents(extra), Assists: greenlane.Cents(Sum(bill.Assists, amount)),
+		Invoice: greenlane.Cents(new(big.Rat).Add(goods, extra)),
 	}
 	return bill
 }

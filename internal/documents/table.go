@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -15,7 +16,8 @@ import (
 // CR LF and the values of the invoice repeated in each of its rows. Its orders alone
 // stand on its first row only: repeated on each, the table of a large invoice would
 // grow with lines times orders. Each kind of charge has a column, negative for a
-// rebate, so that charges and goods add up to invoice_total_usd.
+// rebate, so that charges and goods add up to invoice_total_usd; assist_usd is
+// stated, and part of no sum.
 //
 // Spreadsheets take a cell that begins with = + - @, or their wide forms, or a
 // control character for a formula. Such a cell gets an apostrophe in front where
@@ -103,7 +105,7 @@ func invoiceColumns() []column {
 	for _, kind := range greenlane.ChargeKinds() {
 		columns = append(columns, of(string(kind)+"_usd", func(b *invoice) string {
 			total := new(big.Rat)
-			for _, c := range b.Charges {
+			for _, c := range slices.Concat(b.Charges, b.Assists) {
 				if c.Kind == kind {
 					total.Add(total, c.Amount.Rat())
 				}
