@@ -1,6 +1,7 @@
 package reaction
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -23,6 +24,11 @@ type SMTPOptions struct {
 	// Limit is how long one Send may take in all, for a message of up to 1 MiB; 20
 	// seconds. A larger one may take a second more for each further 128 KiB.
 	Limit time.Duration
+	// Answer is how long the server may take to answer once it has the whole
+	// message; 2 minutes, or Limit where that is set. Giving up earlier means
+	// copies: servers that scan what they take are slow here, and RFC 5321
+	// (4.5.3.2.6) asks clients for patience.
+	Answer time.Duration
 	// RootCAs judge the server's certificate; those of the system.
 	RootCAs *x509.CertPool
 	// Dial connects; by the system's resolver.
@@ -73,6 +79,9 @@ func NewSMTP(rawURL string, o SMTPOptions) (*SMTP, error) {
 	if err != nil || u.Hostname() == "" || u.Opaque != "" || strings.Trim(u.Path, "/") != "" || u.Fragment != "" ||
 		checkHeaderText("", u.Host) != nil || strings.Contains(u.Host, " ") {
 		return nil, errSMTPURL
+	}
+	if o.Answer <= 0 {
+		o.Answer = cmp.Or(max(o.Limit, 0), 2*time.Minute)
 	}
 	if o.Limit <= 0 {
 		o.Limit = 20 * time.Second

@@ -52,9 +52,11 @@ func (s *SMTP) Send(ctx context.Context, from, to string, raw []byte) error {
 		return sendErrorf("the message can't be sent as it is: %v", err)
 	}
 	limit := s.limit(len(raw))
-	limited, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	c := &conversation{SMTP: s, asked: ctx, ctx: limited, limit: limit, stage: stageConnecting}
+	limited, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	patience := time.AfterFunc(limit, func() { cancel(context.DeadlineExceeded) })
+	defer patience.Stop()
+	c := &conversation{SMTP: s, asked: ctx, ctx: limited, patience: patience, limit: limit, stage: stageConnecting}
 	if err := c.send(sender.Address, recipient.Address, raw); err != nil {
 		return c.explain(err)
 	}
@@ -92,9 +94,11 @@ const stageConnecting = "connecting"
 // conversation is one connection to the relay.
 type conversation struct {
 	*SMTP
-	// asked is the caller's context, ctx ends with it or with the limit.
+	// asked is the caller's context, ctx ends with it or when patience does, after
+	// the limit.
 	asked, ctx context.Context
 	limit      time.Duration
+	patience   *time.Timer
 	// stage is what is under way, for errors; refusal what a refusal there means.
 	stage, refusal string
 	// near says that the other end is on this machine.
@@ -338,6 +342,10 @@ func (c *conversation) data(raw []byte) error {
 	}
 	c.at("after DATA", "the message")
 	c.handed = true
+	if c.patience.Stop() {
+		c.limit = c.options.Answer
+		c.patience.Reset(c.limit)
+	}
 	return c.answer(2)
 }
 
@@ -362,7 +370,7 @@ func (c *conversation) explain(err error) *SendError {
 	ended := c.ctx.Err() != nil && (c.stage == stageConnecting || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, c.ctx.Err()))
 	switch {
 	case ended:
-		e.cause = c.ctx.Err()
+		e.cause = context.Cause(c.ctx)
 	case c.stage == stageConnecting:
 		e.cause = err
 	}
