@@ -80,10 +80,11 @@ type ExportCharge struct {
 	AmountUSD Number     `json:"amountUsd"`
 }
 
-// ChargeKind is what a charge is for (19 CFR 141.86(a)(8), (9)).
+// ChargeKind is what a charge is for (19 CFR 141.86(a)(8), (9) and (11)).
 type ChargeKind string
 
-// The kinds of charge. A rebate is taken off, the others are added.
+// The kinds of charge. A rebate is taken off, the others are added, except an
+// assist: what the buyer furnished is stated, not charged.
 const (
 	ChargeFreight    ChargeKind = "freight"
 	ChargeInsurance  ChargeKind = "insurance"

@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
-	"net/mail"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -188,13 +187,13 @@ func (c *serveCmd) exports(s *server, clock greenlane.Clock) (*reaction.Exports,
 			return nil, usageError{fmt.Errorf("--export-retries: %s is no pause; give pauses such as 10s,1m", pause)}
 		}
 	}
-	switch address, err := mail.ParseAddress(c.MailFrom); {
+	switch err := reaction.CheckSender(c.MailFrom); {
 	case c.MailFrom == "" && c.SMTP != "":
 		return nil, usageError{errors.New("--mail-from is missing: --smtp needs the address that e-mails come from")}
 	case c.MailFrom == "":
 		o.From = "greenlane@localhost"
-	case err != nil || address.Address != c.MailFrom:
-		return nil, usageError{fmt.Errorf("--mail-from: %q is not a plain e-mail address such as exports@example.com", c.MailFrom)}
+	case err != nil:
+		return nil, usageError{fmt.Errorf("--mail-from: %q %w", c.MailFrom, err)}
 	}
 	if c.SMTP == "" {
 		return reaction.NewExports(s.hub, o), nil

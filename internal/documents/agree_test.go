@@ -19,7 +19,7 @@ import (
 
 // sums are what a form says of one invoice.
 type sums struct {
-	Quantity, NetWeight, Goods, Charges, Invoice string
+	Quantity, NetWeight, Goods, Charges, Assists, Invoice string
 }
 
 // TestFormsAgree: whatever the plan, all forms say the same sums, these are the
@@ -50,6 +50,11 @@ func TestFormsAgree(t *testing.T) {
 		}
 		checkPacked(t, docs["packing"], inJSON)
 		checkShares(t, p.Terms.Charges, charges)
+		for i, text := range strings.SplitAfter(string(docs["html"]), "</article>") {
+			if i < len(inJSON) {
+				checkAssists(t, text, inJSON[i], p.Terms.Charges)
+			}
+		}
 		page := totalCell.FindAllStringSubmatch(string(docs["html"]), -1)
 		for i, m := range page {
 			if strings.ReplaceAll(m[1], ",", "") != inJSON[i].Invoice {
@@ -61,6 +66,24 @@ func TestFormsAgree(t *testing.T) {
 		}
 	})
 }
+
+// checkAssists: where there are assists the page states them and says that they are
+// not due.
+func checkAssists(t *rapid.T, page string, want sums, charges []greenlane.ExportCharge) {
+	stated := new(big.Rat)
+	for _, m := range assistCell.FindAllStringSubmatch(page, -1) {
+		stated.Add(stated, exact(strings.ReplaceAll(m[1], ",", "")))
+	}
+	if stated.Cmp(exact(want.Assists)) != 0 {
+		t.Errorf("HTML has assists of %s, JSON of %s", stated.FloatString(2), want.Assists)
+	}
+	some := slices.ContainsFunc(charges, func(c greenlane.ExportCharge) bool { return c.Kind == greenlane.ChargeAssist })
+	if strings.Contains(page, "It is not part of the amount due.") != some {
+		t.Errorf("HTML says that assists are not due: %t", !some)
+	}
+}
+
+var assistCell = regexp.MustCompile(`Assists \(not part of the amount due\)</th><td class="n">([-0-9.,]+)<`)
 
 // TestPDFAgrees: the totals of PDFs are those of the other forms.
 func TestPDFAgrees(t *testing.T) {
@@ -122,7 +145,8 @@ func jsonSums(t reporter, text []byte) ([]sums, [][]shareOf) {
 		Invoices []struct {
 			Lines   []struct{ TotalValueUSD json.Number }
 			Charges []shareOf
-			Totals  struct{ Quantity, NetWeightKg, GoodsUSD, ChargesUSD, InvoiceUSD json.Number }
+			Assists []shareOf
+			Totals  struct{ Quantity, NetWeightKg, GoodsUSD, ChargesUSD, AssistsUSD, InvoiceUSD json.Number }
 		}
 	}
 	if err := json.Unmarshal(text, &body); err != nil {
@@ -139,8 +163,24 @@ func jsonSums(t reporter, text []byte) ([]sums, [][]shareOf) {
 			t.Errorf("lines add up to %s, the goods are %s", goods.FloatString(4), b.Totals.GoodsUSD)
 		}
 		out = append(out, sums{b.Totals.Quantity.String(), b.Totals.NetWeightKg.String(), b.Totals.GoodsUSD.String(),
-			b.Totals.ChargesUSD.String(), b.Totals.InvoiceUSD.String()})
-		charges = append(charges, b.Charges)
+			b.Totals.ChargesUSD.String(), b.Totals.AssistsUSD.String(), b.Totals.InvoiceUSD.String()})
+		for _, part := range []struct {
+			assists bool
+			shares  []shareOf
+			total   json.Number
+		}{{false, b.Charges, b.Totals.ChargesUSD}, {true, b.Assists, b.Totals.AssistsUSD}} {
+			total := new(big.Rat)
+			for _, c := range part.shares {
+				total.Add(total, exact(c.AmountUSD.String()))
+				if (c.Kind == greenlane.ChargeAssist) != part.assists {
+					t.Errorf("%+v stands among %+v", c, part.shares)
+				}
+			}
+			if total.Cmp(exact(part.total.String())) != 0 {
+				t.Errorf("%+v are not %s", part.shares, part.total)
+			}
+		}
+		charges = append(charges, slices.Concat(b.Charges, b.Assists))
 	}
 	return out, charges
 }
@@ -159,9 +199,15 @@ func csvSums(t *rapid.T, text []byte) []sums {
 			last, goods = at(row, "invoice_number"), new(big.Rat)
 			charges := new(big.Rat)
 			for _, kind := range greenlane.ChargeKinds() {
-				charges.Add(charges, exact(at(row, string(kind)+"_usd")))
+				if kind != greenlane.ChargeAssist {
+					charges.Add(charges, exact(at(row, string(kind)+"_usd")))
+				}
 			}
-			out = append(out, sums{at(row, "total_quantity"), at(row, "total_net_weight_kg"), "", charges.FloatString(2), at(row, "invoice_total_usd")})
+			if charges.Cmp(exact(at(row, "charges_total_usd"))) != 0 {
+				t.Errorf("charges are %s, their total %s", charges.FloatString(2), at(row, "charges_total_usd"))
+			}
+			out = append(out, sums{at(row, "total_quantity"), at(row, "total_net_weight_kg"), "", charges.FloatString(2), at(row, "assist_usd"),
+				at(row, "invoice_total_usd")})
 		}
 		goods.Add(goods, exact(at(row, "line_total_usd")))
 		out[len(out)-1].Goods = goods.FloatString(2)
@@ -206,6 +252,11 @@ func checkPacked(t *rapid.T, text []byte, invoices []sums) {
 
 // checkShares: the shares of a charge add up to it, rounded to the cent.
 func checkShares(t *rapid.T, charges []greenlane.ExportCharge, shares [][]shareOf) {
+	// Assists stand behind the charges.
+	charges = slices.SortedStableFunc(slices.Values(charges), func(a, b greenlane.ExportCharge) int {
+		rank := map[bool]int{true: 1}
+		return rank[a.Kind == greenlane.ChargeAssist] - rank[b.Kind == greenlane.ChargeAssist]
+	})
 	for i, c := range charges {
 		total := new(big.Rat)
 		for _, invoice := range shares {

@@ -152,12 +152,6 @@ func TestMakeRefuses(t *testing.T) {
 // TestInvoiceSays: what an invoice says where terms are given, and where not.
 func TestInvoiceSays(t *testing.T) {
 	t.Parallel()
-	american := func(in *greenlane.PlanInput) {
-		in.Warehouse.Address.Country, in.DestinationCountry = "US", "DE"
-		for _, o := range in.Orders {
-			o.DestinationCountry = "DE"
-		}
-	}
 	tests := []struct {
 		name   string
 		change func(in *greenlane.PlanInput)
@@ -166,22 +160,14 @@ func TestInvoiceSays(t *testing.T) {
 	}{
 		{"everything", terms, []string{"Kowalski i Synowie Sp. z o.o.", "EORI PL1234567890", "Łódź Fulfilment", "Ada Byron", "Filer code ABC",
 			"4601 Newark", "DAP Austin, TX (Incoterms 2020)", "US dollars (USD)", "6110.20.2010", "Portugal (PT)", "2 PCS", "45.50", "91.00",
-			"Freight", "100.01", "Rebate", "-5.55", "212.96 USD", "SHOP-1", "11 Informal", "Zofia Kowalska"}, []string{"NOEEI", "ITN"}},
-		{"nothing", nil, []string{"To be determined by carrier", "Not stated", "91.00 USD"}, []string{"Freight", "NOEEI", "EORI"}},
+			"Freight", "100.01", "Rebate", "-5.55", "192.96 USD",
+			"Assists (not part of the amount due)", "20.00", "(19 CFR 141.86(a)(11)). Their value is stated for customs. It is not part of the amount due.", "SHOP-1", "11 Informal", "Zofia Kowalska"}, []string{"NOEEI", "ITN"}},
+		{"nothing", nil, []string{"To be determined by carrier", "Not stated", "91.00 USD"}, []string{"Freight", "ssists", "NOEEI", "EORI"}},
 		{"nobody", func(in *greenlane.PlanInput) {
 			in.Orders[0].Consignee, in.Orders[0].DestinationPostalCode = nil, "78701"
 		},
 			[]string{"Not named", "78701"}, nil},
 		{"formal entry", func(in *greenlane.PlanInput) { in.Orders[0].Lines[0].UnitValueUSD = "1250.01" }, []string{"01 Consumption", "2,500.02 USD"}, nil},
-		{"American, small", american, []string{"US export filing", "NOEEI 30.37(a)"}, []string{"Informal"}},
-		{"American, to Canada", func(in *greenlane.PlanInput) {
-			american(in)
-			in.DestinationCountry, in.Orders[0].DestinationCountry = "CA", "CA"
-		}, []string{"NOEEI 30.36"}, nil},
-		{"American, large", func(in *greenlane.PlanInput) { american(in); in.Orders[0].Lines[0].UnitValueUSD = "1250.01" },
-			[]string{"ITN to be supplied before departure"}, nil},
-		{"American, filed", func(in *greenlane.PlanInput) { american(in); in.Terms.ITN = "X20260311123456" }, []string{"ITN X20260311123456"}, []string{"NOEEI"}},
-		{"American, exempt", func(in *greenlane.PlanInput) { american(in); in.Terms.Exemption = "NOEEI 30.37(f)" }, []string{"NOEEI 30.37(f)"}, []string{"30.37(a)"}},
 		{"unknown product", func(in *greenlane.PlanInput) { in.Products = nil }, []string{"hoodie", "91.00"}, nil},
 	}
 	for _, tt := range tests {
@@ -190,7 +176,7 @@ func TestInvoiceSays(t *testing.T) {
 			docs := made(t, planOf(tt.change, order(1, "Ada Byron", line("hoodie", "2", "45.50"))))
 			forms := map[string]string{"HTML": string(docs["commercial_customs_invoice.html"])}
 			if text, ok := pdfText(t, docs["commercial_customs_invoice.pdf"]); ok {
-				forms["PDF"] = text
+				forms["PDF"] = text + strings.Join(strings.Fields(text), " ")
 			}
 			for form, text := range forms {
 				for _, want := range tt.says {
@@ -205,6 +191,90 @@ func TestInvoiceSays(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestFiling: each unit says what stands for its own US export filing, the same in
+// each form.
+func TestFiling(t *testing.T) {
+	t.Parallel()
+	const itn, legend, own = "X20260311123456", "NOEEI 30.37(a)", "NOEEI 30.37(f)"
+	tests := []struct {
+		name     string
+		terms    greenlane.ExportTerms
+		required bool
+		expected string
+		// itn and exemption are what programs read, says what people do.
+		itn, exemption, says string
+	}{
+		{"elsewhere", greenlane.ExportTerms{}, false, "", "", "", ""},
+		{"elsewhere, with a number", greenlane.ExportTerms{ITN: itn}, false, "", "", "", ""},
+		{"exempt", greenlane.ExportTerms{}, false, legend, "", legend, legend},
+		{"exempt, filed for others", greenlane.ExportTerms{ITN: itn}, false, legend, "", legend, legend},
+		{"exempt, as told", greenlane.ExportTerms{Exemption: own}, false, legend, "", own, own},
+		{"exempt, both told", greenlane.ExportTerms{ITN: itn, Exemption: own}, false, legend, "", own, own},
+		{"required", greenlane.ExportTerms{}, true, "", "", "", "ITN to be supplied before departure"},
+		{"required, filed", greenlane.ExportTerms{ITN: itn}, true, "", itn, "", "ITN " + itn},
+		{"required, filed and told exempt", greenlane.ExportTerms{ITN: itn, Exemption: own}, true, "", itn, "", "ITN " + itn},
+		{"required, told exempt", greenlane.ExportTerms{Exemption: own}, true, "", "", own, own},
+		{"required, expected exempt", greenlane.ExportTerms{}, true, legend, "", legend, legend},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			p := onePlan()
+			p.Terms.ITN, p.Terms.Exemption = tt.terms.ITN, tt.terms.Exemption
+			p.Plan.Units[0].EEIRequired, p.Plan.Units[0].Exemption = tt.required, tt.expected
+			// Flags speak of the whole plan.
+			p.Plan.Flags = []string{"eei_required", "noeei_30_36", "noeei_30_37_a"}
+			docs := made(t, p)
+			forms := map[string]string{"HTML": string(docs["commercial_customs_invoice.html"])}
+			if text, ok := pdfText(t, docs["commercial_customs_invoice.pdf"]); ok {
+				forms["PDF"] = text
+			}
+			for form, text := range forms {
+				for _, one := range []string{"ITN " + itn, legend, own, "ITN to be supplied before departure"} {
+					if strings.Contains(text, one) != (one == tt.says) {
+						t.Errorf("%s says %q: %t", form, one, one != tt.says)
+					}
+				}
+				if strings.Contains(text, "US export filing") != (tt.says != "") {
+					t.Errorf("%s speaks of a filing: %t", form, tt.says == "")
+				}
+			}
+			rows, err := csv.NewReader(bytes.NewReader(docs["commercial_customs_invoice.csv"])).ReadAll()
+			if err != nil {
+				t.Fatal(err)
+			}
+			at := slices.Index(rows[0], "itn")
+			if got := rows[1][at : at+2]; rows[0][at+1] != "exemption_legend" || got[0] != tt.itn || got[1] != tt.exemption {
+				t.Errorf("CSV has %q", got)
+			}
+			var body struct {
+				Invoices []struct{ ITN, ExemptionLegend greenlane.Text }
+			}
+			if err := json.Unmarshal(docs["commercial_customs_invoice.json"], &body); err != nil {
+				t.Fatal(err)
+			}
+			if got := body.Invoices[0]; string(got.ITN) != tt.itn || string(got.ExemptionLegend) != tt.exemption {
+				t.Errorf("JSON has %+v", got)
+			}
+		})
+	}
+}
+
+// TestFilingOfEach: one unit that needs a number takes none of those that need none
+// along.
+func TestFilingOfEach(t *testing.T) {
+	t.Parallel()
+	p := smallPlan()
+	p.Terms.ITN, p.Plan.Units[0].EEIRequired, p.Plan.Units[1].Exemption = "X20260311123456", true, "NOEEI 30.37(a)"
+	first, second, _ := strings.Cut(string(made(t, p)["commercial_customs_invoice.html"]), "</article>")
+	if !strings.Contains(first, "ITN X20260311123456") || strings.Contains(first, "NOEEI") {
+		t.Error("the first invoice does not have its number alone")
+	}
+	if !strings.Contains(second, "NOEEI 30.37(a)") || strings.Contains(second, "ITN") {
+		t.Error("the second invoice does not have its legend alone")
 	}
 }
 
@@ -282,24 +352,72 @@ func checkCells(t *testing.T, table []byte, name string) {
 	}
 }
 
-// TestMakeThousand: a thousand orders, for one consignee or for many, still work.
-func TestMakeThousand(t *testing.T) {
+// TestMakeLargest: a thousand orders, for one consignee or for a thousand, still
+// work, and no form grows faster than orders and lines together.
+func TestMakeLargest(t *testing.T) {
 	t.Parallel()
-	for _, consignees := range []int{1, 100} {
-		docs := made(t, manyPlan(1000, consignees))
-		var list struct {
-			PackingLists []struct{ TotalCartons int }
+	const kb = 1000
+	for consignees, bounds := range map[int]map[string]int{
+		1: {
+			"commercial_customs_invoice.html": 2700 * kb, "commercial_customs_invoice.pdf": 800 * kb,
+			"commercial_customs_invoice.csv": 3300 * kb, "commercial_customs_invoice.json": 2800 * kb,
+			"packing_list.json": 1700 * kb, "packing_list.pdf": 700 * kb, "manifest.json": 250 * kb,
+		},
+		1000: {
+			"commercial_customs_invoice.html": 6500 * kb, "commercial_customs_invoice.pdf": 4500 * kb,
+			"commercial_customs_invoice.csv": 3300 * kb, "commercial_customs_invoice.json": 6000 * kb,
+			"packing_list.json": 3400 * kb, "packing_list.pdf": 3000 * kb, "manifest.json": 550 * kb,
+		},
+	} {
+		t.Run(fmt.Sprint(consignees), func(t *testing.T) {
+			t.Parallel()
+			docs := made(t, largestPlan(consignees))
+			for name, text := range docs {
+				if bounds[name] < len(text) {
+					t.Errorf("%s has %d bytes, at most %d are expected", name, len(text), bounds[name])
+				}
+			}
+			var list struct {
+				PackingLists []struct{ TotalCartons int }
+			}
+			if err := json.Unmarshal(docs["packing_list.json"], &list); err != nil {
+				t.Fatal(err)
+			}
+			cartons := 0
+			for _, l := range list.PackingLists {
+				cartons += l.TotalCartons
+			}
+			if cartons != 1000 || len(list.PackingLists) != consignees {
+				t.Errorf("%d cartons on %d lists", cartons, len(list.PackingLists))
+			}
+		})
+	}
+}
+
+// TestTableOrders: the orders of an invoice stand on its first row and on no other,
+// all other values of the invoice on each.
+func TestTableOrders(t *testing.T) {
+	t.Parallel()
+	rows, err := csv.NewReader(bytes.NewReader(made(t, smallPlan())["commercial_customs_invoice.csv"])).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	orders, lines := slices.Index(rows[0], "orders"), slices.Index(rows[0], "line")
+	var got []string
+	for i, row := range rows[1:] {
+		got = append(got, row[orders])
+		if first := row[lines] == "1"; first != (row[orders] != "") {
+			t.Errorf("row %d has the orders %q", i+1, row[orders])
 		}
-		if err := json.Unmarshal(docs["packing_list.json"], &list); err != nil {
-			t.Fatal(err)
+		if i > 0 && row[0] == rows[i][0] {
+			row[orders] = rows[i][orders]
+			if diff := cmp.Diff(rows[i][:lines], row[:lines]); diff != "" {
+				t.Errorf("row %d says something else of its invoice:\n%s", i+1, diff)
+			}
 		}
-		cartons := 0
-		for _, l := range list.PackingLists {
-			cartons += l.TotalCartons
-		}
-		if cartons != 1000 || len(list.PackingLists) != consignees {
-			t.Errorf("%d cartons on %d lists", cartons, len(list.PackingLists))
-		}
+	}
+	if want := []string{"SHOP-1, SHOP-2", "", "", "SHOP-3", ""}; !slices.Equal(got, want) {
+		t.Errorf("orders %q, want %q", got, want)
 	}
 }
 

@@ -92,23 +92,29 @@ func (s *sheet) invoiceTable(bill *invoice) {
 	s.again = &head
 	for _, l := range bill.Lines {
 		r := s.invoiceRow(fmt.Sprint(l.Number), l.Description, l.ProductID, l.HSCode, l.Origin.String(),
-			grouped(l.Quantity)+" "+l.Unit, weight(l.NetWeight), price(l.UnitValue), grouped(l.Total), inRow)
+			Grouped(l.Quantity)+" "+l.Unit, weight(l.NetWeight), price(l.UnitValue), Grouped(l.Total), inRow)
 		r.rule = true
 		s.row(r)
 	}
 	s.again = nil
 }
 
-// invoiceTotals adds the charges to the goods. It stays on one page.
+// invoiceTotals adds the charges to the goods, and states assists below what is
+// due. It stays on one page.
 func (s *sheet) invoiceTotals(bill *invoice) {
 	t := bill.Totals
-	rows := []row{s.invoiceRow("", "Total of goods", "", "", "", grouped(t.Quantity)+" "+pieces, weight(t.NetWeight), "", grouped(t.Goods), total)}
+	rows := []row{s.invoiceRow("", "Total of goods", "", "", "", Grouped(t.Quantity)+" "+pieces, weight(t.NetWeight), "", Grouped(t.Goods), total)}
 	for _, c := range bill.Charges {
-		rows = append(rows, s.sumRow(c.label(), grouped(c.Amount), inRow))
+		rows = append(rows, s.sumRow(c.label(), Grouped(c.Amount), inRow))
 	}
 	due := s.sumRow("Invoice total", bill.amountDue(), style{size: 10, bold: true})
 	due.above, due.rule = 1.5, true
 	rows = append(rows, due)
+	for _, c := range bill.Assists {
+		stated := s.sumRow(c.label(), Grouped(c.Amount), inRow)
+		stated.above = 1.2
+		rows = append(rows, stated)
+	}
 	high := 0.0
 	for _, r := range rows {
 		high += r.height()

@@ -50,7 +50,7 @@ func TestNumbersForPeople(t *testing.T) {
 		write    func(greenlane.Number) string
 		in, want string
 	}{
-		{grouped, "0", "0"}, {grouped, "999", "999"}, {grouped, "1000", "1,000"}, {grouped, "-1234567.89", "-1,234,567.89"}, {grouped, "-5.55", "-5.55"},
+		{Grouped, "0", "0"}, {Grouped, "999", "999"}, {Grouped, "1000", "1,000"}, {Grouped, "-1234567.89", "-1,234,567.89"}, {Grouped, "-5.55", "-5.55"},
 		{price, "45.5", "45.50"}, {price, "45", "45.00"}, {price, "3.333", "3.333"}, {price, "1000", "1,000.00"},
 		{weight, "0", "–"}, {weight, "", "–"}, {weight, "1200.5", "1,200.5"},
 	} {

@@ -9,8 +9,8 @@ import (
 	"greenlane"
 )
 
-// sum adds numbers.
-func sum[T any](of []T, number func(T) greenlane.Number) *big.Rat {
+// Sum adds numbers, exactly.
+func Sum[T any](of []T, number func(T) greenlane.Number) *big.Rat {
 	total := new(big.Rat)
 	for _, one := range of {
 		total.Add(total, number(one).Rat())
@@ -51,8 +51,8 @@ func apportion(amount *big.Rat, weights []*big.Rat) []greenlane.Number {
 	return out
 }
 
-// grouped writes a number for people, with commas between thousands.
-func grouped(n greenlane.Number) string {
+// Grouped writes a number for people, with commas between thousands: 1,234.50.
+func Grouped(n greenlane.Number) string {
 	text, sign := string(n), ""
 	if strings.HasPrefix(text, "-") {
 		text, sign = text[1:], "-"
@@ -73,7 +73,7 @@ func price(n greenlane.Number) string {
 	if _, behind, _ := strings.Cut(string(n), "."); len(behind) < 2 {
 		n = greenlane.Cents(n.Rat())
 	}
-	return grouped(n)
+	return Grouped(n)
 }
 
 // weight writes a weight for people. A weight of nothing is one that is not known.
@@ -81,5 +81,5 @@ func weight(n greenlane.Number) string {
 	if n.Rat().Sign() == 0 {
 		return "–"
 	}
-	return grouped(n)
+	return Grouped(n)
 }

@@ -69,12 +69,12 @@ func newPackingList(bill *invoice, orders []*greenlane.PlanOrder, products map[s
 			Marks:    fmt.Sprintf("%s, carton %d of %d", o.ExternalID, i+1, len(orders)),
 			Contents: contentsOf(o, described, products),
 		}
-		c.Quantity = greenlane.PlainNumber(sum(c.Contents, func(c content) greenlane.Number { return c.Quantity }))
-		c.NetWeight = greenlane.PlainNumber(sum(c.Contents, func(c content) greenlane.Number { return c.NetWeight }))
+		c.Quantity = greenlane.PlainNumber(Sum(c.Contents, func(c content) greenlane.Number { return c.Quantity }))
+		c.NetWeight = greenlane.PlainNumber(Sum(c.Contents, func(c content) greenlane.Number { return c.NetWeight }))
 		list.Cartons = append(list.Cartons, c)
 	}
-	list.Quantity = greenlane.PlainNumber(sum(list.Cartons, func(c carton) greenlane.Number { return c.Quantity }))
-	list.NetWeight = greenlane.PlainNumber(sum(list.Cartons, func(c carton) greenlane.Number { return c.NetWeight }))
+	list.Quantity = greenlane.PlainNumber(Sum(list.Cartons, func(c carton) greenlane.Number { return c.Quantity }))
+	list.NetWeight = greenlane.PlainNumber(Sum(list.Cartons, func(c carton) greenlane.Number { return c.NetWeight }))
 	return list
 }
 

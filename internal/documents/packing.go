@@ -33,7 +33,7 @@ func (s *sheet) packingHead(list *packingList) {
 	s.boxes(labelled("Consignee", list.Consignee.title(), list.Consignee.lines()...),
 		labelled("Place of dispatch", list.Dispatch.title(), list.Dispatch.lines()...))
 	s.boxes(plainly("Country of export", list.ExportCountry.String()), plainly("Country of ultimate destination", list.Destination.String()),
-		plainly("Packages", count(list.CartonCount, "carton", "cartons")), plainly("Net weight", weight(list.NetWeight)+" kg"))
+		plainly("Packages", Counted(list.CartonCount, "carton", "cartons")), plainly("Net weight", weight(list.NetWeight)+" kg"))
 	s.y += 4
 }
 
@@ -55,12 +55,12 @@ func (s *sheet) packingTable(list *packingList) {
 	head.keep = 0
 	s.again = &head
 	for _, c := range list.Cartons {
-		band := s.packingRow("", "", "", grouped(c.Quantity)+" "+pieces, weight(c.NetWeight), toFill, total)
+		band := s.packingRow("", "", "", Grouped(c.Quantity)+" "+pieces, weight(c.NetWeight), toFill, total)
 		band.cells[0] = s.cell(margin+1, 118, textLine{text: fmt.Sprintf("Carton %d of %d: %s", c.Number, list.CartonCount, c.ExternalID), style: total},
 			textLine{text: fmt.Sprintf("%s. Marks: %s. Length × width × height in cm: %[3]s × %[3]s × %[3]s", c.Kind, c.Marks, toFill), style: small})
 		band.fill = true
 		for i, one := range c.Contents {
-			r := s.packingRow(one.Description, one.ProductID, one.HSCode, grouped(one.Quantity)+" "+one.Unit, weight(one.NetWeight), "", inRow)
+			r := s.packingRow(one.Description, one.ProductID, one.HSCode, Grouped(one.Quantity)+" "+one.Unit, weight(one.NetWeight), "", inRow)
 			r.rule = true
 			if i == 0 {
 				// A carton's heading goes with the first of its contents.
@@ -71,7 +71,7 @@ func (s *sheet) packingTable(list *packingList) {
 		}
 	}
 	s.again = nil
-	sum := s.packingRow("Total, "+count(list.CartonCount, "carton", "cartons"), "", "", grouped(list.Quantity)+" "+pieces, weight(list.NetWeight), toFill, total)
+	sum := s.packingRow("Total, "+Counted(list.CartonCount, "carton", "cartons"), "", "", Grouped(list.Quantity)+" "+pieces, weight(list.NetWeight), toFill, total)
 	sum.above, sum.below, sum.rule = 1.5, 1.5, true
 	s.row(sum)
 	s.y += 4

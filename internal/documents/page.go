@@ -13,7 +13,7 @@ var invoiceTemplate string
 // style sheet or font from outside. Printed, each begins on a new sheet of A4.
 func invoiceHTML(p *papers) ([]byte, error) {
 	t, err := template.New("invoice").Funcs(template.FuncMap{
-		"grouped": grouped, "price": price, "weight": weight, "headOrders": headOrders,
+		"grouped": Grouped, "price": price, "weight": weight, "headOrders": headOrders,
 		"title": party.title, "lines": party.lines, "label": charge.label,
 		"port": (*invoice).port, "entry": (*invoice).entry, "terms": (*invoice).terms, "filing": (*invoice).filing,
 		"notes": (*invoice).notes, "amountDue": (*invoice).amountDue,

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"slices"
 	"strings"
 	"time"
 
@@ -43,12 +42,16 @@ type invoice struct {
 	Responsible   greenlane.Text `json:"responsiblePerson"`
 	Lines         []line         `json:"lines"`
 	Charges       []charge       `json:"charges"`
-	Totals        totals         `json:"totals"`
-	Declaration   string         `json:"declaration"`
+	// Assists are goods and services that the buyer furnished for the production of
+	// the goods (19 CFR 141.86(a)(11)). Customs must know their value; the seller is
+	// not owed it, so it is part of no other sum.
+	Assists     []charge `json:"assists"`
+	Totals      totals   `json:"totals"`
+	Declaration string   `json:"declaration"`
 
 	// FilingOpen says that a US filing is required and its number not known yet.
 	FilingOpen bool `json:"-"`
-	// Shared says that charges are shares of the whole shipment's.
+	// Shared says that charges and assists are shares of the whole shipment's.
 	Shared bool `json:"-"`
 }
 
@@ -89,7 +92,8 @@ type line struct {
 	Total       greenlane.Number `json:"totalValueUsd"`
 }
 
-// charge is added to the price of the goods; a rebate is negative.
+// charge is added to the price of the goods, unless it is an assist; a rebate is
+// negative.
 type charge struct {
 	Kind   greenlane.ChargeKind `json:"kind"`
 	Amount greenlane.Number     `json:"amountUsd"`
@@ -98,12 +102,13 @@ type charge struct {
 	Shipment greenlane.Number `json:"shipmentAmountUsd"`
 }
 
-// totals are sums of printed lines.
+// totals are sums of printed lines. Invoice is what is due: goods and charges.
 type totals struct {
 	Quantity  greenlane.Number `json:"quantity"`
 	NetWeight greenlane.Number `json:"netWeightKg"`
 	Goods     greenlane.Number `json:"goodsUsd"`
 	Charges   greenlane.Number `json:"chargesUsd"`
+	Assists   greenlane.Number `json:"assistsUsd"`
 	Invoice   greenlane.Number `json:"invoiceUsd"`
 }
 
@@ -166,7 +171,7 @@ func chargesOf(p *greenlane.PlannedExport) [][]charge {
 	out := make([][]charge, len(p.Plan.Units))
 	values := make([]*big.Rat, len(p.Plan.Units))
 	for i, unit := range p.Plan.Units {
-		values[i] = sum(unit.Lines, func(l greenlane.UnitLine) greenlane.Number { return l.TotalValueUSD })
+		values[i] = Sum(unit.Lines, func(l greenlane.UnitLine) greenlane.Number { return l.TotalValueUSD })
 	}
 	for _, c := range p.Terms.Charges {
 		whole := c.AmountUSD.Rat()
@@ -192,13 +197,19 @@ func newInvoice(p *greenlane.PlannedExport, unit greenlane.ExportUnit, orders []
 		Orders:    []orderRef{}, ExportCountry: country(p.Warehouse.Address.Country), Destination: country(p.DestinationCountry),
 		PortOfEntry: greenlane.Text(p.Terms.PortOfEntry), EntryType: greenlane.Text(unit.EntryTypeNeeded),
 		Incoterm: greenlane.Text(p.Terms.Incoterm), Place: greenlane.Text(p.Terms.Place), Currency: code{"USD", "US dollars"},
-		ITN: greenlane.Text(p.Terms.ITN), Exemption: greenlane.Text(p.Terms.Exemption),
-		Responsible: greenlane.Text(p.Terms.ResponsiblePerson), Lines: []line{}, Charges: append([]charge{}, charges...),
+		Responsible: greenlane.Text(p.Terms.ResponsiblePerson), Lines: []line{}, Charges: []charge{}, Assists: []charge{},
 		Declaration: declaration, Shared: len(p.Plan.Units) > 1 && len(charges) > 0,
 	}
-	bill.file(p)
+	bill.file(&unit, &p.Terms)
 	for _, o := range orders {
 		bill.Orders = append(bill.Orders, orderRef{o.OrderID, o.ExternalID})
+	}
+	for _, c := range charges {
+		if c.Kind == greenlane.ChargeAssist {
+			bill.Assists = append(bill.Assists, c)
+		} else {
+			bill.Charges = append(bill.Charges, c)
+		}
 	}
 	for i, l := range unit.Lines {
 		bill.Lines = append(bill.Lines, line{
@@ -206,30 +217,32 @@ func newInvoice(p *greenlane.PlannedExport, unit greenlane.ExportUnit, orders []
 			Quantity: l.Quantity, Unit: pieces, NetWeight: l.NetWeightKg, UnitValue: l.UnitValueUSD, Total: l.TotalValueUSD,
 		})
 	}
-	goods := sum(bill.Lines, func(l line) greenlane.Number { return l.Total })
-	extra := sum(bill.Charges, func(c charge) greenlane.Number { return c.Amount })
+	goods := Sum(bill.Lines, func(l line) greenlane.Number { return l.Total })
+	amount := func(c charge) greenlane.Number { return c.Amount }
+	extra := Sum(bill.Charges, amount)
 	bill.Totals = totals{
-		Quantity:  greenlane.PlainNumber(sum(bill.Lines, func(l line) greenlane.Number { return l.Quantity })),
-		NetWeight: greenlane.PlainNumber(sum(bill.Lines, func(l line) greenlane.Number { return l.NetWeight })),
-		Goods:     greenlane.Cents(goods), Charges: greenlane.Cents(extra), Invoice: greenlane.Cents(new(big.Rat).Add(goods, extra)),
+		Quantity:  greenlane.PlainNumber(Sum(bill.Lines, func(l line) greenlane.Number { return l.Quantity })),
+		NetWeight: greenlane.PlainNumber(Sum(bill.Lines, func(l line) greenlane.Number { return l.NetWeight })),
+		Goods:     greenlane.Cents(goods), Charges: greenlane.Cents(extra), Assists: greenlane.Cents(Sum(bill.Assists, amount)),
+		Invoice: greenlane.Cents(new(big.Rat).Add(goods, extra)),
 	}
 	return bill
 }
 
-// file notes what became of the US export filing, for goods that leave from there:
-// its number or legend, else the legend that follows from the plan (15 CFR 30.36,
-// 30.37(a)), else that it is still to be made.
-func (bill *invoice) file(p *greenlane.PlannedExport) {
-	if bill.ITN != "" || bill.Exemption != "" || p.Warehouse.Address.Country != "US" {
-		return
-	}
-	switch flags := p.Plan.Flags; {
-	case slices.Contains(flags, "noeei_30_37_a"):
-		bill.Exemption = "NOEEI 30.37(a)"
-	case slices.Contains(flags, "noeei_30_36"):
-		bill.Exemption = "NOEEI 30.36"
-	case slices.Contains(flags, "eei_required"):
-		bill.FilingOpen = true
+// file notes what stands for the US export filing of this unit: its number where
+// one is required, else the legend that was given, else the one that the plan
+// expects, else that the filing is still to be made. One number covers those units
+// that need it and no others.
+func (bill *invoice) file(unit *greenlane.ExportUnit, terms *greenlane.ExportTerms) {
+	switch {
+	case unit.EEIRequired && terms.ITN != "":
+		bill.ITN = greenlane.Text(terms.ITN)
+	case terms.Exemption != "":
+		bill.Exemption = greenlane.Text(terms.Exemption)
+	case unit.Exemption != "":
+		bill.Exemption = greenlane.Text(unit.Exemption)
+	default:
+		bill.FilingOpen = unit.EEIRequired
 	}
 }
 

@@ -112,3 +112,19 @@ func manyPlan(orders, consignees int) *greenlane.PlannedExport {
 	}
 	return planOf(terms, all...)
 }
+
+// largestPlan has 1,000 orders with the longest numbers there are, of five lines
+// each, no two of which are one line of an invoice.
+func largestPlan(consignees int) *greenlane.PlannedExport {
+	var all []*greenlane.Order
+	for i := range 1000 {
+		var lines []greenlane.OrderLine
+		for j, product := range []string{"hoodie", "mug", "cable", "hoodie", "mug"} {
+			lines = append(lines, line(product, "2", fmt.Sprintf("%d.%d", i+1, j+1)))
+		}
+		o := order(i+1, fmt.Sprintf("Consignee %d", i%consignees), lines...)
+		o.ExternalID = fmt.Sprintf("SHOP-%0*d", greenlane.MaxReferenceLength-len("SHOP-"), i+1)
+		all = append(all, o)
+	}
+	return planOf(terms, all...)
+}

@@ -23,7 +23,8 @@ func indented(v any) ([]byte, error) {
 }
 
 // invoiceJSON is all invoices, with amounts as numbers with the digits of the
-// paper forms. A charge that is taken off is negative.
+// paper forms. A charge that is taken off is negative; assists stand by themselves,
+// so that charges and goods add up to the invoice.
 func invoiceJSON(p *papers) ([]byte, error) {
 	return indented(struct {
 		PlanHash string    `json:"planHash"`

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -12,13 +13,16 @@ import (
 )
 
 // invoiceCSV is a table of all invoice lines as RFC 4180 has it, with lines ended by
-// CR LF and the values of the invoice repeated in each of its rows. Each kind of
-// charge has a column, negative for a rebate, so that charges and goods add up to
-// invoice_total_usd.
+// CR LF and the values of the invoice repeated in each of its rows. Its orders alone
+// stand on its first row only: repeated on each, the table of a large invoice would
+// grow with lines times orders. Each kind of charge has a column, negative for a
+// rebate, so that charges and goods add up to invoice_total_usd; assist_usd is
+// stated, and part of no sum.
 //
 // Spreadsheets take a cell that begins with = + - @, or their wide forms, or a
-// control character for a formula. Such a cell gets an apostrophe in front where its text came from a user
-// (see [cell]); numbers, which are never anything but numbers, do not.
+// control character for a formula. Such a cell gets an apostrophe in front where
+// its text came from a user (see [cell]); numbers, which are never anything but
+// numbers, do not.
 func invoiceCSV(p *papers) ([]byte, error) {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
@@ -32,17 +36,19 @@ func invoiceCSV(p *papers) ([]byte, error) {
 	}
 	for i := range p.Invoices {
 		bill := &p.Invoices[i]
-		shared := []string{}
-		for _, c := range columns {
+		row := make([]string, len(columns))
+		for j, c := range columns {
 			if c.ofInvoice != nil {
-				shared = append(shared, c.ofInvoice(bill))
+				row[j] = c.ofInvoice(bill)
 			}
 		}
-		for _, l := range bill.Lines {
-			row := append([]string{}, shared...)
-			for _, c := range columns {
-				if c.ofLine != nil {
-					row = append(row, c.ofLine(l))
+		for i, l := range bill.Lines {
+			for j, c := range columns {
+				switch {
+				case c.ofLine != nil:
+					row[j] = c.ofLine(l)
+				case c.once && i > 0:
+					row[j] = ""
 				}
 			}
 			if err := w.Write(row); err != nil {
@@ -59,6 +65,8 @@ type column struct {
 	name      string
 	ofInvoice func(*invoice) string
 	ofLine    func(line) string
+	// once leaves a value of the invoice out of all its rows but the first.
+	once bool
 }
 
 // invoiceColumns are the columns in their order, those of the invoice first.
@@ -82,7 +90,7 @@ func invoiceColumns() []column {
 	columns = append(columns, partyColumns("broker", func(b *invoice) party { return b.Broker })...)
 	columns = append(columns,
 		text("broker_filer_code", func(b *invoice) string { return b.Broker.FilerCode }),
-		text("orders", func(b *invoice) string { return orderList(b.Orders) }),
+		column{name: "orders", ofInvoice: func(b *invoice) string { return cell(orderList(b.Orders)) }, once: true},
 		text("country_of_export", func(b *invoice) string { return b.ExportCountry.Code }),
 		text("country_of_ultimate_destination", func(b *invoice) string { return b.Destination.Code }),
 		text("port_of_entry", func(b *invoice) string { return string(b.PortOfEntry) }),
@@ -97,7 +105,7 @@ func invoiceColumns() []column {
 	for _, kind := range greenlane.ChargeKinds() {
 		columns = append(columns, of(string(kind)+"_usd", func(b *invoice) string {
 			total := new(big.Rat)
-			for _, c := range b.Charges {
+			for _, c := range slices.Concat(b.Charges, b.Assists) {
 				if c.Kind == kind {
 					total.Add(total, c.Amount.Rat())
 				}

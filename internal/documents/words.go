@@ -87,7 +87,7 @@ func headOrders(orders []orderRef) string {
 	if list := orderList(orders); len(list) <= 80 {
 		return list
 	}
-	return count(len(orders), "order", "orders") + ", listed after the goods"
+	return Counted(len(orders), "order", "orders") + ", listed after the goods"
 }
 
 // label says what a charge is for.
@@ -102,7 +102,7 @@ func (c charge) label() string {
 	case greenlane.ChargeCommission:
 		return "Commission"
 	case greenlane.ChargeAssist:
-		return "Assists"
+		return "Assists (not part of the amount due)"
 	case greenlane.ChargeOther:
 		return "Other charges"
 	case greenlane.ChargeRebate:
@@ -111,16 +111,28 @@ func (c charge) label() string {
 	return string(c.Kind)
 }
 
-// notes are what stands below the sums: how charges are shared, and the orders where
-// they have no room at the head.
+// notes are what stands below the sums: how charges are shared, what assists are,
+// and the orders where they have no room at the head.
 func (bill *invoice) notes() []string {
-	var out []string
-	if bill.Shared {
-		var whole []string
-		for _, c := range bill.Charges {
-			whole = append(whole, strings.ToLower(c.label())+" "+grouped(c.Shipment))
+	var out, what, whole []string
+	for _, one := range []struct {
+		name  string
+		parts []charge
+	}{{"charges", bill.Charges}, {"assists", bill.Assists}} {
+		if len(one.parts) > 0 {
+			what = append(what, one.name)
 		}
-		out = append(out, "Charges are this invoice's share, by value of the goods, of those of the whole shipment: "+strings.Join(whole, ", ")+" USD.")
+		for _, c := range one.parts {
+			kind, _, _ := strings.Cut(c.label(), " (")
+			whole = append(whole, strings.ToLower(kind)+" "+Grouped(c.Shipment))
+		}
+	}
+	if bill.Shared {
+		out = append(out, "The "+strings.Join(what, " and ")+" stated are this invoice's share, by value of the goods, of those of the whole shipment: "+
+			strings.Join(whole, ", ")+" USD.")
+	}
+	if len(bill.Assists) > 0 {
+		out = append(out, assistsNote)
 	}
 	if list := orderList(bill.Orders); headOrders(bill.Orders) != list {
 		out = append(out, "Orders: "+list)
@@ -128,13 +140,17 @@ func (bill *invoice) notes() []string {
 	return out
 }
 
-// amountDue is the total in words that leave no doubt of the currency.
-func (bill *invoice) amountDue() string { return grouped(bill.Totals.Invoice) + " USD" }
+// assistsNote says why assists are stated and not added.
+const assistsNote = "Assists are goods or services that the buyer furnished for the production of the goods (19 CFR 141.86(a)(11)). " +
+	"Their value is stated for customs. It is not part of the amount due."
 
-// count writes a number of things.
-func count(n int, one, many string) string {
+// amountDue is the total in words that leave no doubt of the currency.
+func (bill *invoice) amountDue() string { return Grouped(bill.Totals.Invoice) + " USD" }
+
+// Counted writes a number of things for people: 1 order, 1,000 orders.
+func Counted(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}
-	return grouped(greenlane.Number(fmt.Sprint(n))) + " " + many
+	return Grouped(greenlane.Number(fmt.Sprint(n))) + " " + many
 }

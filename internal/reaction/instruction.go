@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"greenlane"
+	"greenlane/internal/documents"
 )
 
 // instruction is the body of a warehouse's webhook.
@@ -68,9 +69,9 @@ func warehouseInstruction(e *greenlane.Export) ([]byte, error) {
 		DestinationCountry: planned.DestinationCountry, Orders: []instructedOrder{}, Documents: []instructedDocument{},
 		Totals: instructedTotals{
 			Orders:      len(plan.IncludedOrderIDs),
-			Quantity:    sumOf(plan.Units, func(u greenlane.ExportUnit) greenlane.Number { return u.TotalQuantity }),
-			NetWeightKg: sumOf(plan.Units, func(u greenlane.ExportUnit) greenlane.Number { return u.TotalNetWeight }),
-			ValueUSD:    sumOf(plan.Units, func(u greenlane.ExportUnit) greenlane.Number { return u.TotalValueUSD }),
+			Quantity:    greenlane.PlainNumber(documents.Sum(plan.Units, func(u greenlane.ExportUnit) greenlane.Number { return u.TotalQuantity })),
+			NetWeightKg: greenlane.PlainNumber(documents.Sum(plan.Units, func(u greenlane.ExportUnit) greenlane.Number { return u.TotalNetWeight })),
+			ValueUSD:    greenlane.Cents(documents.Sum(plan.Units, func(u greenlane.ExportUnit) greenlane.Number { return u.TotalValueUSD })),
 		},
 	}
 	// As the documents name the goods.

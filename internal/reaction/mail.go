@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -16,6 +17,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"greenlane"
 )
 
 // Mail is one e-mail to one reader, in plain text and in HTML, with files.
@@ -238,11 +241,41 @@ func fieldError(field, format string, args ...any) error {
 	return fmt.Errorf("%s: %s", field, fmt.Sprintf(format, args...))
 }
 
-// CheckMailbox says what is wrong with an address that mail is to go to or come
-// from, with or without a name.
+// The errors of a check, which name no field and repeat no text.
+var (
+	errMailbox = errors.New("must be one e-mail address such as entry@example.com")
+	errDomain  = errors.New("must have a domain name behind the @, in ASCII and not too long: it becomes part of each Message-ID " +
+		"(a name in other letters has a form in ASCII that begins with xn--)")
+)
+
+// CheckMailbox says why mail can't go to a text: it must be one plain address,
+// without a name, that a page shows as it is. What passes can be sent to.
 func CheckMailbox(text string) error {
-	_, err := parseMailbox("address", text)
-	return err
+	// Joiners are part of some scripts' words.
+	unfit := func(r rune) bool { return !unicode.IsPrint(r) && r != '\u200c' && r != '\u200d' }
+	if a, err := parseMailbox("", text); err != nil || a.Address != text || strings.ContainsFunc(text, unfit) {
+		return errMailbox
+	}
+	return nil
+}
+
+// CheckSender says why mail can't come from a text: beside what [CheckMailbox] asks
+// for, its domain must be fit for the name of a message.
+func CheckSender(text string) error {
+	if err := CheckMailbox(text); err != nil {
+		return err
+	}
+	longest := messageID(greenlane.ID{}.Text(greenlane.ExportPrefix), string(greenlane.RoleWarehouse), text)
+	if checkMessageID(longest) != nil {
+		return errDomain
+	}
+	return nil
+}
+
+// messageID names what one side is told of an export, by the domain of the sender's
+// address.
+func messageID(exportID, role, sender string) string {
+	return strings.ToLower(exportID + "." + role + "@" + sender[strings.LastIndexByte(sender, '@')+1:])
 }
 
 // parseMailbox reads exactly one address. Comments, groups and quoted local parts

@@ -268,14 +268,29 @@ func TestMailRefuses(t *testing.T) {
 	}
 }
 
+// TestCheckMailbox holds what mail can go to, and what it can come from.
 func TestCheckMailbox(t *testing.T) {
 	t.Parallel()
-	for text, ok := range map[string]bool{
-		"exports@hub.example": true, "Greenlane <exports@hub.example>": true, "ląd@łódź.example": true, "a@[192.0.2.1]": true,
-		"exports": false, "a@b, c@d": false, "": false, "a@b\n": false,
+	long := strings.Repeat("a", 63)
+	long = strings.Join([]string{long, long, long}, ".")
+	for _, tt := range []struct {
+		text     string
+		to, from bool
+	}{
+		{"exports@hub.example", true, true}, {"greenlane@localhost", true, true}, {"o'neill+exports@hub.example", true, true},
+		{"exports@xn--d-uga0v2g.example", true, true}, {"ląd@hub.example", true, true},
+		{"ląd@łódź.example", true, false}, {"a@[192.0.2.1]", true, false}, {"a@[IPv6:2001:db8::1]", false, false},
+		{"a@" + long + ".example", true, true}, {"a@" + long + "." + strings.Repeat("b", 20), true, false},
+		{"Greenlane <exports@hub.example>", false, false}, {"<exports@hub.example>", false, false}, {"exports", false, false},
+		{"a@b, c@d", false, false}, {"", false, false}, {"a@b\n", false, false}, {" a@b", false, false}, {"a@b ", false, false},
+		{"a@b\u00a0c", false, false}, {"a\u200bb@c", false, false}, {"a\xff@b", false, false}, {`"a b"@c`, false, false},
+		{"a@b (c)", false, false}, {"a@" + long + "." + long, false, false},
 	} {
-		if err := reaction.CheckMailbox(text); (err == nil) != ok {
-			t.Errorf("%q: %v", text, err)
+		if err := reaction.CheckMailbox(tt.text); (err == nil) != tt.to {
+			t.Errorf("to %q: %v", tt.text, err)
+		}
+		if err := reaction.CheckSender(tt.text); (err == nil) != tt.from {
+			t.Errorf("from %q: %v", tt.text, err)
 		}
 	}
 }

@@ -2,14 +2,15 @@ package reaction
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"html/template"
-	"math/big"
 	"net/mail"
 	"slices"
 	"strings"
 
 	"greenlane"
+	"greenlane/internal/documents"
 )
 
 // exportNotice is what one side is told of an export. Its text and its HTML say the
@@ -22,8 +23,10 @@ type exportNotice struct {
 	Total string
 	// Asked is what the reader is to do, sentence by sentence.
 	Asked []string
-	// Documents are the files that come with it.
+	// Documents are the files that come with it, Left those for which it has no
+	// room.
 	Documents []fact
+	Left      []leftDocument
 	// Warnings are what the plan's rules found; Override is why a plan that needed
 	// review was executed all the same.
 	Warnings []string
@@ -34,45 +37,87 @@ type exportNotice struct {
 
 type fact struct{ Name, Value string }
 
+// leftDocument is a document that is not attached: what it is and where it is kept.
+type leftDocument struct{ Name, Value, Size, SHA256, Fetch string }
+
 // noticeUnit is one customs entry.
 type noticeUnit struct {
 	Consignee, Orders, EntryType, Quantity, Weight, Value string
 }
 
-// brokerMail tells a broker of an export, with all its documents. The export has
-// its package.
-func brokerMail(e *greenlane.Export, documents []Attachment, from string) *Mail {
-	n := newNotice(e, documents)
+// brokerMail tells a broker of an export, with the documents of its package.
+func brokerMail(e *greenlane.Export, files []Attachment, from string) *Mail {
+	n, files := newNotice(e, files)
 	plan := e.Planned
 	n.Greeting = "To " + oneLine(plan.Broker.Name) + ": documents for a customs entry"
+	invoice := attached(e, files, "invoice", greenlane.ArtifactInvoice, greenlane.ArtifactInvoiceCSV, greenlane.ArtifactInvoiceJSON)
 	n.Asked = []string{
-		"Please file the customs declaration for each consignee below from the attached invoice.",
+		"Please file the customs declaration for each consignee below from the " + invoice + ".",
 		"Please tell the shipper, before the goods leave, if a document is missing or wrong.",
 	}
 	if plan.DestinationCountry == "US" {
-		n.Asked[0] = "Please file the US customs entry for each consignee below from the attached invoice. " +
+		n.Asked[0] = "Please file the US customs entry for each consignee below from the " + invoice + ". " +
 			"The entry types named are what the plan expects by value; which one applies is yours to decide."
 	}
-	return n.mail(e, plan.Broker.Name, plan.Broker.Email, "broker", documents, from)
+	return n.mail(e, plan.Broker.Name, plan.Broker.Email, "broker", files, from)
 }
 
 // warehouseMail tells a warehouse what to send, with the packing list and the
-// manifest out of the documents.
-func warehouseMail(e *greenlane.Export, documents []Attachment, from string) *Mail {
-	documents = slices.DeleteFunc(slices.Clone(documents), func(a Attachment) bool {
-		return !forWarehouse(documentType(e, a.Filename))
-	})
-	n := newNotice(e, documents)
+// manifest out of the files.
+func warehouseMail(e *greenlane.Export, files []Attachment, from string) *Mail {
+	n, files := newNotice(e, slices.DeleteFunc(slices.Clone(files), func(a Attachment) bool {
+		return !forWarehouse(artifactOf(e, a).Type)
+	}))
 	plan := e.Planned
 	n.Greeting = "To " + oneLine(plan.Warehouse.Name) + ": goods to pack and hand over"
 	n.Asked = []string{
-		"Please pack the orders below by the attached packing list. " +
+		"Please pack the orders below by the " + attached(e, files, "packing list", greenlane.ArtifactPackingList) + ". " +
 			"Products and quantities must be as it says: customs sees the same list.",
 		"Please hand the goods over only once " + oneLine(plan.Broker.Name) + ", the customs broker, or the shipper " +
 			"has told you that customs formalities allow it.",
 		"Please tell the shipper, before the goods leave, if something can't be packed as listed.",
 	}
-	return n.mail(e, plan.Warehouse.Name, string(plan.Warehouse.Email), "warehouse", documents, from)
+	return n.mail(e, plan.Warehouse.Name, string(plan.Warehouse.Email), "warehouse", files, from)
+}
+
+// maxAttached is how many bytes of documents go with an e-mail. In base 64 they
+// take a third more, and many mail servers refuse what is larger than 25 MB.
+const maxAttached = 15 << 20
+
+// attachedFirst are the documents in the order in which they get room: first what
+// people work with, then what says the same in another form.
+var attachedFirst = []string{
+	"commercial_customs_invoice.pdf", "packing_list.pdf", "commercial_customs_invoice.csv", "manifest.json",
+	"commercial_customs_invoice.json", "packing_list.json", "commercial_customs_invoice.html",
+}
+
+// attach divides files into those that go with an e-mail, in their order there, and
+// those that do not fit.
+func attach(files []Attachment) (fitting, left []Attachment) {
+	rank := func(a Attachment) int {
+		if i := slices.Index(attachedFirst, a.Filename); i >= 0 {
+			return i
+		}
+		return len(attachedFirst)
+	}
+	room := maxAttached
+	for _, a := range slices.SortedStableFunc(slices.Values(files), func(a, b Attachment) int { return cmp.Compare(rank(a), rank(b)) }) {
+		if len(a.Bytes) > room {
+			left = append(left, a)
+			continue
+		}
+		room -= len(a.Bytes)
+		fitting = append(fitting, a)
+	}
+	return fitting, left
+}
+
+// attached names a document, as attached if a file of its types is.
+func attached(e *greenlane.Export, files []Attachment, name string, types ...greenlane.ArtifactType) string {
+	if slices.ContainsFunc(files, func(a Attachment) bool { return slices.Contains(types, artifactOf(e, a).Type) }) {
+		return "attached " + name
+	}
+	return name + " of this package"
 }
 
 // forWarehouse reports what a warehouse packs by. The invoice is the broker's.
@@ -80,14 +125,14 @@ func forWarehouse(t greenlane.ArtifactType) bool {
 	return t == greenlane.ArtifactPackingList || t == greenlane.ArtifactManifest
 }
 
-// documentType returns what a file of the package is, empty for one of another.
-func documentType(e *greenlane.Export, filename string) greenlane.ArtifactType {
+// artifactOf returns what a file is in the package, nothing for one of another.
+func artifactOf(e *greenlane.Export, file Attachment) greenlane.Artifact {
 	for _, a := range e.Package.Artifacts {
-		if a.Filename == filename {
-			return a.Type
+		if a.Filename == file.Filename {
+			return a
 		}
 	}
-	return ""
+	return greenlane.Artifact{}
 }
 
 // documentName says what a type of artifact is.
@@ -107,13 +152,15 @@ func documentName(t greenlane.ArtifactType) string {
 	return "document"
 }
 
-func newNotice(e *greenlane.Export, documents []Attachment) *exportNotice {
+// newNotice makes a notice, and says which of its files go with it.
+func newNotice(e *greenlane.Export, files []Attachment) (*exportNotice, []Attachment) {
+	files, left := attach(files)
 	planned, plan := e.Planned, e.Planned.Plan
-	value := sumOf(plan.Units, func(u greenlane.ExportUnit) greenlane.Number { return u.TotalValueUSD })
+	value := dollars(greenlane.Cents(documents.Sum(plan.Units, func(u greenlane.ExportUnit) greenlane.Number { return u.TotalValueUSD })))
 	n := &exportNotice{
-		Title: fmt.Sprintf("Customs package %s: %s, %s USD, to %s", e.Package.Number,
-			counted(len(plan.IncludedOrderIDs), "order"), money(value), planned.DestinationCountry),
-		Total: money(value) + " USD",
+		Title: fmt.Sprintf("Customs package %s: %s, %s, to %s", e.Package.Number,
+			documents.Counted(len(plan.IncludedOrderIDs), "order", "orders"), value, planned.DestinationCountry),
+		Total: value,
 		Facts: []fact{
 			{"Customs package", e.Package.Number},
 			{"Export", e.ExportID},
@@ -139,8 +186,15 @@ func newNotice(e *greenlane.Export, documents []Attachment) *exportNotice {
 	for _, u := range plan.Units {
 		n.Units = append(n.Units, newNoticeUnit(u, external))
 	}
-	for _, a := range documents {
-		n.Documents = append(n.Documents, fact{a.Filename, documentName(documentType(e, a.Filename))})
+	for _, file := range files {
+		n.Documents = append(n.Documents, fact{file.Filename, documentName(artifactOf(e, file).Type)})
+	}
+	for _, file := range left {
+		a := artifactOf(e, file)
+		n.Left = append(n.Left, leftDocument{
+			Name: file.Filename, Value: documentName(a.Type), Size: documents.Counted(len(file.Bytes), "byte", "bytes"), SHA256: a.SHA256,
+			Fetch: "It can be fetched from the hub (GET /v1/customs-packages/" + e.Package.ID + "/artifacts/" + file.Filename + ").",
+		})
 	}
 	for _, m := range plan.ValidationMessages {
 		if m.Severity != greenlane.SeverityInfo {
@@ -150,7 +204,7 @@ func newNotice(e *greenlane.Export, documents []Attachment) *exportNotice {
 	if plan.ReadinessState == greenlane.ReadinessReview {
 		n.Override = oneLine(e.Override)
 	}
-	return n
+	return n, files
 }
 
 func newNoticeUnit(u greenlane.ExportUnit, external map[string]string) noticeUnit {
@@ -160,7 +214,7 @@ func newNoticeUnit(u greenlane.ExportUnit, external map[string]string) noticeUni
 	}
 	out := noticeUnit{
 		Consignee: oneLine(u.Consignee), Orders: strings.Join(orders, ", "), Quantity: string(u.TotalQuantity),
-		Weight: string(u.TotalNetWeight) + " kg", Value: money(u.TotalValueUSD) + " USD",
+		Weight: string(u.TotalNetWeight) + " kg", Value: dollars(u.TotalValueUSD),
 	}
 	if out.Consignee == "" {
 		out.Consignee = "not named"
@@ -184,16 +238,15 @@ func newNoticeUnit(u greenlane.ExportUnit, external map[string]string) noticeUni
 
 // mail makes the message. It is named after the export, and dated by when it was
 // asked for, so that it is the same whenever it is made.
-func (n *exportNotice) mail(e *greenlane.Export, name, address, role string, documents []Attachment, from string) *Mail {
-	domain := ""
+func (n *exportNotice) mail(e *greenlane.Export, name, address, role string, files []Attachment, from string) *Mail {
+	// One that is no address is an error when the message is made.
 	if sender, err := parseMailbox("From", from); err == nil {
-		domain = sender.Address[strings.LastIndexByte(sender.Address, '@')+1:]
 		n.Sender = sender.Address
 	}
 	return &Mail{
 		From: from, To: (&mail.Address{Name: oneLine(name), Address: address}).String(), Subject: n.Title,
-		MessageID: strings.ToLower(e.ExportID + "." + role + "@" + domain), Date: e.AskedAt,
-		Text: n.text(), HTML: n.html(), Attachments: documents,
+		MessageID: messageID(e.ExportID, role, n.Sender), Date: e.AskedAt,
+		Text: n.text(), HTML: n.html(), Attachments: files,
 	}
 }
 
@@ -221,6 +274,12 @@ func (n *exportNotice) text() string {
 	for _, d := range n.Documents {
 		fmt.Fprintf(&b, "- %s: %s\n", d.Name, d.Value)
 	}
+	if len(n.Left) > 0 {
+		section(leftTitle)
+	}
+	for _, d := range n.Left {
+		fmt.Fprintf(&b, "- %s: %s\n  %s, SHA-256 %s\n  %s\n", d.Name, d.Value, d.Size, d.SHA256, d.Fetch)
+	}
 	if len(n.Warnings) > 0 {
 		section("What the checks of this export found")
 	}
@@ -244,6 +303,9 @@ func (n *exportNotice) html() string {
 	}
 	return b.String()
 }
+
+// leftTitle is above the documents for which the e-mail has no room.
+const leftTitle = "Too large to be attached"
 
 const noticeHTML = `<!DOCTYPE html>
 <html lang="en">
@@ -294,6 +356,14 @@ const noticeHTML = `<!DOCTYPE html>
 {{- end}}
 </ul>
 {{- end}}
+{{- with .Left}}
+<h2 style="font-size: 16px; margin: 0 0 4px">` + leftTitle + `</h2>
+<ul style="margin: 0 0 16px; padding-left: 24px">
+{{- range .}}
+<li style="word-break: break-word"><strong>{{.Name}}</strong>: {{.Value}}<br>{{.Size}}, SHA-256 {{.SHA256}}<br>{{.Fetch}}</li>
+{{- end}}
+</ul>
+{{- end}}
 {{- if .Warnings}}
 <div style="border-left: 4px solid #b45309; padding: 0 0 0 12px; margin: 0 0 16px">
 <h2 style="font-size: 16px; margin: 0 0 4px">What the checks of this export found</h2>
@@ -313,39 +383,8 @@ const noticeHTML = `<!DOCTYPE html>
 </html>
 `
 
-// sumOf adds up plain decimals exactly, with as many digits behind the point as
-// the longest of them.
-func sumOf(units []greenlane.ExportUnit, of func(greenlane.ExportUnit) greenlane.Number) greenlane.Number {
-	sum, digits := new(big.Rat), 0
-	for _, u := range units {
-		text := string(of(u))
-		if r, ok := new(big.Rat).SetString(text); ok {
-			sum.Add(sum, r)
-		}
-		_, fraction, _ := strings.Cut(text, ".")
-		digits = max(digits, len(fraction))
-	}
-	return greenlane.Number(sum.FloatString(digits))
-}
-
-// money writes an amount with its thousands apart: 1,234.50.
-func money(n greenlane.Number) string {
-	whole, fraction, _ := strings.Cut(string(n), ".")
-	for i := len(whole) - 3; i > 0; i -= 3 {
-		whole = whole[:i] + "," + whole[i:]
-	}
-	if fraction != "" {
-		whole += "." + fraction
-	}
-	return whole
-}
-
-func counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
+// dollars writes an amount for people.
+func dollars(n greenlane.Number) string { return documents.Grouped(n) + " USD" }
 
 // partyLine writes who somebody is, and where, in one line.
 func partyLine(name string, a greenlane.Address) string {

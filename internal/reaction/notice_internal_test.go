@@ -4,15 +4,19 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
+	"html"
 	"net/mail"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"greenlane"
+	"greenlane/internal/documents"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files of what brokers and warehouses are told")
@@ -138,9 +142,9 @@ func TestNoticeAddresses(t *testing.T) {
 		name, to    string
 		attachments string
 	}{
-		{brokerMail(e, documents, noticeFrom), "深圳 Harbor Brokers, Inc.", "entry@example.com", "commercial_customs_invoice.html " +
-			"commercial_customs_invoice.pdf commercial_customs_invoice.csv commercial_customs_invoice.json packing_list.json packing_list.pdf manifest.json"},
-		{warehouseMail(e, documents, noticeFrom), "Łódź Fulfilment", "dock@example.com", "packing_list.json packing_list.pdf manifest.json"},
+		{brokerMail(e, documents, noticeFrom), "深圳 Harbor Brokers, Inc.", "entry@example.com", "commercial_customs_invoice.pdf packing_list.pdf " +
+			"commercial_customs_invoice.csv manifest.json commercial_customs_invoice.json packing_list.json commercial_customs_invoice.html"},
+		{warehouseMail(e, documents, noticeFrom), "Łódź Fulfilment", "dock@example.com", "packing_list.pdf manifest.json packing_list.json"},
 	} {
 		var names []string
 		for _, a := range tt.m.Attachments {
@@ -156,6 +160,100 @@ func TestNoticeAddresses(t *testing.T) {
 	}
 	if len(documents) != 7 || documents[0].Filename != "commercial_customs_invoice.html" {
 		t.Errorf("the documents were changed: %v", documents)
+	}
+}
+
+// TestNoticeRoom holds that an e-mail has at most 15 MiB of documents, those first
+// that its reader needs most, and says where the others are.
+func TestNoticeRoom(t *testing.T) {
+	t.Parallel()
+	const mib = 1 << 20
+	tests := []struct {
+		name           string
+		sizes          map[string]int
+		broker, packer string
+		// asks are what the e-mails ask for.
+		asks []string
+	}{
+		{"to the byte", map[string]int{
+			"commercial_customs_invoice.pdf": 8 * mib, "packing_list.pdf": 4 * mib, "commercial_customs_invoice.csv": 6 * mib, "manifest.json": mib,
+			"commercial_customs_invoice.json": 2 * mib, "packing_list.json": 1, "commercial_customs_invoice.html": 0,
+		}, "commercial_customs_invoice.pdf packing_list.pdf manifest.json commercial_customs_invoice.json commercial_customs_invoice.html",
+			"packing_list.pdf manifest.json packing_list.json", []string{"from the attached invoice", "by the attached packing list"}},
+		{"a byte too many", map[string]int{
+			"commercial_customs_invoice.pdf": 15*mib + 1, "packing_list.pdf": 15*mib + 1, "commercial_customs_invoice.csv": 15*mib + 1,
+			"manifest.json": 15*mib + 1, "commercial_customs_invoice.json": 15*mib + 1, "packing_list.json": 15*mib + 1, "commercial_customs_invoice.html": 15*mib + 1,
+		}, "", "", []string{"from the invoice of this package", "by the packing list of this package"}},
+		{"all of it", map[string]int{"commercial_customs_invoice.pdf": 15 * mib}, strings.Join(attachedFirst, " "),
+			"packing_list.pdf manifest.json packing_list.json", nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			e := noticeExport()
+			var files []Attachment
+			for i, a := range e.Package.Artifacts {
+				e.Package.Artifacts[i].SHA256 = fmt.Sprintf("%064x", i)
+				files = append(files, Attachment{Filename: a.Filename, MediaType: "application/octet-stream", Bytes: make([]byte, tt.sizes[a.Filename])})
+			}
+			broker, warehouse := brokerMail(e, files, noticeFrom), warehouseMail(e, files, noticeFrom)
+			checkRoom(t, e, broker, files, tt.broker)
+			checkRoom(t, e, warehouse, slices.DeleteFunc(files, func(a Attachment) bool { return strings.HasPrefix(a.Filename, "comm") }), tt.packer)
+			for _, want := range tt.asks {
+				if !strings.Contains(broker.Text+warehouse.Text, want) {
+					t.Errorf("nobody is asked to work %s", want)
+				}
+			}
+		})
+	}
+}
+
+// checkRoom holds that an e-mail has these files, and says of the others what they
+// are and where.
+func checkRoom(t *testing.T, e *greenlane.Export, m *Mail, files []Attachment, want string) {
+	t.Helper()
+	var names []string
+	for _, a := range m.Attachments {
+		names = append(names, a.Filename)
+	}
+	if got := strings.Join(names, " "); got != want {
+		t.Errorf("attached are %s, want %s", got, want)
+	}
+	for _, text := range []string{m.Text, html.UnescapeString(m.HTML)} {
+		for _, a := range files {
+			attached := slices.Contains(names, a.Filename)
+			for _, says := range []string{
+				documents.Counted(len(a.Bytes), "byte", "bytes") + ", SHA-256 " + artifactOf(e, a).SHA256,
+				"It can be fetched from the hub (GET /v1/customs-packages/cp_01KK/artifacts/" + a.Filename + ").",
+			} {
+				if strings.Contains(text, says) == attached {
+					t.Errorf("%s is attached: %t, and %q is not in\n%s", a.Filename, attached, says, text)
+				}
+			}
+		}
+		if strings.Contains(strings.ToLower(text), strings.ToLower(leftTitle)) != (len(names) < len(files)) {
+			t.Errorf("attached are %d of %d files:\n%s", len(names), len(files), text)
+		}
+	}
+	if raw, err := m.Bytes(); err != nil || len(raw) > 21<<20 {
+		t.Errorf("%d bytes: %v", len(raw), err)
+	}
+}
+
+// TestNoticeKnowsDocuments holds that each document that is made has its place in
+// the order.
+func TestNoticeKnowsDocuments(t *testing.T) {
+	t.Parallel()
+	made, err := documents.Make(noticeExport().Planned)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, d := range made {
+		names = append(names, d.Filename)
+	}
+	if want := slices.Sorted(slices.Values(attachedFirst)); !slices.Equal(slices.Sorted(slices.Values(names)), want) {
+		t.Errorf("made are %v, in the order are %v", names, want)
 	}
 }
 
@@ -212,13 +310,57 @@ func TestNoticeVariants(t *testing.T) {
 	}
 }
 
-func TestMoney(t *testing.T) {
-	t.Parallel()
-	for n, want := range map[greenlane.Number]string{
-		"0.00": "0.00", "12.50": "12.50", "999.99": "999.99", "1000.00": "1,000.00", "123456.78": "123,456.78", "1234567": "1,234,567",
-	} {
-		if got := money(n); got != want {
-			t.Errorf("%s is written %s, want %s", n, got, want)
+// FuzzMailbox holds for any text: what the checks let through makes a message, to
+// it and from it, and names its envelope.
+func FuzzMailbox(f *testing.F) {
+	for _, text := range []string{"a@b", "ląd@łódź.example", "a@[192.0.2.1]", "a@[::1]", `"a b"@c`, "a.b+c=d@e", "<a@b>", "a@b\u200d", "=?utf-8?q?a?=@b", "a@b.", "{a}|b@c"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		e := noticeExport()
+		if CheckMailbox(text) == nil {
+			e.Planned.Broker.Email, e.Planned.Warehouse.Email = text, greenlane.Text(text)
+			for _, m := range []*Mail{brokerMail(e, nil, noticeFrom), warehouseMail(e, nil, noticeFrom)} {
+				if _, err := m.Bytes(); err != nil {
+					t.Errorf("to %q: %v", text, err)
+				}
+				if a, err := parseMailbox("", m.To); err != nil || a.Address != text {
+					t.Errorf("to %q: %v, %v", text, a, err)
+				}
+			}
 		}
+		if CheckSender(text) == nil {
+			for _, m := range []*Mail{brokerMail(e, nil, text), warehouseMail(e, nil, text)} {
+				m.To = "a@b"
+				if _, err := m.Bytes(); err != nil || CheckMailbox(text) != nil {
+					t.Errorf("from %q: %v", text, err)
+				}
+			}
+		}
+	})
+}
+
+// TestNoticeNumbers holds how large exports are summed up: exactly, and so that
+// people can read it.
+func TestNoticeNumbers(t *testing.T) {
+	t.Parallel()
+	e := noticeExport()
+	plan := e.Planned.Plan
+	plan.IncludedOrderIDs = make([]string, 1000)
+	plan.Units[0].TotalValueUSD, plan.Units[1].TotalValueUSD = "1234567.80", "0.20"
+	plan.Units[0].TotalQuantity, plan.Units[1].TotalQuantity = "1000.5", "0.5"
+	plan.Units[0].TotalNetWeight, plan.Units[1].TotalNetWeight = "0.25", "0.125"
+	m := brokerMail(e, nil, noticeFrom)
+	if want := "Customs package CP-2026-000123: 1,000 orders, 1,234,568.00 USD, to US"; m.Subject != want {
+		t.Errorf("subject %s, want %s", m.Subject, want)
+	}
+	for _, want := range []string{"value: 1,234,567.80 USD", "Value of the goods in all: 1,234,568.00 USD"} {
+		if !strings.Contains(m.Text, want) {
+			t.Errorf("%q is not in\n%s", want, m.Text)
+		}
+	}
+	body, err := warehouseInstruction(e)
+	if want := `"totals":{"orders":1000,"quantity":1001,"netWeightKg":0.375,"valueUsd":1234568.00}`; err != nil || !bytes.Contains(body, []byte(want)) {
+		t.Errorf("%v: %s is not in\n%s", err, want, body)
 	}
 }

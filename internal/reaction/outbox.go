@@ -32,7 +32,7 @@ const maxOutboxName = 200
 // under this name, or with its former content. Writing it again leaves one file.
 func (o *Outbox) Send(ctx context.Context, name string, raw []byte) error {
 	if !fileName(name) {
-		return permanent("%q can't be the name of a file in the outbox", shorten(oneLine(name), maxServerText))
+		return sendErrorf("%q can't be the name of a file in the outbox", shorten(oneLine(name), maxServerText))
 	}
 	if err := ctx.Err(); err != nil {
 		return &SendError{Message: "the hub was stopping", cause: err}

@@ -105,7 +105,7 @@ func TestOutboxFails(t *testing.T) {
 			}
 		}
 		e := sendError(t, reaction.NewOutbox(tt.dir).Send(t.Context(), "a", []byte("a\r\n")))
-		if e.Message != tt.says || e.Permanent || e.Uncertain {
+		if e.Message != tt.says || e.Uncertain {
 			t.Errorf("%s: %+v", tt.dir, e)
 		}
 	}
@@ -125,7 +125,7 @@ func TestOutboxNames(t *testing.T) {
 	dir := t.TempDir()
 	o := reaction.NewOutbox(filepath.Join(dir, "outbox"))
 	for _, name := range []string{"", ".", "..", ".hidden", "../a", "a/b", `a\b`, "a b", "a\x00", "a\n", "ą", "a:b", strings.Repeat("a", 201)} {
-		if e := sendError(t, o.Send(t.Context(), name, []byte("a\r\n"))); !e.Permanent || !strings.Contains(e.Message, "can't be the name of a file") {
+		if e := sendError(t, o.Send(t.Context(), name, []byte("a\r\n"))); e.Uncertain || !strings.Contains(e.Message, "can't be the name of a file") {
 			t.Errorf("%q: %+v", name, e)
 		}
 	}

@@ -1,6 +1,7 @@
 package reaction
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -20,8 +21,14 @@ type SMTPOptions struct {
 	// Hello is the name given with EHLO: this machine's, fully qualified. Without
 	// one it is the address the connection comes from (RFC 5321, 4.1.4).
 	Hello string
-	// Limit is how long one Send may take in all; 20 seconds.
+	// Limit is how long one Send may take in all, for a message of up to 1 MiB; 20
+	// seconds. A larger one may take a second more for each further 128 KiB.
 	Limit time.Duration
+	// Answer is how long the server may take to answer once it has the whole
+	// message; 2 minutes, or Limit where that is set. Giving up earlier means
+	// copies: servers that scan what they take are slow here, and RFC 5321
+	// (4.5.3.2.6) asks clients for patience.
+	Answer time.Duration
 	// RootCAs judge the server's certificate; those of the system.
 	RootCAs *x509.CertPool
 	// Dial connects; by the system's resolver.
@@ -72,6 +79,9 @@ func NewSMTP(rawURL string, o SMTPOptions) (*SMTP, error) {
 	if err != nil || u.Hostname() == "" || u.Opaque != "" || strings.Trim(u.Path, "/") != "" || u.Fragment != "" ||
 		checkHeaderText("", u.Host) != nil || strings.Contains(u.Host, " ") {
 		return nil, errSMTPURL
+	}
+	if o.Answer <= 0 {
+		o.Answer = cmp.Or(max(o.Limit, 0), 2*time.Minute)
 	}
 	if o.Limit <= 0 {
 		o.Limit = 20 * time.Second
@@ -167,11 +177,8 @@ type SendError struct {
 	// Uncertain says that it may have arrived all the same: all of it was handed
 	// over, and the answer was not received.
 	Uncertain bool
-	// Permanent says that this message was refused for good: trying again later
-	// will not help. A relay that does not let the hub in at all is no such case;
-	// its operator may put that right.
-	Permanent bool
-	// RetryAfter is the pause a webhook's receiver asked for, zero for none.
+	// RetryAfter is the pause that the receiver of a webhook asked for, zero for
+	// none. Mail servers ask for none.
 	RetryAfter time.Duration
 
 	cause error
@@ -184,7 +191,7 @@ func (e *SendError) Error() string { return e.Message }
 // the disk: never anything the receiver said.
 func (e *SendError) Unwrap() error { return e.cause }
 
-// permanent makes an error of the hub's own.
-func permanent(format string, args ...any) *SendError {
-	return &SendError{Message: fmt.Sprintf(format, args...), Permanent: true}
+// sendErrorf makes an error of the hub's own, of which nothing was sent.
+func sendErrorf(format string, args ...any) *SendError {
+	return &SendError{Message: fmt.Sprintf(format, args...)}
 }

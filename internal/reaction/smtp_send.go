@@ -29,6 +29,10 @@ const (
 	quitTimeout = 2 * time.Second
 	// maxTextLine is the longest line without its CRLF (RFC 5321, 4.5.3.1.6).
 	maxTextLine = 998
+	// usualSize is the largest message for which the limit of time is as it was
+	// set; beyond it each slowStep gets a second, so that a slow line is no failure.
+	usualSize = 1 << 20
+	slowStep  = 128 << 10
 )
 
 // Send hands a message to the relay as it is, byte for byte, in a connection of
@@ -38,22 +42,30 @@ const (
 func (s *SMTP) Send(ctx context.Context, from, to string, raw []byte) error {
 	sender, err := parseMailbox("sender", from)
 	if err != nil {
-		return permanent("%v", err)
+		return sendErrorf("%v", err)
 	}
 	recipient, err := parseMailbox("recipient", to)
 	if err != nil {
-		return permanent("%v", err)
+		return sendErrorf("%v", err)
 	}
 	if err := checkMessage(raw); err != nil {
-		return permanent("the message can't be sent as it is: %v", err)
+		return sendErrorf("the message can't be sent as it is: %v", err)
 	}
-	limited, cancel := context.WithTimeout(ctx, s.options.Limit)
-	defer cancel()
-	c := &conversation{SMTP: s, asked: ctx, ctx: limited, stage: stageConnecting}
+	limit := s.limit(len(raw))
+	limited, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	patience := time.AfterFunc(limit, func() { cancel(context.DeadlineExceeded) })
+	defer patience.Stop()
+	c := &conversation{SMTP: s, asked: ctx, ctx: limited, patience: patience, limit: limit, stage: stageConnecting}
 	if err := c.send(sender.Address, recipient.Address, raw); err != nil {
 		return c.explain(err)
 	}
 	return nil
+}
+
+// limit is how long sending a message of a size may take.
+func (s *SMTP) limit(size int) time.Duration {
+	return s.options.Limit + time.Duration(max(0, size-usualSize)/slowStep)*time.Second
 }
 
 // checkMessage refuses what the protocol would change or another server could
@@ -82,16 +94,16 @@ const stageConnecting = "connecting"
 // conversation is one connection to the relay.
 type conversation struct {
 	*SMTP
-	// asked is the caller's context, ctx ends with it or with the limit.
+	// asked is the caller's context, ctx ends with it or when patience does, after
+	// the limit.
 	asked, ctx context.Context
+	limit      time.Duration
+	patience   *time.Timer
 	// stage is what is under way, for errors; refusal what a refusal there means.
 	stage, refusal string
 	// near says that the other end is on this machine.
 	near   bool
 	client *smtp.Client
-	// underway says that the relay has let the hub in: what it refuses from here
-	// on is this message.
-	underway bool
 	// handed says that the final dot was sent: from here on the relay may have
 	// the message, whatever becomes of the connection.
 	handed bool
@@ -191,7 +203,7 @@ func (c *conversation) secure() error {
 		if c.policy == tlsAuto && c.near {
 			return nil
 		}
-		return &SendError{Message: c.address + " offers no STARTTLS"}
+		return sendErrorf("%s offers no STARTTLS", c.address)
 	}
 	c.at("STARTTLS", "STARTTLS")
 	return c.client.StartTLS(c.tls)
@@ -208,12 +220,12 @@ func (c *conversation) login() error {
 	}
 	offered, mechanisms := c.client.Extension("AUTH")
 	if !offered {
-		return &SendError{Message: c.address + " offers no AUTH, but the SMTP URL has a user"}
+		return sendErrorf("%s offers no AUTH, but the SMTP URL has a user", c.address)
 	}
 	auth := c.mechanism(strings.Fields(mechanisms))
 	if auth == nil {
-		return &SendError{Message: fmt.Sprintf("%s offers none of the AUTH mechanisms %s, only %s",
-			c.address, strings.Join(authMechanisms, ", "), c.clean(mechanisms))}
+		return sendErrorf("%s offers none of the AUTH mechanisms %s, only %s",
+			c.address, strings.Join(authMechanisms, ", "), c.clean(mechanisms))
 	}
 	c.at("AUTH", "user and password")
 	return c.client.Auth(auth)
@@ -282,11 +294,10 @@ func (c *conversation) envelope(from, to string, raw []byte) error {
 			continue
 		}
 		if offered, _ := c.client.Extension(need.name); !offered {
-			return permanent("%s offers no %s, which this message needs", c.address, need.name)
+			return sendErrorf("%s offers no %s, which this message needs", c.address, need.name)
 		}
 		parameters += need.parameter
 	}
-	c.underway = true
 	c.at("MAIL FROM", "the sender %s", from)
 	if err := c.command(2, "MAIL FROM:<%s>%s", from, parameters); err != nil {
 		return err
@@ -331,6 +342,10 @@ func (c *conversation) data(raw []byte) error {
 	}
 	c.at("after DATA", "the message")
 	c.handed = true
+	if c.patience.Stop() {
+		c.limit = c.options.Answer
+		c.patience.Reset(c.limit)
+	}
 	return c.answer(2)
 }
 
@@ -355,7 +370,7 @@ func (c *conversation) explain(err error) *SendError {
 	ended := c.ctx.Err() != nil && (c.stage == stageConnecting || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, c.ctx.Err()))
 	switch {
 	case ended:
-		e.cause = c.ctx.Err()
+		e.cause = context.Cause(c.ctx)
 	case c.stage == stageConnecting:
 		e.cause = err
 	}
@@ -369,9 +384,9 @@ func (c *conversation) explain(err error) *SendError {
 	case ended && c.asked.Err() != nil:
 		e.Message = fmt.Sprintf("%s did not answer in time (%s)", c.address, c.stage)
 	case ended && c.stage == stageConnecting:
-		e.Message = fmt.Sprintf("%s can't be reached: no connection within %g s", c.address, c.options.Limit.Seconds())
+		e.Message = fmt.Sprintf("%s can't be reached: no connection within %g s", c.address, c.limit.Seconds())
 	case ended:
-		e.Message = fmt.Sprintf("%s did not answer within %g s (%s)", c.address, c.options.Limit.Seconds(), c.stage)
+		e.Message = fmt.Sprintf("%s did not answer within %g s (%s)", c.address, c.limit.Seconds(), c.stage)
 	case errors.As(err, &dns):
 		e.Message = fmt.Sprintf("%s can't be reached: the host name could not be resolved: %s", c.address, dns.Err)
 	case errors.As(err, &certificate):
@@ -408,10 +423,7 @@ func (c *conversation) refused(answer *textproto.Error) *SendError {
 	if said := c.clean(answer.Msg); said != "" {
 		text += " " + said
 	}
-	return &SendError{
-		Message:   fmt.Sprintf("%s refused %s: %s", c.address, c.refusal, text),
-		Permanent: c.underway && answer.Code >= 500,
-	}
+	return sendErrorf("%s refused %s: %s", c.address, c.refusal, text)
 }
 
 // clean makes a server's text fit to be shown: one line, bounded, and without the

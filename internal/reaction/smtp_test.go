@@ -399,7 +399,7 @@ func TestSMTPNamesItself(t *testing.T) {
 }
 
 // TestSMTPRefusals holds what a person reads when the relay does not take a
-// message, and whether trying again is worth it.
+// message.
 func TestSMTPRefusals(t *testing.T) {
 	t.Parallel()
 	unknown := &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no such user"}
@@ -410,31 +410,30 @@ func TestSMTPRefusals(t *testing.T) {
 		scheme, user, host, query string
 		change                    func(*relay)
 		says                      string
-		permanent                 bool
 	}{
 		{"recipient", plain, "smtp", "", "127.0.0.1", "", func(r *relay) { r.refuse = unknown },
-			"refused the recipient entry@example.com: 550 5.1.1 no such user", true},
+			"refused the recipient entry@example.com: 550 5.1.1 no such user"},
 		{"recipient for now", plain, "smtp", "", "127.0.0.1", "", func(r *relay) { r.refuse = full },
-			"refused the recipient entry@example.com: 452 4.2.2 mailbox full xxxx", false},
-		{"message", plain, "smtp", "", "127.0.0.1", "", func(r *relay) { r.accept = unknown }, "refused the message: 550 5.1.1 no such user", true},
-		{"size", plain, "smtp", "", "127.0.0.1", "", func(r *relay) { r.MaxMessageBytes = 10 }, "refused the sender exports@hub.example: 552", true},
-		{"login needed", plain, "smtp", "", "127.0.0.1", "", func(r *relay) { r.loginNeeded = true }, "refused the sender exports@hub.example: 502", true},
-		{"no STARTTLS", plain, "smtp", "", "mail.example.com", "", nil, "offers no STARTTLS", false},
-		{"no STARTTLS with a password", plain, "smtp", relayUser, "mail.example.com", "", nil, "offers no STARTTLS", false},
-		{"no STARTTLS here", plain, "smtp", "", "127.0.0.1", "tls=required", nil, "offers no STARTTLS", false},
-		{"no AUTH", plain, "smtp", relayUser, "127.0.0.1", "", nil, "offers no AUTH", false},
+			"refused the recipient entry@example.com: 452 4.2.2 mailbox full xxxx"},
+		{"message", plain, "smtp", "", "127.0.0.1", "", func(r *relay) { r.accept = unknown }, "refused the message: 550 5.1.1 no such user"},
+		{"size", plain, "smtp", "", "127.0.0.1", "", func(r *relay) { r.MaxMessageBytes = 10 }, "refused the sender exports@hub.example: 552"},
+		{"login needed", plain, "smtp", "", "127.0.0.1", "", func(r *relay) { r.loginNeeded = true }, "refused the sender exports@hub.example: 502"},
+		{"no STARTTLS", plain, "smtp", "", "mail.example.com", "", nil, "offers no STARTTLS"},
+		{"no STARTTLS with a password", plain, "smtp", relayUser, "mail.example.com", "", nil, "offers no STARTTLS"},
+		{"no STARTTLS here", plain, "smtp", "", "127.0.0.1", "tls=required", nil, "offers no STARTTLS"},
+		{"no AUTH", plain, "smtp", relayUser, "127.0.0.1", "", nil, "offers no AUTH"},
 		{"unknown AUTH", plain, "smtp", relayUser, "127.0.0.1", "", func(r *relay) { r.mechanisms = []string{"GSSAPI", "NTLM"} },
-			"offers none of the AUTH mechanisms SCRAM-SHA-256, SCRAM-SHA-1, PLAIN, LOGIN, only GSSAPI NTLM", false},
+			"offers none of the AUTH mechanisms SCRAM-SHA-256, SCRAM-SHA-1, PLAIN, LOGIN, only GSSAPI NTLM"},
 		{"wrong user, PLAIN", startTLS, "smtp", "eve", "mail.example.com", "", func(r *relay) { r.mechanisms = []string{"PLAIN"} },
-			"refused user and password: 535", false},
+			"refused user and password: 535"},
 		{"wrong user, LOGIN", startTLS, "smtp", "eve", "mail.example.com", "", func(r *relay) { r.mechanisms = []string{"LOGIN"} },
-			"refused user and password: 535", false},
+			"refused user and password: 535"},
 		{"wrong user, SCRAM", startTLS, "smtp", "eve", "mail.example.com", "", func(r *relay) { r.mechanisms = []string{"SCRAM-SHA-256"} },
-			"refused user and password: 535 5.7.8 no such login", false},
-		{"TLS to a plain server", plain, "smtps", "", "mail.example.com", "", nil, "does not speak TLS", false},
-		{"another name", startTLS, "smtp", "", "mail.example.org", "", nil, "was not accepted: x509: certificate is valid for mail.example.com", false},
-		{"another authority", startTLS, "smtp", "", "mail.example.com", "", func(r *relay) { r.roots = nil }, "was not accepted: x509", false},
-		{"another authority here", startTLS, "smtp", "", "127.0.0.1", "", nil, "tls=off in the SMTP URL leaves TLS out on this machine", false},
+			"refused user and password: 535 5.7.8 no such login"},
+		{"TLS to a plain server", plain, "smtps", "", "mail.example.com", "", nil, "does not speak TLS"},
+		{"another name", startTLS, "smtp", "", "mail.example.org", "", nil, "was not accepted: x509: certificate is valid for mail.example.com"},
+		{"another authority", startTLS, "smtp", "", "mail.example.com", "", func(r *relay) { r.roots = nil }, "was not accepted: x509"},
+		{"another authority here", startTLS, "smtp", "", "127.0.0.1", "", nil, "tls=off in the SMTP URL leaves TLS out on this machine"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -444,7 +443,7 @@ func TestSMTPRefusals(t *testing.T) {
 			}
 			s := r.sender(t, tt.scheme, tt.user, tt.host, tt.query)
 			e := sendError(t, s.Send(t.Context(), "exports@hub.example", "entry@example.com", composed(t, someMail())))
-			if !strings.Contains(e.Message, tt.says) || e.Permanent != tt.permanent || e.Uncertain || len([]rune(e.Message)) > 330 {
+			if !strings.Contains(e.Message, tt.says) || e.Uncertain || len([]rune(e.Message)) > 330 {
 				t.Errorf("%+v", e)
 			}
 			if !strings.Contains(e.Message, tt.host+":") {
@@ -471,7 +470,7 @@ func TestSMTPUnreachable(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := sendError(t, s.Send(t.Context(), "a@b", "c@d", []byte("a\r\n")))
-	if e.Message != address+" can't be reached: connection refused" || e.Uncertain || e.Permanent {
+	if e.Message != address+" can't be reached: connection refused" || e.Uncertain {
 		t.Errorf("%+v", e)
 	}
 	s, err = reaction.NewSMTP("smtp://mail.example.com", reaction.SMTPOptions{Dial: func(context.Context, string, string) (net.Conn, error) {
@@ -495,20 +494,20 @@ func TestSMTPRefusesMessages(t *testing.T) {
 	for _, raw := range []string{
 		"", "a", "a\n", "a\r", "a\nb\r\n", "a\rb\r\n", "a\r\r\n", "a\n.\nb\r\n", "a\r\n.\n\r\n", "\n\r\n", "a\x00\r\n", strings.Repeat("a", 999) + "\r\n",
 	} {
-		if e := sendError(t, s.Send(t.Context(), "a@b", "c@d", []byte(raw))); !e.Permanent || e.Uncertain {
+		if e := sendError(t, s.Send(t.Context(), "a@b", "c@d", []byte(raw))); e.Uncertain {
 			t.Errorf("%q: %+v", raw, e)
 		}
 	}
 	for _, address := range []string{"", "a", "a@b>\r\nRCPT TO:<x@y", "a@b, c@d", `"a b"@c`, "a@b> SIZE=1"} {
-		if e := sendError(t, s.Send(t.Context(), address, "c@d", []byte("a\r\n"))); !e.Permanent || !strings.HasPrefix(e.Message, "sender: ") {
+		if e := sendError(t, s.Send(t.Context(), address, "c@d", []byte("a\r\n"))); e.Uncertain || !strings.HasPrefix(e.Message, "sender: ") {
 			t.Errorf("%q: %+v", address, e)
 		}
-		if e := sendError(t, s.Send(t.Context(), "a@b", address, []byte("a\r\n"))); !e.Permanent || !strings.HasPrefix(e.Message, "recipient: ") {
+		if e := sendError(t, s.Send(t.Context(), "a@b", address, []byte("a\r\n"))); e.Uncertain || !strings.HasPrefix(e.Message, "recipient: ") {
 			t.Errorf("%q: %+v", address, e)
 		}
 	}
 	e := sendError(t, s.Send(t.Context(), "a@b", "ą@d", []byte("a\r\n")))
-	if !e.Permanent || !strings.Contains(e.Message, "offers no SMTPUTF8, which this message needs") {
+	if e.Uncertain || !strings.Contains(e.Message, "offers no SMTPUTF8, which this message needs") {
 		t.Errorf("%+v", e)
 	}
 	if n := len(r.arrived()); n != 0 {

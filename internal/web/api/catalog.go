@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"net/http"
-	"net/mail"
 	"regexp"
 	"strings"
 	"time"
@@ -12,6 +11,7 @@ import (
 
 	"greenlane"
 	"greenlane/internal/hub"
+	"greenlane/internal/reaction"
 )
 
 // ProductBody makes a product or replaces it.
@@ -258,9 +258,7 @@ func (c *checks) mailbox(location, address string, required bool) {
 		c.when(required, location, nil, "is required")
 		return
 	}
-	parsed, err := mail.ParseAddress(address)
-	plain := err == nil && parsed.Name == "" && parsed.Address == address && len(address) <= 254 && !strings.ContainsFunc(address, unfit)
-	c.when(!plain, location, address, "must be one e-mail address such as entry@example.com")
+	c.when(reaction.CheckMailbox(address) != nil, location, address, "must be one e-mail address such as entry@example.com")
 }
 
 var decimalForm = regexp.MustCompile(`^(0|[1-9][0-9]*)(\.[0-9]+)?$`)

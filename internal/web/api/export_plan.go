@@ -48,7 +48,7 @@ type ExporterBody struct {
 
 // ChargeBody is one charge.
 type ChargeBody struct {
-	Kind      greenlane.ChargeKind `json:"kind" enum:"freight,insurance,packing,commission,assist,other,rebate" doc:"A rebate is taken off, the others are added."`
+	Kind      greenlane.ChargeKind `json:"kind" enum:"freight,insurance,packing,commission,assist,other,rebate" doc:"A rebate is taken off, the others are added; an assist, which the buyer furnished, is stated only."`
 	AmountUSD Amount               `json:"amountUsd" example:"120.00"`
 }
 
