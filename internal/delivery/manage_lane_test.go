@@ -2,8 +2,12 @@ package delivery_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -204,4 +208,59 @@ func TestDiscard(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestReconcile: what the hub says was delivered is what the receiver has, by
+// count and by digest; the rest is named with its state.
+func TestReconcile(t *testing.T) {
+	t.Parallel()
+	dir, clock := t.TempDir(), newWatch()
+	s := newStuck(t, dir, clock.time)
+	s.done(t, s.engine.Skip, s.all[2].Position)
+	// judge compares the hub's answer with the receiver's own list.
+	judge := func(want map[delivery.DeliveryState]int) {
+		t.Helper()
+		r, err := s.engine.Reconcile(t.Context(), 1, s.number, 0, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var own []string
+		for position := range s.rec.acknowledged() {
+			own = append(own, s.event(t, position).EventID())
+		}
+		slices.Sort(own) // ids sort by position
+		digest := sha256.Sum256([]byte(strings.Join(own, "\n") + "\n"))
+		if !maps.Equal(r.States, want) || r.Matched != 7 || r.Digest != hex.EncodeToString(digest[:]) || r.Next != 0 {
+			t.Errorf("%+v, the receiver has %d", r, len(own))
+		}
+		open := 0
+		for state, n := range want {
+			if state != delivery.DeliveryDelivered {
+				open += n
+			}
+		}
+		if len(r.Open) != open {
+			t.Errorf("%d are listed as open, want %d", len(r.Open), open)
+		}
+	}
+	judge(map[delivery.DeliveryState]int{delivery.DeliveryDelivered: 3, delivery.DeliveryRetrying: 1, delivery.DeliveryWaiting: 2, delivery.DeliverySkipped: 1})
+	clock.move(time.Hour)
+	s.rig.done(t, s.rec, s.number)
+	judge(map[delivery.DeliveryState]int{delivery.DeliveryDelivered: 6, delivery.DeliverySkipped: 1})
+	r, err := s.engine.Reconcile(t.Context(), 1, s.number, s.all[0].Position, s.all[1].Position)
+	if err != nil || r.From != s.all[0].Position || r.To != s.all[1].Position || r.States[delivery.DeliveryDelivered] != r.Matched {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if _, err := s.engine.Reconcile(t.Context(), 2, s.number, 0, 0); greenlane.KindOf(err) != greenlane.NotFound {
+		t.Errorf("another account: %v", err)
+	}
+}
+
+func (s *stuck) event(t *testing.T, position int64) *greenlane.Event {
+	t.Helper()
+	events, err := s.store.EventsAt(t.Context(), []int64{position})
+	if err != nil || len(events) != 1 {
+		t.Fatalf("%v, %v", events, err)
+	}
+	return events[0]
 }

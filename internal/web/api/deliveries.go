@@ -251,11 +251,73 @@ func (a *API) changeLane(what string, state delivery.DeliveryState, do byHand) f
 	}
 }
 
+// ReconcileView is what became of the events of a range.
+type ReconcileView struct {
+	From      int64            `json:"from" doc:"First position of the range."`
+	To        int64            `json:"to" doc:"Last position of the range that was judged."`
+	Matched   int              `json:"matched" doc:"Events the endpoint was to get, each judged by the settings that held for it."`
+	Delivered int              `json:"delivered"`
+	Waiting   int              `json:"waiting" doc:"Those that are being sent or wait for their next attempt among them."`
+	Parked    int              `json:"parked"`
+	Skipped   int              `json:"skipped"`
+	Discarded int              `json:"discarded"`
+	Digest    string           `json:"digest" doc:"SHA-256 of the webhook-ids of the delivered events in the order of their positions, each followed by a line feed."`
+	Open      []ReconcileEntry `json:"open" doc:"The first 100 that are not delivered."`
+	Next      *int64           `json:"next" doc:"Where to go on when the range was too long for one answer: ask again from there. null at the end."`
+}
+
+// ReconcileEntry is a delivery that was not acknowledged.
+type ReconcileEntry struct {
+	DeliveryID string                 `json:"deliveryId"`
+	EventID    string                 `json:"eventId"`
+	Position   int64                  `json:"position"`
+	Type       string                 `json:"type"`
+	State      delivery.DeliveryState `json:"state" enum:"waiting,sending,retrying,parked,skipped,discarded"`
+	Reason     *string                `json:"reason"`
+}
+
+type reconcileInput struct {
+	ID   string `path:"id" example:"wh_01K7XJ0000000000000000000A"`
+	From int64  `query:"from" minimum:"1" doc:"First position; the endpoint's first when left out."`
+	To   int64  `query:"to" minimum:"1" doc:"Last position; the end of the log when left out."`
+}
+
+type reconcileOutput struct{ Body ReconcileView }
+
+func (a *API) reconcile(ctx context.Context, in *reconcileInput) (*reconcileOutput, error) {
+	row, _, err := a.endpoint(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	r, err := a.engine.Reconcile(ctx, row.Account, row.Number, in.From, in.To)
+	if err != nil {
+		return nil, err
+	}
+	n := r.States
+	v := ReconcileView{
+		From: r.From, To: r.To, Matched: r.Matched, Delivered: n[delivery.DeliveryDelivered],
+		Waiting: n[delivery.DeliveryWaiting] + n[delivery.DeliverySending] + n[delivery.DeliveryRetrying],
+		Parked:  n[delivery.DeliveryParked], Skipped: n[delivery.DeliverySkipped], Discarded: n[delivery.DeliveryDiscarded],
+		Digest: r.Digest, Open: make([]ReconcileEntry, len(r.Open)),
+	}
+	if r.Next != 0 {
+		v.Next = &r.Next
+	}
+	for i, d := range r.Open {
+		v.Open[i] = ReconcileEntry{d.ID(), d.Event.EventID(), d.Event.Position, string(d.Event.Type), d.State, orNull(d.Reason)}
+	}
+	return &reconcileOutput{v}, nil
+}
+
 func (a *API) deliveryRoutes() {
 	const tag = "Webhooks"
 	register(a, operation{method: "GET", path: "/v1/webhooks/{id}/deliveries", id: "list-deliveries", tag: tag,
 		summary: "List an endpoint's deliveries", role: greenlane.RoleRead, errors: []int{404},
 		more: "Newest event first. A page may be short although there is more; go on while there is a cursor."}, a.listDeliveries)
+	register(a, operation{method: "GET", path: "/v1/webhooks/{id}/reconcile", id: "reconcile-webhook", tag: tag,
+		summary: "Compare what an endpoint was to get with what it got", role: greenlane.RoleRead, errors: []int{404},
+		more: "A range of positions, each judged by the settings that held for it. A receiver that keeps the webhook-ids it acknowledged " +
+			"computes the same digest, or finds what it lacks."}, a.reconcile)
 	register(a, operation{method: "GET", path: "/v1/deliveries/{id}", id: "get-delivery", tag: tag,
 		summary: "Get a delivery with its attempts", role: greenlane.RoleRead, errors: []int{404}}, a.getDelivery)
 	register(a, operation{method: "POST", path: "/v1/deliveries/{id}/retry", id: "retry-delivery", tag: tag, raw: true,

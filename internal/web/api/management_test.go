@@ -54,6 +54,7 @@ func management(t *testing.T, r *rig, rec *receiver) []managed {
 		{"POST", webhooksPath, operator, 201, `{"url":"` + rec.URL + `/new"}`, false, secret},
 		{"GET", hook, read, 200, "", true, nil},
 		{"GET", hook + "/deliveries", read, 200, "", true, nil},
+		{"GET", hook + "/reconcile", read, 200, "", true, nil},
 		{"PATCH", hook, operator, 200, `{"name":"n"}`, true, nil},
 		{"POST", hook + "/test", operator, 200, `{"type":"declaration.created"}`, true, nil},
 		{"POST", hook + "/rotate-secret", operator, 200, `{"secret":"one of my own"}`, true, secret},
