@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -117,6 +118,41 @@ func (e *Engine) Discard(ctx context.Context, r Request, position int64, generat
 			ep.skips.add(skip)
 			e.metrics.Skipped.Add(1)
 			l.emptied(last)
+		}}, nil
+	})
+}
+
+// Redrive lets parked lanes go on, those with the oldest heads first, at most limit.
+// The outcome has an event lane.resumed for each.
+func (e *Engine) Redrive(ctx context.Context, r Request, limit int, reason string) (*hub.Outcome, error) {
+	return e.change(ctx, r, func(ep *endpoint) (*plan, error) {
+		var parked []*lane
+		for _, l := range ep.lanes {
+			if l.state == laneParked {
+				parked = append(parked, l)
+			}
+		}
+		slices.SortFunc(parked, func(a, b *lane) int { return cmp.Compare(a.head.position, b.head.position) })
+		parked = parked[:min(len(parked), limit)]
+		if len(parked) == 0 {
+			return nil, greenlane.Errorf(greenlane.Conflict, "nothing_parked", "no lane of this endpoint is parked")
+		}
+		u := r.unit()
+		rows := make([]*store.Lane, len(parked))
+		for i, l := range parked {
+			row := *l.row
+			row.State, row.DueAt = store.LaneRetrying, e.clock()
+			rows[i] = &row
+			u.Commands = append(u.Commands, l.event(greenlane.EventLaneResumed, nil, reason, r.By))
+		}
+		u.Rows.Lanes = rows
+		return &plan{u, func() {
+			for i, l := range parked {
+				if l.state == laneParked {
+					l.row = rows[i]
+					l.ready()
+				}
+			}
 		}}, nil
 	})
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strings"
@@ -251,6 +252,36 @@ func (a *API) changeLane(what string, state delivery.DeliveryState, do byHand) f
 	}
 }
 
+// RedriveBody asks for parked lanes to go on.
+type RedriveBody struct {
+	Scope
+	Reason string `json:"reason" minLength:"1" maxLength:"1000" doc:"Recorded with who did it."`
+	Limit  int    `json:"limit,omitempty" minimum:"1" maximum:"500" doc:"How many lanes at most, those with the oldest heads first; 500 when left out."`
+}
+
+// RedriveAnswer says which lanes go on.
+type RedriveAnswer struct {
+	Redriven   int      `json:"redriven"`
+	Deliveries []string `json:"deliveries" doc:"The heads of the lanes, which are tried now."`
+}
+
+func (a *API) redrive(ctx context.Context, in *webhookInput) (*Answer[RedriveAnswer], error) {
+	var body RedriveBody
+	c, row, err := a.managing(ctx, in, "redrive", &body)
+	if err != nil {
+		return nil, err
+	}
+	return manage(a, c, row.Number, func(r delivery.Request) (*hub.Outcome, error) {
+		return a.engine.Redrive(ctx, r, cmp.Or(body.Limit, 500), body.Reason)
+	}, func(o *hub.Outcome) (int, RedriveAnswer) {
+		answer := RedriveAnswer{Redriven: len(o.Events), Deliveries: make([]string, len(o.Events))}
+		for i, e := range o.Events {
+			answer.Deliveries[i] = e.Body.(greenlane.LaneChanged).Data.DeliveryID
+		}
+		return statusAccepted, answer
+	})
+}
+
 // ReconcileView is what became of the events of a range.
 type ReconcileView struct {
 	From      int64            `json:"from" doc:"First position of the range."`
@@ -314,6 +345,9 @@ func (a *API) deliveryRoutes() {
 	register(a, operation{method: "GET", path: "/v1/webhooks/{id}/deliveries", id: "list-deliveries", tag: tag,
 		summary: "List an endpoint's deliveries", role: greenlane.RoleRead, errors: []int{404},
 		more: "Newest event first. A page may be short although there is more; go on while there is a cursor."}, a.listDeliveries)
+	register(a, operation{method: "POST", path: "/v1/webhooks/{id}/redrive", id: "redrive-webhook", tag: tag, raw: true,
+		summary: "Let parked lanes go on", role: greenlane.RoleOperator, status: statusAccepted, errors: []int{404}}, a.redrive)
+	describeRaw[RedriveBody](a, "/v1/webhooks/{id}/redrive")
 	register(a, operation{method: "GET", path: "/v1/webhooks/{id}/reconcile", id: "reconcile-webhook", tag: tag,
 		summary: "Compare what an endpoint was to get with what it got", role: greenlane.RoleRead, errors: []int{404},
 		more: "A range of positions, each judged by the settings that held for it. A receiver that keeps the webhook-ids it acknowledged " +

@@ -43,6 +43,36 @@ func retrying(t *testing.T, r *rig, rec *receiver) (paths []string) {
 	return paths
 }
 
+// parkedAgain is an endpoint with a lane that somebody parked.
+func parkedAgain(t *testing.T, r *rig, rec *receiver) (hook string) {
+	t.Helper()
+	rec.answer(500)
+	_, hook = r.webhook(map[string]any{"url": rec.URL + "/again", "events": []string{"shipment.created"}, "retrySchedule": []string{"0s", "1h"}})
+	r.must(201, "POST", "/v1/shipments", shipmentNumbered("AGAIN"))
+	for a := rec.next(t); !strings.Contains(a.body, "AGAIN"); a = rec.next(t) {
+	}
+	row := r.waitFor(hook, "retrying", 1)
+	r.must(200, "POST", "/v1/deliveries/"+row["deliveryId"].(string)+"/park", `{"reason":"wait"}`)
+	return hook
+}
+
+// TestRedrive: parked lanes go on together.
+func TestRedrive(t *testing.T) {
+	t.Parallel()
+	r, rec := newRig(t), newReceiver(t)
+	hook := parkedAgain(t, r, rec)
+	rec.answer(200)
+	got := r.must(202, "POST", hook+"/redrive", `{"reason":"mended"}`)
+	if got["redriven"] != 1.0 || len(got["deliveries"].([]any)) != 1 {
+		t.Errorf("%v", got)
+	}
+	r.waitDelivered(hook, 1)
+	r.refused(409, "nothing_parked", "POST", hook+"/redrive", `{"reason":"mended"}`)
+	if v := r.must(200, "GET", hook+"/reconcile", nil); v["matched"] != 1.0 || v["delivered"] != 1.0 {
+		t.Errorf("%v", v)
+	}
+}
+
 // TestLanesByHand: what is decided about a delivery is shown, and who did it is in
 // the audit trail.
 func TestLanesByHand(t *testing.T) {

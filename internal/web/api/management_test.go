@@ -32,6 +32,7 @@ type managed struct {
 func management(t *testing.T, r *rig, rec *receiver) []managed {
 	t.Helper()
 	lanes := retrying(t, r, rec)
+	again := parkedAgain(t, r, rec)
 	hook := parked(t, r, rec)
 	rec.answer(200)
 	delivery := "/v1/deliveries/" + r.data(hook + "/deliveries?state=parked")[0]["deliveryId"].(string)
@@ -55,6 +56,7 @@ func management(t *testing.T, r *rig, rec *receiver) []managed {
 		{"GET", hook, read, 200, "", true, nil},
 		{"GET", hook + "/deliveries", read, 200, "", true, nil},
 		{"GET", hook + "/reconcile", read, 200, "", true, nil},
+		{"POST", again + "/redrive", operator, 202, `{"reason":"mended"}`, true, nil},
 		{"PATCH", hook, operator, 200, `{"name":"n"}`, true, nil},
 		{"POST", hook + "/test", operator, 200, `{"type":"declaration.created"}`, true, nil},
 		{"POST", hook + "/rotate-secret", operator, 200, `{"secret":"one of my own"}`, true, secret},
