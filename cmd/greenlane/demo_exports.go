@@ -119,7 +119,7 @@ func (s *demoStory) plan(ctx context.Context, orders []string, batch, readiness 
 }
 
 // executionPatience is how long a story waits for an execution.
-const executionPatience = 30 * time.Second
+const executionPatience = time.Minute
 
 // execute executes a plan and inspects what came of it.
 func (s *demoStory) execute(ctx context.Context, p *plan, override string, plans int) error {

@@ -87,6 +87,9 @@ const (
 	// mailsAtOnce is how many e-mails are handed over at a time, postsAtOnce how
 	// many webhooks are sent to one host.
 	mailsAtOnce, postsAtOnce = 8, 2
+	// desks is how many exports' documents are made at a time: those of a large
+	// one take hundreds of megabytes for a moment.
+	desks = 2
 )
 
 // execution is one export that is being executed.
@@ -109,7 +112,7 @@ func NewExports(h *hub.Hub, o ExportOptions) *Exports {
 	}
 	return &Exports{
 		hub: h, log: o.Log.With("reaction", exportsName), o: o,
-		desk: make(chan struct{}, 1), doors: map[string]chan struct{}{},
+		desk: make(chan struct{}, desks), doors: map[string]chan struct{}{},
 		follower: &Runner{hub: h, log: o.Log.With("reaction", exportsName), wait: wait},
 		open:     map[int64]*execution{}, at: func(string) {},
 	}

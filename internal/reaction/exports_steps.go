@@ -253,7 +253,10 @@ func (x *Exports) blob(ctx context.Context, account int64, digest string) ([]byt
 // and the next attempt says so; after the last, all is told.
 func (x *Exports) attempt(ctx context.Context, e *execution, export *greenlane.Export, c *claimed, raw []byte) error {
 	role := string(c.Content.Role)
-	// What is begun is brought to its end, though the process is to stop.
+	// What is begun is brought to its end, though the process is to stop; what
+	// takes too long then is cut off, and known to be.
+	sending, cut := lingering(ctx, lingerLimit)
+	defer cut()
 	ctx = context.WithoutCancel(ctx)
 	x.at("before claim " + role)
 	o, err := x.do(ctx, e, export, c.rows, c.ClaimNotification)
@@ -261,7 +264,7 @@ func (x *Exports) attempt(ctx context.Context, e *execution, export *greenlane.E
 		return err
 	}
 	x.at("claimed " + role)
-	failed := x.send(ctx, e.account, export, &c.Content, raw)
+	failed := x.send(sending, e.account, export, &c.Content, raw)
 	x.at("sent " + role)
 	d := o.Decisions[0]
 	settle := greenlane.SettleNotification{Number: d.Subject.Number, Attempt: c.Attempt}
@@ -281,6 +284,19 @@ func (x *Exports) attempt(ctx context.Context, e *execution, export *greenlane.E
 	})
 	x.at("settled " + role)
 	return err
+}
+
+// lingerLimit is how long something is still sent when the process is to stop.
+const lingerLimit = 10 * time.Second
+
+// lingering is a context that ends some time after another.
+func lingering(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		end := time.AfterFunc(limit, cancel)
+		context.AfterFunc(out, func() { end.Stop() })
+	})
+	return out, func() { stop(); cancel() }
 }
 
 // settleLimit is how long the end of an attempt is tried to be recorded, while
