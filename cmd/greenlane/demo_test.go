@@ -28,7 +28,7 @@ import (
 // quickPace has everything happen within a few seconds, and tells it all.
 var quickPace = demoPace{
 	outage:  demoOutage{first: 500 * time.Millisecond, lasts: 700 * time.Millisecond, every: time.Hour},
-	failing: 0.08, lines: 1e6, status: 500 * time.Millisecond, drain: 30 * time.Second,
+	failing: 0.08, lines: 1e6, status: 500 * time.Millisecond, drain: 2 * time.Minute,
 }
 
 // watcher is a writer that calls seen once all of some words have been told.

@@ -133,7 +133,7 @@ func (r *receiver) acknowledged() map[int64]bool {
 // until waits for a condition on what arrived.
 func (r *receiver) until(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	limit := time.After(20 * time.Second)
+	limit := time.After(2 * time.Minute)
 	for !done() {
 		select {
 		case <-r.news:
