@@ -40,6 +40,7 @@ type cli struct {
 	Send       sendCmd       `cmd:"" help:"Post customs messages from files, folders, archives or standard input, and print what each did."`
 	Events     eventsCmd     `cmd:"" help:"Read or follow the log."`
 	Timeline   timelineCmd   `cmd:"" help:"Show one consignment's history by any reference."`
+	Listen     listenCmd     `cmd:"" help:"Forward events to a local URL as webhooks, without an endpoint."`
 	Export     exportCmd     `cmd:"" help:"Plan exports, execute them, fetch their documents."`
 	Trigger    triggerCmd    `cmd:"" help:"Play a lifecycle against a running hub, to see its events arrive."`
 	Endpoints  endpointsCmd  `cmd:"" help:"Manage webhook endpoints."`
