@@ -50,6 +50,10 @@ func TestEvents(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" || len(want) < 9 || !slices.IsSorted(want) {
 		t.Errorf("the pages (-want +got):\n%s", diff)
 	}
+	newest, err := r.Events(t.Context(), client.EventQuery{Newest: true, Limit: 1})
+	if err != nil || len(newest.Data) != 1 || newest.Data[0].Position != want[len(want)-1] {
+		t.Errorf("the newest is %+v, %v", newest, err)
+	}
 	e := whole.Data[len(whole.Data)-1]
 	if e.Type != "customs.entry.status.updated" || e.Subject.Kind != "entry" || e.Account.Domain != "example.com" || *e.Account.Region != "US" ||
 		e.Source.Client != "client test" || e.EventID == "" || e.OccurredAt.IsZero() || e.RecordedAt.IsZero() || !json.Valid(e.Raw) ||

@@ -34,7 +34,9 @@ type Event struct {
 		Client string `json:"client"`
 		Origin string `json:"origin"`
 	} `json:"source"`
-	Late bool `json:"late,omitempty"`
+	// Cause is what led to the event beyond the request itself, nil for none.
+	Cause *Cause `json:"cause,omitempty"`
+	Late  bool   `json:"late,omitempty"`
 	// References hold a text, or a list of texts, by kind.
 	References map[string]any  `json:"references"`
 	Data       json.RawMessage `json:"data"`
@@ -42,6 +44,12 @@ type Event struct {
 
 	// Raw is the event as it came.
 	Raw json.RawMessage `json:"-"`
+}
+
+// Cause names a message, or a reaction to an earlier event.
+type Cause struct {
+	Kind string `json:"kind"`
+	ID   string `json:"id"`
 }
 
 // Subject is what an event is about.
@@ -81,6 +89,8 @@ type EventQuery struct {
 	Wait time.Duration
 	// Cursor goes on where a page ended.
 	Cursor string
+	// Newest asks for the newest events first. Streams have one order.
+	Newest bool
 }
 
 func (q EventQuery) values() url.Values {
@@ -94,6 +104,9 @@ func (q EventQuery) values() url.Values {
 	set("subject", q.Subject)
 	set("ref", q.Ref)
 	set("cursor", q.Cursor)
+	if q.Newest {
+		v.Set("order", "desc")
+	}
 	if q.After > 0 {
 		set("after", strconv.FormatInt(q.After, 10))
 	}
@@ -136,7 +149,7 @@ func (c *Client) Timeline(ctx context.Context, ref string, knownAt time.Time) (*
 // starts at the log's end.
 func (c *Client) Stream(ctx context.Context, q EventQuery, f func(Event) error) error {
 	values := q.values()
-	for _, ofPages := range []string{"cursor", "limit", "wait"} {
+	for _, ofPages := range []string{"cursor", "limit", "wait", "order"} {
 		values.Del(ofPages)
 	}
 	if q.After == 0 {

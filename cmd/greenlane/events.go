@@ -71,30 +71,47 @@ func (c *eventsCmd) Run(ctx context.Context, std *stdio) error {
 	if !c.Follow {
 		return nil
 	}
-	return c.follow(ctx, hub, q, p, std.err)
+	err = follow(ctx, hub, q, std.err, func(e client.Event) error {
+		if p.print(e); p.full() {
+			return errFull
+		}
+		return nil
+	})
+	if errors.Is(err, errFull) {
+		return nil
+	}
+	return err
 }
 
 // errFull ends a stream when enough was printed.
 var errFull = errors.New("enough was printed")
 
-// follow streams, and connects again when the stream breaks: the hub may
-// restart.
-func (c *eventsCmd) follow(ctx context.Context, hub *client.Client, q client.EventQuery, p *eventPrinter, notes io.Writer) error {
+// follow hands over each event from after q.After on until ctx ends, which is no
+// error, or each fails. It connects again when the stream breaks: the hub may
+// restart, and it hangs up on who reads too slowly. Nothing is missed or comes
+// twice.
+func follow(ctx context.Context, hub *client.Client, q client.EventQuery, notes io.Writer, each func(client.Event) error) error {
 	q.Cursor = ""
 	away := false
 	for {
+		came := false
+		var own error
 		err := hub.Stream(ctx, q, func(e client.Event) error {
-			q.After, away = e.Position, false
-			if p.print(e); p.full() {
-				return errFull
+			came, away = true, false
+			if own = each(e); own == nil {
+				q.After = e.Position
 			}
-			return nil
+			return own
 		})
 		switch {
-		case errors.Is(err, errFull), ctx.Err() != nil:
+		case ctx.Err() != nil:
 			return nil
+		case own != nil:
+			return own
 		case !brokenStream(err):
 			return err
+		case came:
+			continue // what broke was a stream that worked: ask at once for the rest
 		}
 		if !away {
 			fmt.Fprintln(notes, "greenlane: the hub is away; connecting again until it is back")

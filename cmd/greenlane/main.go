@@ -35,17 +35,19 @@ type cli struct {
 	Config  kong.ConfigFlag  `help:"Configuration file (YAML) with names of serve's flags and their values, and url and key of the hub to talk to." placeholder:"FILE" env:"GREENLANE_CONFIG"`
 	Version kong.VersionFlag `help:"Print the version and exit." env:"-"`
 
-	Serve     serveCmd     `cmd:"" help:"Run the hub."`
-	Demo      demoCmd      `cmd:"" help:"See a hub at work, with invented trade and a receiver."`
-	Send      sendCmd      `cmd:"" help:"Post customs messages from files, folders, archives or standard input, and print what each did."`
-	Events    eventsCmd    `cmd:"" help:"Read or follow the log."`
-	Timeline  timelineCmd  `cmd:"" help:"Show one consignment's history by any reference."`
-	Export    exportCmd    `cmd:"" help:"Plan exports, execute them, fetch their documents."`
-	Trigger   triggerCmd   `cmd:"" help:"Play a lifecycle against a running hub, to see its events arrive."`
-	Endpoints endpointsCmd `cmd:"" help:"Manage webhook endpoints."`
-	Keys      keysCmd      `cmd:"" help:"Manage API keys."`
-	Verify    verifyCmd    `cmd:"" help:"Recompute the hash chain, fold the whole log, compare with what is stored."`
-	Bench     benchCmd     `cmd:"" help:"Measure throughput and latency on this machine."`
+	Serve      serveCmd      `cmd:"" help:"Run the hub."`
+	Demo       demoCmd       `cmd:"" help:"See a hub at work, with invented trade and a receiver."`
+	Send       sendCmd       `cmd:"" help:"Post customs messages from files, folders, archives or standard input, and print what each did."`
+	Events     eventsCmd     `cmd:"" help:"Read or follow the log."`
+	Timeline   timelineCmd   `cmd:"" help:"Show one consignment's history by any reference."`
+	Listen     listenCmd     `cmd:"" help:"Forward events to a local URL as webhooks, without an endpoint."`
+	Export     exportCmd     `cmd:"" help:"Plan exports, execute them, fetch their documents."`
+	Trigger    triggerCmd    `cmd:"" help:"Play a lifecycle against a running hub, to see its events arrive."`
+	Endpoints  endpointsCmd  `cmd:"" help:"Manage webhook endpoints."`
+	Deliveries deliveriesCmd `cmd:"" help:"Show deliveries to an endpoint; retry, park, skip or discard them."`
+	Keys       keysCmd       `cmd:"" help:"Manage API keys."`
+	Verify     verifyCmd     `cmd:"" help:"Recompute the hash chain, fold the whole log, compare with what is stored."`
+	Bench      benchCmd      `cmd:"" help:"Measure throughput and latency on this machine."`
 }
 
 // stdio is where a command reads and writes.

@@ -74,7 +74,7 @@ func wording(err error, args []string, selected *kong.Node, file *configuration)
 	if strings.HasPrefix(text, "expected one of ") {
 		return "no command was given"
 	}
-	if rest, ok := strings.CutPrefix(text, "unexpected argument "); ok && (selected == nil || selected.Parent.DefaultCmd == selected) {
+	if rest, ok := strings.CutPrefix(text, "unexpected argument "); ok && (selected == nil || selected.Parent.DefaultCmd == selected && len(selected.Positional) == 0) {
 		return "there is no command " + rest
 	}
 	if m := flagInFront.FindStringSubmatch(text); m != nil && selected != nil && !isGiven(m[1], args) {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -48,7 +49,10 @@ const patience = 20 * time.Second
 //	zip ARCHIVE FILE…        packs files, under their names
 //	post PATH FILE           posts a file to the hub as JSON, with the first key
 //	receiver                 sets RECEIVER to a URL under which /ok acknowledges
-//	                         webhooks and anything else does not
+//	                         webhooks, /when/FILE does once there is such a file,
+//	                         and anything else does not; received.log tells what came
+//	until PATTERN PROGRAM ARG…
+//	                         runs a program again until its output matches
 //
 // GREENLANE_DATA is the story's own folder, GREENLANE_LISTEN any free port.
 func TestScripts(t *testing.T) {
@@ -70,7 +74,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"hub": scriptHub, "run": scriptRun, "await": scriptAwait, "ends": scriptEnds, "exits": scriptExits,
 			"capture": scriptCapture, "mode": scriptMode, "sql": scriptSQL, "receiver": scriptReceiver, "zip": scriptZip,
-			"post": scriptPost,
+			"post": scriptPost, "until": scriptUntil,
 		},
 	})
 }
@@ -249,13 +253,42 @@ func scriptPost(ts *testscript.TestScript, neg bool, args []string) {
 
 func scriptReceiver(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, len(args) == 0, "receiver")
+	log, err := os.Create(ts.MkAbs("received.log"))
+	ts.Check(err)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/ok" {
-			w.WriteHeader(http.StatusInternalServerError)
+		file, conditional := strings.CutPrefix(r.URL.Path, "/when/")
+		there := false
+		if conditional {
+			_, err := os.Stat(ts.MkAbs(file))
+			there = err == nil
 		}
+		if r.URL.Path != "/ok" && !there {
+			w.WriteHeader(http.StatusInternalServerError)
+			fmt.Fprintln(w, "out of\x1b paper")
+		}
+		body, _ := io.ReadAll(r.Body)
+		fmt.Fprintf(log, "%s %s %s\n", r.URL.Path, r.Header.Get("Greenlane-Position"), body)
 	}))
-	ts.Defer(s.Close)
+	ts.Defer(func() {
+		s.Close()
+		log.Close()
+	})
 	ts.Setenv("RECEIVER", s.URL)
+}
+
+func scriptUntil(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, len(args) >= 2, "until PATTERN PROGRAM ARG…")
+	pattern, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	for limit := time.Now().Add(patience); ; {
+		ts.Check(ts.Exec(args[1], args[2:]...))
+		if pattern.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+		if time.Now().After(limit) {
+			ts.Fatalf("%v never printed %s:\n%s", args[1:], pattern, ts.ReadFile("stdout"))
+		}
+	}
 }
 
 // TestHelp holds the help of every command against testdata/help: what a user
