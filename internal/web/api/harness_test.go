@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"greenlane"
 	"greenlane/internal/delivery"
@@ -90,7 +91,8 @@ func serveAt(ctx context.Context, dir string, log *slog.Logger, allowed []string
 	v := &served{hub: h, engine: engine, store: s, path: path, Handler: (&web.Shell{Log: log}).Wrap(a), api: a, sender: sender}
 	exports := reaction.NewExports(h, reaction.ExportOptions{
 		Clock: clock, Random: rand.Reader, Mail: reaction.NewOutbox(filepath.Join(dir, "outbox")),
-		From: "greenlane@localhost", Post: sender, Schedule: reaction.DefaultExportSchedule(),
+		// Nothing is tried again while a test looks at what it left.
+		From: "greenlane@localhost", Post: sender, Schedule: []time.Duration{time.Hour},
 	})
 	v.run(engine.Run)
 	v.run(exports.Run)
