@@ -286,7 +286,7 @@ func (e *Export) cancel(env *Env, c CancelExport) ([]Draft, error) {
 	case ExportStateExecuted:
 		return nil, e.illegal("it can't be canceled any more; tell broker and warehouse")
 	}
-	for _, role := range []NotificationRole{RoleBroker, RoleWarehouse} {
+	for _, role := range NotificationRoles() {
 		if n := e.notification(env, role); n != nil && n.Left() {
 			return nil, e.illegal(fmt.Sprintf("its %s may have been told already; tell the %s", role, role))
 		}

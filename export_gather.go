@@ -77,12 +77,12 @@ func NoSuch(location, value, message string) error {
 
 // OrderNamed returns an order by its public id, nil when the account has none.
 func OrderNamed(n Neighbours, id string) *Order {
-	parsed, err := ParseID(OrderPrefix, id)
-	if err != nil {
+	s, named := PublicSubject(id)
+	if !named || s.Kind != KindOrder {
 		return nil
 	}
-	o, ok := n.State(Subject{KindOrder, parsed.Number()}).(*Order)
-	if !ok || o.OrderID != id {
+	o, ok := n.State(s).(*Order)
+	if !ok || !Bears(o, id) {
 		return nil
 	}
 	return o

@@ -3,6 +3,7 @@ package greenlane
 import (
 	"encoding/binary"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 )
@@ -47,6 +48,15 @@ func NewID(t time.Time, number int64, chance uint32) ID {
 	binary.BigEndian.PutUint32(id[8:12], uint32(number))
 	binary.BigEndian.PutUint32(id[12:16], chance)
 	return id
+}
+
+// DrawChance draws the 32 bits of chance an ID takes.
+func DrawChance(random io.Reader) (uint32, error) {
+	var b [4]byte
+	if _, err := io.ReadFull(random, b[:]); err != nil {
+		return 0, err
+	}
+	return binary.BigEndian.Uint32(b[:]), nil
 }
 
 // Number returns the number the ID was made with.

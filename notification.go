@@ -60,6 +60,9 @@ const (
 	RoleWarehouse NotificationRole = "warehouse"
 )
 
+// NotificationRoles returns both sides, in the order in which they are told.
+func NotificationRoles() []NotificationRole { return []NotificationRole{RoleBroker, RoleWarehouse} }
+
 // NotificationChannel is the way a notification goes.
 type NotificationChannel string
 

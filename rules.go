@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -168,26 +169,37 @@ func Kept(s State) (digests [][sha256.Size]byte) {
 		texts = append(texts, s.Digest)
 	}
 	for _, text := range texts {
-		// What is no digest is none of anything that is kept.
-		var digest [sha256.Size]byte
-		_, _ = hex.Decode(digest[:], []byte(text[:min(len(text), 2*len(digest))]))
+		// What is no digest stands as the zero one, which nothing kept has.
+		digest, _ := ParseDigest(text)
 		digests = append(digests, digest)
 	}
 	return digests
+}
+
+// ParseDigest reads a SHA-256 in hexadecimal.
+func ParseDigest(text string) (digest [sha256.Size]byte, err error) {
+	b, err := hex.DecodeString(text)
+	if err != nil || len(b) != len(digest) {
+		return digest, fmt.Errorf("%q is no SHA-256 digest in hexadecimal", text)
+	}
+	copy(digest[:], b)
+	return digest, nil
 }
 
 // PublicSubject returns the subject that a public id of an export, its batch or
 // package, or of an order names. Whether the id is really the subject's,
 // [Bears] tells.
 func PublicSubject(id string) (Subject, bool) {
-	for prefix, kind := range map[string]SubjectKind{
-		ExportPrefix: KindExport, BatchPrefix: KindExport, PackagePrefix: KindExport, OrderPrefix: KindOrder,
-	} {
-		if parsed, err := ParseID(prefix, id); err == nil {
-			return Subject{kind, parsed.Number()}, true
-		}
+	prefix, kind := id[:strings.IndexByte(id, '_')+1], KindExport
+	switch prefix {
+	case OrderPrefix:
+		kind = KindOrder
+	case ExportPrefix, BatchPrefix, PackagePrefix:
+	default:
+		return Subject{}, false
 	}
-	return Subject{}, false
+	parsed, err := ParseID(prefix, id)
+	return Subject{kind, parsed.Number()}, err == nil
 }
 
 // Bears reports whether a public id is a subject's.

@@ -24,7 +24,6 @@ package hub
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"log/slog"
@@ -284,11 +283,11 @@ func (h *Hub) Submit(u Unit, done func(*Outcome, error)) error {
 // chance draws 32 random bits. Losing the source of chance is fatal for a
 // program that signs, so it panics.
 func (h *Hub) chance() uint32 {
-	var b [4]byte
-	if _, err := io.ReadFull(h.random, b[:]); err != nil {
+	bits, err := greenlane.DrawChance(h.random)
+	if err != nil {
 		panic(fmt.Sprintf("hub: source of chance: %v", err))
 	}
-	return binary.BigEndian.Uint32(b[:])
+	return bits
 }
 
 // job is a unit on its way.

@@ -3,11 +3,9 @@ package reaction
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"strconv"
 	"strings"
@@ -70,11 +68,11 @@ func blobOf(account int64, b []byte) *store.Blob {
 
 // chance draws 32 random bits.
 func (x *Exports) chance() uint32 {
-	var b [4]byte
-	if _, err := io.ReadFull(x.o.Random, b[:]); err != nil {
+	bits, err := greenlane.DrawChance(x.o.Random)
+	if err != nil {
 		panic(fmt.Sprintf("reaction: source of chance: %v", err))
 	}
-	return binary.BigEndian.Uint32(b[:])
+	return bits
 }
 
 // tell tells one side, if it is due; otherwise it returns when it will be.
@@ -237,9 +235,9 @@ func renamed(id string, attempt int) string {
 
 // blob returns what is kept under a digest in hexadecimal.
 func (x *Exports) blob(ctx context.Context, account int64, digest string) ([]byte, error) {
-	var key [sha256.Size]byte
-	if n, err := hex.Decode(key[:], []byte(digest)); err != nil || n != len(key) {
-		return nil, fmt.Errorf("%q is no digest", digest)
+	key, err := greenlane.ParseDigest(digest)
+	if err != nil {
+		return nil, err
 	}
 	b, err := x.hub.Store().Blob(ctx, account, key)
 	if err == nil && b == nil {

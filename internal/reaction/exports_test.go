@@ -163,15 +163,21 @@ func TestMailTrouble(t *testing.T) {
 	}
 }
 
-// TestMailServerDown: nobody listens, then somebody does.
-func TestMailServerDown(t *testing.T) {
-	t.Parallel()
+// deserted is an address of this machine that nobody listens at.
+func deserted(t *testing.T) string {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := l.Addr().String()
-	l.Close()
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// TestMailServerDown: nobody listens, then somebody does.
+func TestMailServerDown(t *testing.T) {
+	t.Parallel()
+	address := deserted(t)
 	tr := newTrade(t)
 	tr.executing(mailer(t, "smtp://"+address, 0), time.Hour)
 	tr.until("the first failure", func() bool {
@@ -231,7 +237,7 @@ func TestOutboxExport(t *testing.T) {
 	tr, dir := newTrade(t), filepath.Join(t.TempDir(), "outbox")
 	tr.executing(reaction.NewOutbox(dir))
 	tr.untilState(greenlane.ExportStateExecuted)
-	for _, role := range []greenlane.NotificationRole{greenlane.RoleBroker, greenlane.RoleWarehouse} {
+	for _, role := range greenlane.NotificationRoles() {
 		n := tr.told(role)
 		name, _, _ := strings.Cut(n.MessageID, "@")
 		b, err := os.ReadFile(filepath.Join(dir, name+".eml"))
@@ -431,12 +437,7 @@ func TestMailerChanged(t *testing.T) {
 // none after it, however often the hub starts.
 func TestRestartKeepsTheSchedule(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close()
+	address := deserted(t)
 	tr := newTrade(t)
 	m := mailer(t, "smtp://"+address, 0)
 	attempts := func(n int) func() bool {

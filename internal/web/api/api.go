@@ -13,7 +13,6 @@ package api
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -357,10 +356,4 @@ func (a *API) handle(path string, role greenlane.Role, h func(http.ResponseWrite
 }
 
 // chance draws 32 random bits for an id.
-func (a *API) chance() (uint32, error) {
-	var b [4]byte
-	if _, err := io.ReadFull(a.random, b[:]); err != nil {
-		return 0, err
-	}
-	return binary.BigEndian.Uint32(b[:]), nil
-}
+func (a *API) chance() (uint32, error) { return greenlane.DrawChance(a.random) }

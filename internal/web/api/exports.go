@@ -165,7 +165,7 @@ func notificationView(n *greenlane.Notification) NotificationView {
 	return v
 }
 
-// exportNamed finds an export by its own id or its batch's.
+// exportNamed finds an export by its own id, its batch's or its package's.
 func (a *API) exportNamed(ctx context.Context, id string) (int64, *greenlane.Export, error) {
 	missing := greenlane.Errorf(greenlane.NotFound, "not_found", "there is no export %s in this account", id)
 	s, ok := greenlane.PublicSubject(id)
@@ -217,7 +217,7 @@ func (a *API) told(ctx context.Context, number int64, e *greenlane.Export) (told
 
 // notificationsOf are the notifications of an export, the broker's first.
 func notificationsOf(n greenlane.Neighbours, e *greenlane.Export) (subjects []greenlane.Subject) {
-	for _, role := range []greenlane.NotificationRole{greenlane.RoleBroker, greenlane.RoleWarehouse} {
+	for _, role := range greenlane.NotificationRoles() {
 		subjects = append(subjects, n.Find(greenlane.NotificationRef(e.ExportID, role))...)
 	}
 	return subjects

@@ -2,8 +2,6 @@ package api
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"time"
@@ -53,19 +51,11 @@ func packageView(e *greenlane.Export) *PackageView {
 // packaged finds the export of a customs package, which has its number.
 func (a *API) packaged(ctx context.Context, id string) (*greenlane.Export, error) {
 	missing := greenlane.Errorf(greenlane.NotFound, "not_found", "there is no customs package %s in this account", id)
-	s, ok := greenlane.PublicSubject(id)
-	if !ok {
+	_, e, err := a.exportNamed(ctx, id)
+	if greenlane.KindOf(err) == greenlane.NotFound || err == nil && (e.Package == nil || e.Package.ID != id) {
 		return nil, missing
 	}
-	reader := a.reader(ctx)
-	e, ok := reader.State(s).(*greenlane.Export)
-	if reader.err != nil {
-		return nil, reader.err
-	}
-	if !ok || e.Package == nil || e.Package.ID != id {
-		return nil, missing
-	}
-	return e, nil
+	return e, err
 }
 
 type packageInput struct {
@@ -107,9 +97,9 @@ func (a *API) getArtifact(ctx context.Context, in *artifactInput) (*artifactByte
 		return nil, greenlane.Errorf(greenlane.NotFound, "not_found", "customs package %s has no artifact of that name", in.ID)
 	}
 	f := e.Package.Artifacts[i]
-	var digest [sha256.Size]byte
-	if n, err := hex.Decode(digest[:], []byte(f.SHA256)); err != nil || n != len(digest) {
-		return nil, fmt.Errorf("artifact %s of %s has the digest %q", f.Filename, in.ID, f.SHA256)
+	digest, err := greenlane.ParseDigest(f.SHA256)
+	if err != nil {
+		return nil, fmt.Errorf("artifact %s of %s: %w", f.Filename, in.ID, err)
 	}
 	raw, err := a.store.Blob(ctx, web.PrincipalOf(ctx).Key.Account, digest)
 	if err != nil {
