@@ -1,10 +1,12 @@
 package api_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -16,8 +18,12 @@ func parked(t *testing.T, r *rig, rec *receiver) (path string) {
 	_, path = r.webhook(map[string]any{"url": rec.URL, "events": []string{"customs.*"}, "retrySchedule": []string{"0s"},
 		"headers": map[string]any{"X-Token": "hidden"}})
 	r.must(200, "POST", "/v1/entries/activities", hold("1H", 1))
-	rec.next(t)
-	r.until("the lane to park", func() bool { return len(r.events("lane.parked")) == 1 })
+	r.poll("the parked delivery's attempts to be recorded", func() bool {
+		rows := r.data(path + "/deliveries?state=parked")
+		return len(rows) == 1 && rows[0]["lastSentAt"] != nil
+	})
+	for a := rec.next(t); !strings.Contains(a.body, "MEDU1234567"); a = rec.next(t) {
+	}
 	return path
 }
 
@@ -31,15 +37,14 @@ func retrying(t *testing.T, r *rig, rec *receiver) (paths []string) {
 		r.must(201, "POST", "/v1/shipments", shipmentNumbered(fmt.Sprint("LANE-", n)))
 		rec.next(t)
 	}
-	for range 2000 {
-		if rows := r.data(hook + "/deliveries?state=retrying"); len(rows) == 3 {
-			for _, row := range rows {
-				paths = append(paths, "/v1/deliveries/"+row["deliveryId"].(string))
-			}
-			return paths
+	r.poll("three lanes to wait", func() bool {
+		rows := r.data(hook + "/deliveries?state=retrying")
+		paths = nil
+		for _, row := range rows {
+			paths = append(paths, "/v1/deliveries/"+row["deliveryId"].(string))
 		}
-	}
-	t.Fatal("three lanes do not wait")
+		return len(rows) == 3
+	})
 	return paths
 }
 
@@ -205,17 +210,30 @@ func (r *rig) waitDelivered(path string, generation float64) map[string]any {
 }
 
 // waitFor asks until the endpoint's only delivery is recorded in a state and a
-// generation: attempts are no events that could be waited for.
-func (r *rig) waitFor(path, state string, generation float64) map[string]any {
+// generation.
+func (r *rig) waitFor(path, state string, generation float64) (row map[string]any) {
 	r.t.Helper()
-	for range 2000 {
+	r.poll(fmt.Sprintf("generation %v of %s to be %s", generation, path, state), func() bool {
 		rows := r.data(path + "/deliveries?state=" + state)
-		if len(rows) == 1 && rows[0]["generation"] == generation {
-			return rows[0]
+		if len(rows) != 1 || rows[0]["generation"] != generation {
+			return false
+		}
+		row = rows[0]
+		return true
+	})
+	return row
+}
+
+// poll asks again and again: attempts are no events that could be waited for.
+func (r *rig) poll(what string, done func() bool) {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(r.t.Context(), 30*time.Second)
+	defer cancel()
+	for !done() {
+		if ctx.Err() != nil {
+			r.t.Fatalf("waited in vain for %s", what)
 		}
 	}
-	r.t.Fatalf("generation %v is not %s: %v", generation, state, r.data(path+"/deliveries"))
-	return nil
 }
 
 func TestDeliveryList(t *testing.T) {
