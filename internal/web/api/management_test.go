@@ -48,6 +48,7 @@ func management(t *testing.T, r *rig, rec *receiver) []managed {
 		{"POST", delivery + "/retry", operator, 202, `{"reason":"mended"}`, true, nil},
 		{"GET", webhooksPath, read, 200, "", false, nil},
 		{"POST", webhooksPath, operator, 201, `{"url":"` + rec.URL + `/new"}`, false, secret},
+		{"POST", webhooksPath + "/filter/check", operator, 200, `{"filter":"event.late","events":["declaration.*"],"limit":10}`, false, nil},
 		{"GET", hook, read, 200, "", true, nil},
 		{"GET", hook + "/deliveries", read, 200, "", true, nil},
 		{"PATCH", hook, operator, 200, `{"name":"n"}`, true, nil},
