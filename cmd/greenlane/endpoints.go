@@ -97,9 +97,9 @@ func (c *endpointsList) Run(ctx context.Context, std *stdio) error {
 type endpointFlags struct {
 	Name        string            `help:"A name for people." placeholder:"NAME" field:"body.name"`
 	Events      []string          `help:"Event types, separated by commas; declaration.* means all that begin so, and *, the default, all business events." placeholder:"TYPE" field:"body.events"`
-	Filter      *string           `help:"Send only events of which this expression in CEL is true, such as event.late; '' takes the filter away." placeholder:"EXPRESSION" field:"body.filter"`
-	Fields      *string           `help:"With format greenlane or cloudevents: send only these parts of an event beside its identity, such as data.orders, separated by commas; '' sends all again." placeholder:"PATH,…" field:"body.fields"`
-	Omit        *string           `help:"With format greenlane or cloudevents: send all but these parts of an event, such as detail; '' sends all again." placeholder:"PATH,…" field:"body.omit"`
+	Filter      *string           `help:"Send only events of which this expression in CEL is true, such as event.late; an empty one takes the filter away." placeholder:"EXPRESSION" field:"body.filter"`
+	Fields      *string           `help:"With format greenlane or cloudevents: send only these parts of an event beside its identity, such as data.orders, separated by commas; an empty list sends all again." placeholder:"PATH,…" field:"body.fields"`
+	Omit        *string           `help:"With format greenlane or cloudevents: send all but these parts of an event, such as detail; an empty list sends all again." placeholder:"PATH,…" field:"body.omit"`
 	Format      string            `help:"auto (the default: each event in the form of the system it comes from), greenlane, entrygo, opentrack, eaze or cloudevents." placeholder:"FORMAT" field:"body.format"`
 	Schedule    []string          `help:"When to try again: standard (10 attempts over three days, the default), opentrack (5 attempts, 30 minutes apart), or waits such as 5s,1m,2h." placeholder:"SCHEDULE" field:"body.retrySchedule"`
 	Ordering    string            `help:"What is delivered in order: subject (the default) or none." placeholder:"ORDERING" field:"body.ordering"`
