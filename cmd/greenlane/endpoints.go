@@ -39,6 +39,9 @@ type endpoint struct {
 	Name          string            `json:"name"`
 	URL           string            `json:"url"`
 	Events        []string          `json:"events"`
+	Filter        string            `json:"filter"`
+	Fields        []string          `json:"fields"`
+	Omit          []string          `json:"omit"`
 	Format        string            `json:"format"`
 	Ordering      string            `json:"ordering"`
 	OnExhausted   string            `json:"onExhausted"`
@@ -57,6 +60,8 @@ type endpoint struct {
 		Lag       int64  `json:"lag"`
 		OpenLanes int    `json:"openLanes"`
 		Parked    int    `json:"parked"`
+
+		FilterErrors int64 `json:"filterErrors"`
 	} `json:"status"`
 }
 
@@ -92,6 +97,9 @@ func (c *endpointsList) Run(ctx context.Context, std *stdio) error {
 type endpointFlags struct {
 	Name        string            `help:"A name for people." placeholder:"NAME" field:"body.name"`
 	Events      []string          `help:"Event types, separated by commas; declaration.* means all that begin so, and *, the default, all business events." placeholder:"TYPE" field:"body.events"`
+	Filter      *string           `help:"Send only events of which this expression in CEL is true, such as event.late; an empty one takes the filter away." placeholder:"EXPRESSION" field:"body.filter"`
+	Fields      *string           `help:"With format greenlane or cloudevents: send only these parts of an event beside its identity, such as data.orders, separated by commas; an empty list sends all again." placeholder:"PATH,…" field:"body.fields"`
+	Omit        *string           `help:"With format greenlane or cloudevents: send all but these parts of an event, such as detail; an empty list sends all again." placeholder:"PATH,…" field:"body.omit"`
 	Format      string            `help:"auto (the default: each event in the form of the system it comes from), greenlane, entrygo, opentrack, eaze or cloudevents." placeholder:"FORMAT" field:"body.format"`
 	Schedule    []string          `help:"When to try again: standard (10 attempts over three days, the default), opentrack (5 attempts, 30 minutes apart), or waits such as 5s,1m,2h." placeholder:"SCHEDULE" field:"body.retrySchedule"`
 	Ordering    string            `help:"What is delivered in order: subject (the default) or none." placeholder:"ORDERING" field:"body.ordering"`
@@ -110,6 +118,18 @@ func (f *endpointFlags) body() map[string]any {
 	}
 	if len(f.Events) > 0 {
 		body["events"] = f.Events
+	}
+	if f.Filter != nil {
+		body["filter"] = *f.Filter
+	}
+	for name, paths := range map[string]*string{"fields": f.Fields, "omit": f.Omit} {
+		switch {
+		case paths == nil:
+		case *paths == "":
+			body[name] = []string{}
+		default:
+			body[name] = strings.Split(*paths, ",")
+		}
 	}
 	if len(f.Header) > 0 {
 		body["headers"] = f.Header
@@ -143,7 +163,9 @@ Examples:
 
     greenlane endpoints create https://example.com/hooks/customs
     greenlane endpoints create https://example.com/holds --events clearance.status_changed --from 0
-    greenlane endpoints create https://example.com/orders --events 'declaration.*,shipment.*' --schedule 5s,1m,10m`
+    greenlane endpoints create https://example.com/orders --events 'declaration.*,shipment.*' --schedule 5s,1m,10m
+    greenlane endpoints create https://example.com/cleared --events clearance.status_changed --filter 'event.data.to == "cleared"'
+    greenlane endpoints create https://example.com/yard --format greenlane --fields data.to,references.containers`
 }
 
 // Run creates the endpoint and prints its secret, which is not shown again.
@@ -179,7 +201,9 @@ What is left out stays as it is. Events that wait in open lanes keep the setting
 Examples:
 
     greenlane endpoints update wh_01K7XJ0000000000000000000A --target https://example.com/new
-    greenlane endpoints update wh_01K7XJ0000000000000000000A --events 'declaration.*' --concurrency 4`
+    greenlane endpoints update wh_01K7XJ0000000000000000000A --events 'declaration.*' --concurrency 4
+    greenlane endpoints update wh_01K7XJ0000000000000000000A --filter 'event.subject.kind == "entry"'
+    greenlane endpoints update wh_01K7XJ0000000000000000000A --filter ''`
 }
 
 // Run changes what was given and prints the endpoint.
@@ -241,6 +265,15 @@ func shortDuration(s string) string {
 	return s
 }
 
+// filter writes the filter, in one line, and on how many events it failed.
+func (e *endpoint) filter() string {
+	text := orDash(strings.Join(strings.Fields(e.Filter), " "))
+	if n := e.Status.FilterErrors; n > 0 {
+		text += fmt.Sprintf(" (failed on %d events, which were sent)", n)
+	}
+	return text
+}
+
 // print writes an endpoint for people.
 func (e *endpoint) print(w io.Writer) error {
 	state := e.State
@@ -248,7 +281,7 @@ func (e *endpoint) print(w io.Writer) error {
 		state += ": " + e.Reason
 	}
 	return facts(w, "id", e.ID, "name", orDash(e.Name), "url", e.URL, "state", state, "events", strings.Join(e.Events, ", "),
-		"format", e.Format, "ordering", e.Ordering, "schedule", e.schedule(), "on exhausted", e.OnExhausted,
+		"filter", e.filter(), "fields", orDash(strings.Join(e.Fields, ", ")), "omit", orDash(strings.Join(e.Omit, ", ")), "format", e.Format, "ordering", e.Ordering, "schedule", e.schedule(), "on exhausted", e.OnExhausted,
 		"headers", orDash(strings.Join(slices.Sorted(maps.Keys(e.Headers)), ", ")), "concurrency", strconv.Itoa(e.Concurrency),
 		"created", shortTime(e.CreatedAt), "changed", shortTime(e.UpdatedAt), "health", e.Status.Health,
 		"cursor", fmt.Sprintf("%d, %d events behind", e.Status.Cursor, e.Status.Lag),

@@ -43,6 +43,7 @@ func newMetrics(h *hub.Hub, e *delivery.Engine) *metrics {
 		counter("greenlane_attempts_failed_total", "Attempts that failed.", em.Failed.Load),
 		counter("greenlane_lanes_parked_total", "Lanes parked.", em.Parked.Load),
 		counter("greenlane_deliveries_skipped_total", "Deliveries given up.", em.Skipped.Load),
+		counter("greenlane_filter_errors_total", "Events an endpoint's filter failed on; they are delivered.", em.FilterErrors.Load),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "greenlane_log_position", Help: "Position of the last event."},
 			func() float64 { return float64(h.Head()) }),
 		&endpointCollector{engine: e},

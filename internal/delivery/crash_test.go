@@ -71,10 +71,13 @@ type life struct {
 	// once: each arrival settles its event. The first subject's are not answered
 	// before others have come, so that the cursor can't pass what is settled.
 	once bool
+	// wants says what the filter means.
+	wants func(position int64) bool
 }
 
-// lives are one that retries until everything is acknowledged, and one that
-// gives up at once what fails, while the cursor can't pass it.
+// lives are one that retries until everything is acknowledged, one that gives up
+// at once what fails, while the cursor can't pass it, and one that retries what
+// its filter lets through.
 func lives() map[string]life {
 	third := func(a arrival) bool { return a.subject[len(a.subject)-1]%3 == 0 }
 	return map[string]life{
@@ -90,6 +93,14 @@ func lives() map[string]life {
 			},
 			refuses: func(a arrival, count int) bool { return a.position%2 == 0 },
 			once:    true,
+		},
+		"filter": {
+			set: func(s *delivery.Settings) {
+				s.Filter = `event.position % 2 == 0`
+				s.Schedule = delivery.Schedule{Waits: []time.Duration{0, 2 * time.Millisecond, 2 * time.Millisecond, 5 * time.Millisecond, 5 * time.Millisecond}}
+			},
+			refuses: func(a arrival, count int) bool { return third(a) && count <= 2 },
+			wants:   func(position int64) bool { return position%2 == 0 },
 		},
 	}
 }
@@ -366,6 +377,9 @@ func judge(t *testing.T, what string, m *mortal, s store.Store, rec *receiver, l
 	for i := range got {
 		if l.once {
 			got[i].status = 200
+		}
+		if l.wants != nil && !l.wants(got[i].position) {
+			t.Errorf("%s: position %d is not wanted", what, got[i].position)
 		}
 	}
 	inOrderAtLast(t, what, got)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"greenlane"
+	"greenlane/internal/filter"
 	"greenlane/internal/store"
 )
 
@@ -24,6 +25,9 @@ type Status struct {
 	// Stalled: a bound was reached, and nothing more is read until lanes settle;
 	// or what was sent can't be recorded, and nothing more is sent until it can.
 	Stalled bool
+	// FilterErrors are events that the present filter failed on since the hub
+	// started or the endpoint was changed. They are delivered.
+	FilterErrors int64
 }
 
 // Statuses returns the status of each endpoint of an account, by number.
@@ -44,7 +48,7 @@ func (ep *endpoint) status() Status {
 	ep.advance()
 	s := Status{
 		Cursor: ep.passed, Lag: max(0, ep.engine.hub.Head()-ep.passed), InFlight: ep.inflight, OpenLanes: ep.open,
-		Stalled: ep.full() || ep.refused,
+		Stalled: ep.full() || ep.refused, FilterErrors: ep.latest.failures.Load(),
 	}
 	for _, it := range ep.window {
 		if !it.settled {
@@ -102,13 +106,12 @@ func (d *Delivery) ID() string {
 
 // view is an endpoint as the loop sees it at one moment.
 type view struct {
-	row       *store.Endpoint
-	settings  Settings
-	revisions map[int]*Settings
-	history   []*store.Revision
-	passed    int64
-	lanes     map[int64][]laneView
-	skips     skipIndex
+	terms
+	row     *store.Endpoint
+	account *greenlane.Account
+	passed  int64
+	lanes   map[int64][]laneView
+	skips   skipIndex
 }
 
 type laneView struct {
@@ -134,8 +137,8 @@ func (e *Engine) view(ctx context.Context, account, number int64) (*view, error)
 
 func (ep *endpoint) snapshot() *view {
 	v := &view{
-		row: ep.row, settings: *ep.settings(), revisions: ep.revisions, history: slices.Clone(ep.history),
-		passed: ep.passed, lanes: map[int64][]laneView{}, skips: ep.skips.clone(),
+		terms: ep.terms, row: ep.row, account: ep.engine.hub.Account(ep.row.Account), passed: ep.passed,
+		lanes: map[int64][]laneView{}, skips: ep.skips.clone(),
 	}
 	for _, l := range ep.lanes {
 		if l.head == nil {
@@ -150,16 +153,25 @@ func (ep *endpoint) snapshot() *view {
 	return v
 }
 
-func (v *view) revisionAt(position int64) *Settings {
-	return v.revisions[revisionAt(v.history, position)]
+// wants reports whether the settings that hold for an event want it.
+func (v *view) wants(ctx context.Context, ev *greenlane.Event) bool {
+	t, ok := v.typed(ev)
+	if ok && t.Filter != "" {
+		ok, _ = t.passes(ctx, filter.NewInput(ev, v.account))
+	}
+	return ok
 }
 
 // delivery judges one event. It returns nil when the endpoint does not want it.
-func (v *view) delivery(ev *greenlane.Event, last *store.Attempt) *Delivery {
-	s := v.revisionAt(ev.Position)
-	if ev.Position <= v.history[0].From || !s.Matches(ev.Type) && last == nil {
+// Once the context has ended, it means nothing.
+func (v *view) delivery(ctx context.Context, ev *greenlane.Event, last *store.Attempt) *Delivery {
+	if ev.Position <= v.history[0].From {
 		return nil
 	}
+	if last == nil && !v.wants(ctx, ev) {
+		return nil
+	}
+	s := v.at(ev.Position)
 	d := &Delivery{Event: ev, Endpoint: v.row.Number, Generation: 1, State: DeliveryWaiting, Last: last, Schedule: s.Schedule.Attempts()}
 	if last != nil {
 		d.Generation, d.Attempts = last.Generation, last.Number
@@ -263,11 +275,11 @@ func (e *Engine) judge(ctx context.Context, v *view, events []*greenlane.Event) 
 	}
 	var out []*Delivery
 	for i, ev := range events {
-		if d := v.delivery(ev, attempts[i]); d != nil {
+		if d := v.delivery(ctx, ev, attempts[i]); d != nil {
 			out = append(out, d)
 		}
 	}
-	return out, nil
+	return out, ctx.Err()
 }
 
 // Delivery returns one delivery with all its attempts, each with the call as it
@@ -295,7 +307,10 @@ func (e *Engine) Delivery(ctx context.Context, account, endpoint, position int64
 	}
 	// A later generation's lane says nothing about this one.
 	v.lanes[position] = slices.DeleteFunc(v.lanes[position], func(l laneView) bool { return l.generation != generation })
-	d := v.delivery(events[0], last)
+	d := v.delivery(ctx, events[0], last)
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
 	if d == nil || d.Generation != generation && last == nil {
 		return nil, nil, missing
 	}
@@ -317,9 +332,9 @@ type AttemptDetail struct {
 // detail rebuilds the call of an attempt. The signature is left out: secrets
 // may have changed, and it is of no use to anybody.
 func (e *Engine) detail(v *view, ev *greenlane.Event, a *store.Attempt) AttemptDetail {
-	s := v.revisions[a.Revision]
-	if s == nil {
-		s = &v.settings
+	s := v.latest.Settings
+	if t := v.byNumber[a.Revision]; t != nil {
+		s = t.Settings
 	}
 	in := Sending{
 		Event: ev, Account: e.hub.Account(ev.Account), Format: s.Format, Attempt: a.Number,

@@ -30,6 +30,13 @@
 // record what it has; where the store refuses it for good the endpoint stands
 // still and says so, and goes on by itself or is deleted.
 //
+// # Which events
+//
+// An event is wanted by the settings that hold at its position: by its type, and
+// by their filter if they have one. That is asked again whenever an event is
+// come upon, by this process or the next, so the answer must never change:
+// filters know the event alone. Everything that asks does so through terms.
+//
 // # Formats
 //
 // Each wire format is one file, format_….go, listed in [Formats].

@@ -2,8 +2,6 @@ package delivery
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -17,11 +15,7 @@ import (
 type endpoint struct {
 	engine *Engine
 	row    *store.Endpoint
-	// revisions are the settings by number; current is the newest.
-	revisions map[int]*Settings
-	history   []*store.Revision
-	current   int
-	wants     map[greenlane.EventType]bool
+	terms
 
 	// passed is the cursor as it will be once everything in the buffer is
 	// committed, recorded as it was last committed.
@@ -112,31 +106,7 @@ func (ep *endpoint) owner() string { return "endpoint/" + strconv.FormatInt(ep.r
 
 func (ep *endpoint) enabled() bool { return ep.row.State == store.EndpointEnabled && !ep.gone }
 
-func (ep *endpoint) settings() *Settings { return ep.revisions[ep.current] }
-
-// revise takes in the revisions, oldest first.
-func (ep *endpoint) revise(revisions []*store.Revision) error {
-	if len(revisions) == 0 {
-		return fmt.Errorf("it has no settings")
-	}
-	ep.history, ep.revisions = revisions, map[int]*Settings{}
-	for _, r := range revisions {
-		var s Settings
-		if err := json.Unmarshal(r.Settings, &s); err != nil {
-			return fmt.Errorf("revision %d: %w", r.Number, err)
-		}
-		ep.revisions[r.Number] = &s
-		ep.current = r.Number
-	}
-	ep.wants = map[greenlane.EventType]bool{}
-	for _, t := range ep.settings().Types() {
-		ep.wants[t] = true
-	}
-	return nil
-}
-
-// revisionAt returns the number of the settings that hold for a position.
-func (ep *endpoint) revisionAt(position int64) int { return revisionAt(ep.history, position) }
+func (ep *endpoint) settings() *Settings { return ep.latest.Settings }
 
 // revisionAt returns the number of the revision that holds for a position; the
 // oldest comes first.
@@ -151,10 +121,8 @@ func revisionAt(history []*store.Revision, position int64) int {
 
 // wanted reports whether the settings that hold for an event want it.
 func (ep *endpoint) wanted(ev *greenlane.Event) bool {
-	if number := ep.revisionAt(ev.Position); number != ep.current {
-		return ep.revisions[number].Matches(ev.Type)
-	}
-	return ep.wants[ev.Type]
+	t, ok := ep.typed(ev)
+	return ok && ep.passes(t, ev)
 }
 
 // begun returns the last position that may have been sent. What settings say
@@ -221,7 +189,7 @@ func (ep *endpoint) offer(ev *greenlane.Event) bool {
 		ep.window = append(ep.window, l.head)
 		return true
 	}
-	it := &item{position: ev.Position, event: ev, revision: ep.current, lane: l, windowed: true}
+	it := &item{position: ev.Position, event: ev, revision: ep.latest.number, lane: l, windowed: true}
 	ep.window = append(ep.window, it)
 	l.push(it)
 	return true
@@ -230,7 +198,7 @@ func (ep *endpoint) offer(ev *greenlane.Event) bool {
 // keyOf returns the lane of an event: its subject, or itself where order does
 // not matter.
 func (ep *endpoint) keyOf(ev *greenlane.Event) int64 {
-	if ep.revisions[ep.revisionAt(ev.Position)].Ordering == OrderNone {
+	if ep.at(ev.Position).Ordering == OrderNone {
 		return -ev.Position
 	}
 	return ev.Subject.Key()
@@ -284,8 +252,11 @@ func (ep *endpoint) refuseOps(err error) {
 // that reaches back far enough, else from the store.
 func (ep *endpoint) catchUp() {
 	for !ep.attached && !ep.reading && len(ep.window) < maxUnsettled/2 && ep.room() > 0 {
+		if ep.read >= ep.engine.position && ep.latest.dear {
+			return
+		}
 		events, ok := ep.engine.hub.Recent(ep.read, readAtOnce)
-		if !ok {
+		if !ok || ep.outside() {
 			ep.readOn()
 			return
 		}
@@ -298,20 +269,25 @@ func (ep *endpoint) catchUp() {
 			}
 			ep.read = ev.Position
 		}
-		ep.attached = ep.read >= ep.engine.position
+		ep.attached = ep.read >= ep.engine.position && !ep.latest.dear
 	}
 }
 
-// readOn reads the next events from the store, outside the loop.
+// readOn reads the next events from the store and judges them, outside the
+// loop.
 func (ep *endpoint) readOn() {
 	ep.reading = true
 	until := ep.engine.position
 	q := store.EventQuery{
 		Account: ep.row.Account, After: ep.read, Before: until + 1, Types: ep.typesAfter(ep.read), Limit: min(readAtOnce, ep.room()), Scan: scanAtOnce,
 	}
-	e, epoch := ep.engine, ep.epoch
-	e.workers.Go(func() {
+	e, epoch, jury := ep.engine, ep.epoch, ep.jury()
+	e.spawn(func() {
 		page, err := e.store.Events(e.sending, q)
+		page.Events = jury.wanted(e.sending, page.Events)
+		if err == nil && e.sending.Err() != nil {
+			err = errStopping
+		}
 		e.post(func() { ep.caughtUp(page, until, epoch, err) })
 	})
 }
@@ -320,14 +296,14 @@ func (ep *endpoint) readOn() {
 // position.
 func (ep *endpoint) typesAfter(position int64) []greenlane.EventType {
 	var types []greenlane.EventType
-	for number := ep.revisionAt(position + 1); number <= ep.current; number++ {
-		types = append(types, ep.revisions[number].Types()...)
+	for number := ep.at(position + 1).number; number <= ep.latest.number; number++ {
+		types = append(types, ep.byNumber[number].Types()...)
 	}
 	slices.Sort(types)
 	return slices.Compact(types)
 }
 
-// caughtUp takes in what was read. A page that was asked for before read was
+// caughtUp takes in what was read and is wanted. A page that was asked for before read was
 // set back is dropped: another read has begun, or will.
 func (ep *endpoint) caughtUp(page store.EventPage, until int64, epoch int, err error) {
 	if ep.gone || epoch != ep.epoch {
@@ -342,7 +318,7 @@ func (ep *endpoint) caughtUp(page store.EventPage, until int64, epoch int, err e
 	}
 	ep.readAgain(epoch)
 	for _, ev := range page.Events {
-		if ep.wanted(ev) && !ep.offer(ev) {
+		if !ep.offer(ev) {
 			return
 		}
 		ep.read = ev.Position
@@ -580,21 +556,33 @@ func (ep *endpoint) rejudge() {
 	ep.attached, ep.read = false, ep.passed
 	ep.reading = false
 	ep.epoch++
+	delete(ep.engine.apart, ep)
 	ep.engine.reroute()
 	ep.engine.touch(ep)
 }
 
-// events reads events for a lane, outside the loop.
-func (ep *endpoint) events(positions func(context.Context) ([]int64, error), then func([]*greenlane.Event, error)) {
-	e := ep.engine
-	e.workers.Go(func() {
+// behind reads the events of a lane that lie at positions, outside the loop.
+// then gets those that the endpoint wants, and the last position looked at when
+// there may be more. What the settings say of a position at or below the cursor
+// stands, whatever they become meanwhile.
+func (ep *endpoint) behind(positions func(context.Context) ([]int64, error), then func(events []*greenlane.Event, last int64, err error)) {
+	e, jury := ep.engine, ep.jury()
+	e.spawn(func() {
 		var events []*greenlane.Event
+		var last int64
 		list, err := positions(e.sending)
 		if err == nil {
 			events, err = e.store.EventsAt(e.sending, list)
 		}
+		if err == nil && len(list) == readAtOnce {
+			last = list[len(list)-1]
+		}
+		events = jury.wanted(e.sending, events)
+		if err == nil && e.sending.Err() != nil {
+			err = errStopping
+		}
 		e.post(func() {
-			then(events, err)
+			then(events, last, err)
 			e.touch(ep)
 		})
 	})

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"greenlane"
+	"greenlane/internal/filter"
 	"greenlane/internal/hub"
 	"greenlane/internal/store"
 )
@@ -34,6 +35,9 @@ const (
 const (
 	routeAtOnce = 1024
 	readAtOnce  = 512
+	// judgeAtOnce is how many events the loop judges for an endpoint that has a
+	// filter and is behind.
+	judgeAtOnce = 128
 	// scanAtOnce is how many events of other types one read may pass over.
 	scanAtOnce = 50_000
 	// shutdownLimit is how long attempts in flight may take to end.
@@ -75,6 +79,11 @@ type Engine struct {
 	endpoints map[int64]*endpoint
 	// routes lists the endpoints that want a type of event of an account.
 	routes map[route][]*endpoint
+	// apart are endpoints that keep up with the log by reading it for themselves,
+	// because the loop has no time for their filters.
+	apart map[*endpoint]bool
+	// judging is the event that filters were asked about last.
+	judging *filter.Input
 	// position is how far the log has been handed out to attached endpoints.
 	position int64
 	due      dueHeap
@@ -87,6 +96,8 @@ type Engine struct {
 
 	// maxLanes is how many lanes an endpoint may have open.
 	maxLanes int
+	// slowFilter is how long an evaluation of a filter may hold up the loop.
+	slowFilter time.Duration
 
 	metrics Metrics
 }
@@ -94,6 +105,8 @@ type Engine struct {
 // Metrics counts what the engine did since it was made.
 type Metrics struct {
 	Delivered, Failed, Parked, Skipped atomic.Int64
+	// FilterErrors counts events that a filter failed on. They are delivered.
+	FilterErrors atomic.Int64
 }
 
 type route struct {
@@ -116,7 +129,7 @@ func New(h *hub.Hub, o Options) *Engine {
 		hub: h, store: h.Store(), sender: o.Sender, clock: o.Clock, chance: o.Chance, log: o.Log,
 		inbox: make(chan func(), 1024), ended: make(chan struct{}),
 		endpoints: map[int64]*endpoint{}, routes: map[route][]*endpoint{}, touched: map[*endpoint]bool{},
-		maxLanes: maxLanes,
+		apart: map[*endpoint]bool{}, maxLanes: maxLanes, slowFilter: slowFilter,
 	}
 }
 
@@ -252,7 +265,7 @@ func (e *Engine) load(ctx context.Context, row *store.Endpoint) error {
 	if err != nil {
 		return err
 	}
-	if err := ep.revise(revisions); err != nil {
+	if ep.terms, err = newTerms(revisions); err != nil {
 		return fmt.Errorf("endpoint %s: %w", row.EndpointID(), err)
 	}
 	if ep.passed, err = e.store.Cursor(ctx, ep.owner()); err != nil {
@@ -318,7 +331,7 @@ func (e *Engine) follow(ctx context.Context, head int64) error {
 	for _, ev := range events {
 		for _, ep := range e.routes[route{ev.Account, ev.Type}] {
 			if ep.attached {
-				ep.offer(ev)
+				ep.hand(ev)
 			}
 		}
 		e.position = ev.Position
@@ -326,6 +339,11 @@ func (e *Engine) follow(ctx context.Context, head int64) error {
 			if err := e.changed(ctx, ev); err != nil {
 				return err
 			}
+		}
+	}
+	if len(events) > 0 {
+		for ep := range e.apart {
+			e.touch(ep)
 		}
 	}
 	return nil
@@ -370,9 +388,18 @@ func (e *Engine) tolerate(err error) error {
 	return nil
 }
 
+// spawn runs f outside the loop. Once sending has ended nothing more begins: the
+// loop waits for what there is, and what comes back to it from there may ask for
+// more. Only the loop calls it, and only the loop ends sending.
+func (e *Engine) spawn(f func()) {
+	if e.sending.Err() == nil {
+		e.workers.Go(f)
+	}
+}
+
 // later brings f to the loop after a pause, unless the engine ends before.
 func (e *Engine) later(pause time.Duration, f func()) {
-	e.workers.Go(func() {
+	e.spawn(func() {
 		timer := time.NewTimer(pause)
 		defer timer.Stop()
 		select {

@@ -1,9 +1,23 @@
 package delivery
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // LimitLanes sets how many lanes an endpoint may have open, so that a test comes
 // to the bound with few.
 func (e *Engine) LimitLanes(ctx context.Context, n int) error {
 	return e.ask(ctx, func(reply func(error)) { e.maxLanes = n; reply(nil) })
+}
+
+// LimitFilters sets how long an evaluation of a filter may hold up the loop.
+func (e *Engine) LimitFilters(ctx context.Context, d time.Duration) error {
+	return e.ask(ctx, func(reply func(error)) { e.slowFilter = d; reply(nil) })
+}
+
+// Apart returns how many endpoints judge their events outside the loop for good.
+func (e *Engine) Apart(ctx context.Context) (n int, err error) {
+	err = e.ask(ctx, func(reply func(error)) { n = len(e.apart); reply(nil) })
+	return n, err
 }

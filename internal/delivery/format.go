@@ -39,6 +39,9 @@ type Sending struct {
 	Account *greenlane.Account
 	// Format of the endpoint.
 	Format Format
+	// Fields and Omit are what formats greenlane and cloudevents send of it, see
+	// [Settings].
+	Fields, Omit []string
 	// Attempt counts from 1; Left is how many remain after it.
 	Attempt, Left int
 	SentAt        time.Time
@@ -72,6 +75,10 @@ func (s *Sending) Render() (body []byte, headers http.Header) {
 	case FormatCloudEvents:
 		return renderCloudEvents(s, headers), headers
 	default:
-		return Canonical(s.Event, s.Account), headers
+		body = Canonical(s.Event, s.Account)
+		if selected := s.selection(); selected != nil {
+			body = selected.apply(body)
+		}
+		return body, headers
 	}
 }

@@ -23,8 +23,26 @@ func renderCloudEvents(s *Sending, headers http.Header) []byte {
 	o.text("time", greenlane.FormatMicros(e.OccurredAt))
 	o.text("recordedtime", greenlane.FormatMicros(e.RecordedAt))
 	o.text("sequence", fmt.Sprintf("%020d", e.Position))
-	o.text("datacontenttype", "application/json")
-	o.raw("data", e.Data)
+	if data := s.data(); data != nil {
+		o.text("datacontenttype", "application/json")
+		o.raw("data", data)
+	}
 	o.close()
 	return o.b
+}
+
+// data is what is sent of the event's data, nil for nothing.
+func (s *Sending) data() []byte {
+	selected := s.selection()
+	if selected == nil {
+		return s.Event.Data
+	}
+	within, all, none := selected.below("data")
+	switch {
+	case none:
+		return nil
+	case all:
+		return s.Event.Data
+	}
+	return within.apply(s.Event.Data)
 }

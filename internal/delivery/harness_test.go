@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -192,12 +193,18 @@ func startAt(t testing.TB, dir string, clock greenlane.Clock) *rig {
 
 func startOn(t testing.TB, s store.Store, clock greenlane.Clock) *rig {
 	t.Helper()
+	return startLogged(t, s, clock, nil)
+}
+
+// startLogged starts hub and engine; what the engine has to tell goes to log.
+func startLogged(t testing.TB, s store.Store, clock greenlane.Clock, log *slog.Logger) *rig {
+	t.Helper()
 	h, err := hub.Open(t.Context(), s, hub.Options{Random: rand.Reader})
 	if err != nil {
 		t.Fatal(err)
 	}
 	sender := delivery.NewSender(guard(t, "127.0.0.0/8"), clock, "test")
-	engine := delivery.New(h, delivery.Options{Sender: sender, Clock: clock, Chance: func() float64 { return 0.5 }})
+	engine := delivery.New(h, delivery.Options{Sender: sender, Clock: clock, Chance: func() float64 { return 0.5 }, Log: log})
 	hubCtx, stopHub := context.WithCancel(context.Background())
 	engineCtx, stopEngine := context.WithCancel(context.Background())
 	ended := make(chan error, 2)

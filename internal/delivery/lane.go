@@ -167,14 +167,14 @@ func (l *lane) send() {
 	if l.row == nil {
 		e.wakeAt(l, l.sentAt.Add(slowAfter))
 	}
-	settings, head := ep.revisions[l.head.revision], l.head
+	settings, head := ep.byNumber[l.head.revision].Settings, l.head
 	in := Sending{
 		Event: head.event, Account: e.hub.Account(ep.row.Account), Format: settings.Format,
 		Attempt: l.attempts + 1, Left: settings.Schedule.Attempts() - l.attempts - 1,
 		SentAt: l.sentAt, Secrets: ep.row.Secrets, EazeKey: ep.row.EazeKey,
 	}
 	number, generation := ep.row.Number, l.generation
-	e.workers.Go(func() {
+	e.spawn(func() {
 		answer, attempt, err := e.attempt(in, head.position, settings, number, generation, head.revision)
 		e.post(func() { l.ended(answer, attempt, err) })
 	})
@@ -253,7 +253,7 @@ func (l *lane) waitUntil(at time.Time) {
 func (l *lane) retry(a *Answer, record *store.Attempt) {
 	ep := l.endpoint
 	e := ep.engine
-	settings := ep.revisions[l.head.revision]
+	settings := ep.byNumber[l.head.revision].Settings
 	if l.attempts >= settings.Schedule.Attempts() {
 		l.exhausted(settings, a, record)
 		return
@@ -378,12 +378,13 @@ func (l *lane) next(end ending, after int64) {
 		}
 		return all[:n], err
 	}
-	ep.events(positions, func(events []*greenlane.Event, err error) { l.found(events, err, end, after) })
+	ep.behind(positions, func(events []*greenlane.Event, last int64, err error) { l.found(events, last, err, end, after) })
 }
 
-// found goes on with the first of the events read that waits in this lane. Until
-// it is known neither the head's ending nor the row's move is recorded.
-func (l *lane) found(events []*greenlane.Event, err error, end ending, after int64) {
+// found goes on with the first of the events read that waits in this lane; last
+// is up to where, when there are more. Until it is known neither the head's ending
+// nor the row's move is recorded.
+func (l *lane) found(events []*greenlane.Event, last int64, err error, end ending, after int64) {
 	ep := l.endpoint
 	if ep.gone {
 		return
@@ -400,9 +401,9 @@ func (l *lane) found(events []*greenlane.Event, err error, end ending, after int
 		return
 	}
 	next := slices.IndexFunc(events, l.waits)
-	if next < 0 && len(events) == readAtOnce {
+	if next < 0 && last > 0 {
 		// None of them waits here; look further.
-		l.next(end, events[len(events)-1].Position)
+		l.next(end, last)
 		return
 	}
 	ep.loading--
@@ -413,14 +414,14 @@ func (l *lane) found(events []*greenlane.Event, err error, end ending, after int
 		return
 	}
 	ev := events[next]
-	l.begin(&item{position: ev.Position, event: ev, revision: ep.revisionAt(ev.Position), lane: l})
+	l.begin(&item{position: ev.Position, event: ev, revision: ep.at(ev.Position).number, lane: l})
 	l.write(store.LaneRetrying, ep.engine.clock(), "waited for the event before it")
 }
 
-// waits reports whether an event of the lane's subject, below the cursor, waits
-// behind the lane's head. Settings made since the head failed may have sent it
+// waits reports whether an event of the lane's subject that the endpoint wants,
+// below the cursor, waits behind the lane's head. Settings made since the head failed may have sent it
 // on a way of its own.
 func (l *lane) waits(ev *greenlane.Event) bool {
 	ep := l.endpoint
-	return ep.wanted(ev) && ep.keyOf(ev) == l.key && !ep.skipped(ev.Position, l.key)
+	return ep.keyOf(ev) == l.key && !ep.skipped(ev.Position, l.key)
 }

@@ -190,18 +190,19 @@ func (e *Engine) Update(ctx context.Context, r Request, revise func(Settings, *s
 		}
 		now := e.clock()
 		row.URL, row.UpdatedAt = s.URL, now
-		revision := &store.Revision{Endpoint: row.Number, Number: ep.current + 1, From: ep.begun(), Settings: settings, MadeAt: now}
+		revision := &store.Revision{Endpoint: row.Number, Number: ep.latest.number + 1, From: ep.begun(), Settings: settings, MadeAt: now}
 		u := r.unit()
 		u.Commands = []greenlane.Command{endpointEvent(greenlane.EventEndpointUpdated, &row, &s, "", r.By)}
 		u.Rows = hub.Rows{
 			Endpoints: []*store.Endpoint{&row}, Revisions: []*store.Revision{revision},
 			Cursors: []store.Cursor{{Owner: ep.owner(), Position: ep.passed}},
 		}
+		terms, err := ep.and(revision)
+		if err != nil {
+			return nil, err
+		}
 		return &plan{u, func() {
-			ep.row, ep.recorded = &row, ep.passed
-			if err := ep.revise(append(ep.history, revision)); err != nil {
-				panic(err) // it was encoded a moment ago
-			}
+			ep.row, ep.recorded, ep.terms = &row, ep.passed, terms
 			ep.rejudge()
 		}}, nil
 	})
@@ -286,6 +287,7 @@ func (e *Engine) Delete(ctx context.Context, r Request) (*hub.Outcome, error) {
 		p.apply = func() {
 			ep.gone = true
 			delete(e.endpoints, row.Number)
+			delete(e.apart, ep)
 			e.reroute()
 			// Nothing runs any more what was asked for meanwhile.
 			ep.refuseOps(noEndpoint())
@@ -353,10 +355,10 @@ func (ep *endpoint) resend(ctx context.Context, r Request, position int64, forme
 	}
 	// The event's own key: other events of its subject may be sent again, too.
 	l := &lane{endpoint: ep, laneKey: laneKey{-position, generation}}
-	l.head = &item{position: position, event: ev, revision: ep.current, lane: l}
+	l.head = &item{position: position, event: ev, revision: ep.latest.number, lane: l}
 	now := ep.engine.clock()
 	row := &store.Lane{LaneID: l.id(), Head: position, DueAt: now, State: store.LaneRetrying, Reason: reason,
-		Revision: ep.current, OpenedAt: now}
+		Revision: ep.latest.number, OpenedAt: now}
 	u := r.unit()
 	u.Commands = []greenlane.Command{l.event(greenlane.EventLaneResumed, nil, reason, r.By)}
 	u.Rows.Lanes = []*store.Lane{row}

@@ -75,6 +75,7 @@ type Call struct {
 
 // Build renders and signs one attempt.
 func (s *Sender) Build(settings *Settings, in Sending, generation int) *Call {
+	in.Fields, in.Omit = settings.Fields, settings.Omit
 	body, header := in.Render()
 	e := in.Event
 	var own []string

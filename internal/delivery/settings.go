@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"greenlane"
+	"greenlane/internal/filter"
 )
 
 // Settings are what an endpoint's owner decides. They are stored as JSON in
@@ -20,8 +22,15 @@ type Settings struct {
 	URL  string `json:"url"`
 	// Events are names of event types, "*" for all business events, or a
 	// prefix with ".*".
-	Events      []string    `json:"events"`
-	Format      Format      `json:"format"`
+	Events []string `json:"events"`
+	// Filter is an expression in CEL over the canonical event; empty lets all of
+	// those events through.
+	Filter string `json:"filter,omitzero"`
+	Format Format `json:"format"`
+	// Fields are the paths of what is sent of an event beside its identity, Omit of
+	// what is not sent; both empty sends all of it.
+	Fields      []string    `json:"fields,omitzero"`
+	Omit        []string    `json:"omit,omitzero"`
 	Ordering    Ordering    `json:"ordering"`
 	OnExhausted OnExhausted `json:"onExhausted"`
 	// Schedule is "standard", "opentrack", or a list of waits such as "5s".
@@ -87,31 +96,46 @@ func (s Settings) WithDefaults() Settings {
 	if s.Concurrency == 0 {
 		s.Concurrency = DefaultConcurrency
 	}
+	if len(s.Fields) == 0 {
+		s.Fields = nil
+	}
+	if len(s.Omit) == 0 {
+		s.Omit = nil
+	}
 	return s
+}
+
+// wrongs gathers what is wrong with settings, as fields of the request body.
+type wrongs struct{ fields []greenlane.FieldError }
+
+func (w *wrongs) add(location string, value any, format string, args ...any) {
+	w.fields = append(w.fields, greenlane.FieldError{
+		Location: "body." + location, Message: fmt.Sprintf(format, args...), Value: value,
+	})
+}
+
+func (w *wrongs) err(message string) error {
+	if len(w.fields) == 0 {
+		return nil
+	}
+	return &greenlane.Error{Kind: greenlane.Invalid, Code: "validation_error", Message: message, Fields: w.fields}
 }
 
 // Check says what is wrong with the settings, as fields of the request body.
 func (s Settings) Check(g *Guard) error {
-	var fields []greenlane.FieldError
-	wrong := func(location string, value any, format string, args ...any) {
-		fields = append(fields, greenlane.FieldError{
-			Location: "body." + location, Message: fmt.Sprintf(format, args...), Value: value,
-		})
-	}
+	var w wrongs
+	wrong := w.add
 	if err := CheckURL(s.URL, g); err != nil {
 		wrong("url", s.URL, "%v", err)
 	}
 	if len(s.Name) > maxName {
 		wrong("name", nil, "must have at most %d characters", maxName)
 	}
-	if len(s.Events) > maxPatterns {
-		wrong("events", nil, "must have at most %d entries", maxPatterns)
+	s.checkEvents(&w)
+	if s.Filter != "" {
+		s.checkFilter(&w)
 	}
-	for i, p := range s.Events {
-		if err := checkPattern(p); err != nil {
-			wrong(fmt.Sprintf("events[%d]", i), p, "%v", err)
-		}
-	}
+	s.checkSelection(&w)
 	if !slices.Contains(Formats(), s.Format) {
 		wrong("format", s.Format, "must be one of %s", join(Formats()))
 	}
@@ -130,11 +154,32 @@ func (s Settings) Check(g *Guard) error {
 	for name, message := range checkHeaders(s.Headers) {
 		wrong("headers."+name, nil, "%s", message)
 	}
-	if len(fields) == 0 {
-		return nil
+	return w.err("the endpoint's settings have wrong fields")
+}
+
+func (s *Settings) checkEvents(w *wrongs) {
+	if len(s.Events) > maxPatterns {
+		w.add("events", nil, "must have at most %d entries", maxPatterns)
 	}
-	return &greenlane.Error{Kind: greenlane.Invalid, Code: "validation_error",
-		Message: "the endpoint's settings have wrong fields", Fields: fields}
+	for i, p := range s.Events {
+		if err := checkPattern(p); err != nil {
+			w.add(fmt.Sprintf("events[%d]", i), p, "%v", err)
+		}
+	}
+}
+
+// checkFilter says what is wrong with the filter, and where in it.
+func (s *Settings) checkFilter(w *wrongs) {
+	_, err := filter.Compile(s.Filter)
+	var problems *filter.Error
+	switch {
+	case errors.As(err, &problems):
+		for _, p := range problems.Problems {
+			w.add("filter", nil, "%v", p)
+		}
+	case err != nil:
+		w.add("filter", nil, "%v", err)
+	}
 }
 
 func join[T ~string](values []T) string {

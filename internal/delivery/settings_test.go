@@ -79,6 +79,26 @@ func TestSettingsCheck(t *testing.T) {
 		{"half a word", func(s *delivery.Settings) { s.Events = []string{"declar*"} }, "events[0]", "no event type"},
 		{"many patterns", func(s *delivery.Settings) { s.Events = slices.Repeat([]string{"*"}, 101) }, "events", "100"},
 		{"format", func(s *delivery.Settings) { s.Format = "xml" }, "format", "cloudevents"},
+		{"filter", func(s *delivery.Settings) { s.Filter = "event.typo == ''" }, "filter", "line 1, column 6: undefined field 'typo'"},
+		{"filter's verdict", func(s *delivery.Settings) { s.Filter = "event.position" }, "filter", "true or false"},
+		{"long filter", func(s *delivery.Settings) { s.Filter = "true" + strings.Repeat(" ", 2000) }, "filter", "2000 bytes"},
+		{"fields and omit", func(s *delivery.Settings) {
+			s.Format, s.Fields, s.Omit = delivery.FormatGreenlane, []string{"data"}, []string{"detail"}
+		}, "omit", "together"},
+		{"fields of another format", func(s *delivery.Settings) { s.Fields = []string{"data"} }, "fields", "greenlane and cloudevents"},
+		{"unknown field", selected([]string{"data", "dta"}, nil), "fields[1]", "no member dta; it has eventId, position"},
+		{"unknown reference", selected([]string{"references.masterBill"}, nil), "fields[0]", "masterBills"},
+		{"member of a text", selected(nil, []string{"exportId.x"}), "omit[0]", "exportId has no members"},
+		{"member of a reference", selected(nil, []string{"references.lrn.x"}), "omit[0]", "references.lrn has no members"},
+		{"empty step", selected(nil, []string{"data..x"}), "omit[0]", "dots"},
+		{"no path", selected(nil, []string{""}), "omit[0]", "dots"},
+		{"long path", selected([]string{"data." + strings.Repeat("x", 200)}, nil), "fields[0]", "200"},
+		{"deep path", selected([]string{"data" + strings.Repeat(".x", 10)}, nil), "fields[0]", "10 steps"},
+		{"many paths", selected(slices.Repeat([]string{"data"}, 101), nil), "fields", "100"},
+		{"identity", selected(nil, []string{"subject.kind"}), "omit[0]", "always stays"},
+		{"attributes of a CloudEvent", func(s *delivery.Settings) {
+			s.Format, s.Omit = delivery.FormatCloudEvents, []string{"account"}
+		}, "omit[0]", "attributes"},
 		{"ordering", func(s *delivery.Settings) { s.Ordering = "some" }, "ordering", "subject or none"},
 		{"on exhausted", func(s *delivery.Settings) { s.OnExhausted = "drop" }, "onExhausted", "park or skip"},
 		{"no attempts", func(s *delivery.Settings) { s.Schedule = delivery.Schedule{Name: "none"} }, "retrySchedule", "between 1 and 50"},
@@ -261,4 +281,9 @@ func TestSettingsAreKept(t *testing.T) {
 	if diff := cmp.Diff(s, back); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// selected sets which fields are sent, in the hub's own format.
+func selected(fields, omit []string) func(*delivery.Settings) {
+	return func(s *delivery.Settings) { s.Format, s.Fields, s.Omit = delivery.FormatGreenlane, fields, omit }
 }

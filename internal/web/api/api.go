@@ -109,6 +109,7 @@ func (a *API) routes() {
 	a.eventRoutes()
 	a.messageRoutes()
 	a.webhookRoutes()
+	a.filterRoutes()
 	a.deliveryRoutes()
 	a.accountRoutes()
 	a.keyRoutes()

@@ -204,7 +204,7 @@ const (
 	shipmentSeed = `{"shipmentNo":"S-1","shipmentType":"IMPORT","masterBillNumber":"MEDU1234567","bookingNumber":"BK1","scacCode":"MEDU",` +
 		`"containers":["CSQU3054383"],"referenceNumbers":["PO-1",{"name":"n","value":"v"}],"totalWeight":1250.50,"totalPrice":48000.00,"currency":"EUR"}`
 	settingsSeed = `"name":"warehouse","events":["declaration.*","clearance.status_changed"],"format":"eaze","ordering":"subject","onExhausted":"park",` +
-		`"retrySchedule":["5s","1m"],"headers":{"X-Token":"t"},"concurrency":3,"eazeKey":"key"`
+		`"retrySchedule":["5s","1m"],"headers":{"X-Token":"t"},"concurrency":3,"eazeKey":"key","filter":"has(event.data.to) && event.late","fields":[],"omit":null`
 )
 
 func FuzzActivities(f *testing.F) {
@@ -306,8 +306,13 @@ func endpoint(tail string) func(*arena) string {
 	}
 }
 
+func FuzzFilterCheck(f *testing.F) {
+	bodies(f, "POST", at("/v1/webhooks/filter/check"), `{"filter":"event.data.to == 'cleared' || 'C' in event.references.containers","events":["declaration.*"],"limit":5}`,
+		`{"filter":"event.data.?lines[?0].orValue({}).all(k, k != event.type)"}`)
+}
+
 func FuzzWebhookPatch(f *testing.F) {
-	bodies(f, "PATCH", endpoint(""), `{"url":"http://127.0.0.1:1/new",`+settingsSeed+`}`,
+	bodies(f, "PATCH", endpoint(""), `{"format":"greenlane","omit":["account","data.to","detail"]}`, `{"format":"cloudevents","fields":["data.to"]}`, `{"url":"http://127.0.0.1:1/new",`+settingsSeed+`}`,
 		`{"name":null,"events":null,"format":null,"ordering":null,"onExhausted":null,"retrySchedule":null,"headers":null,"concurrency":null,"eazeKey":null}`)
 }
 

@@ -53,6 +53,7 @@ func management(t *testing.T, r *rig, rec *receiver) []managed {
 		{"POST", lanes[2] + "/discard", operator, 200, `{"reason":"told by phone"}`, true, nil},
 		{"GET", webhooksPath, read, 200, "", false, nil},
 		{"POST", webhooksPath, operator, 201, `{"url":"` + rec.URL + `/new"}`, false, secret},
+		{"POST", webhooksPath + "/filter/check", operator, 200, `{"filter":"event.late","events":["declaration.*"],"limit":10}`, false, nil},
 		{"GET", hook, read, 200, "", true, nil},
 		{"GET", hook + "/deliveries", read, 200, "", true, nil},
 		{"GET", hook + "/reconcile", read, 200, "", true, nil},

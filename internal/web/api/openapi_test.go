@@ -338,6 +338,7 @@ POST /v1/master-bills/{number}
 POST /v1/outbound/{id}/ack
 POST /v1/shipments
 POST /v1/webhooks
+POST /v1/webhooks/filter/check
 POST /v1/webhooks/{id}/disable
 POST /v1/webhooks/{id}/enable
 POST /v1/webhooks/{id}/rotate-secret

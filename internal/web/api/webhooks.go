@@ -23,6 +23,9 @@ import (
 type WebhookSettings struct {
 	Name          Change[string]               `json:"name,omitzero" maxLength:"200" example:"warehouse"`
 	Events        Change[[]string]             `json:"events,omitzero" maxItems:"100" doc:"Names of event types, a prefix with .*, or * for all business events, which is the default." example:"[\"declaration.*\"]"`
+	Filter        Change[string]               `json:"filter,omitzero" maxLength:"2000" doc:"An expression in CEL over the canonical event, its variable event: what it says false of is not sent. An event that it fails on is sent." example:"event.type == 'clearance.status_changed' && event.data.to == 'cleared'"`
+	Fields        Change[[]string]             `json:"fields,omitzero" maxItems:"100" doc:"With format greenlane or cloudevents: paths of what is sent of an event, such as data.orders or references.masterBills. eventId, position, type, subject and occurredAt always are. An empty list sends all of it." example:"[\"data\",\"exportId\"]"`
+	Omit          Change[[]string]             `json:"omit,omitzero" maxItems:"100" doc:"With format greenlane or cloudevents, in place of fields: paths of what is not sent."`
 	Format        Change[delivery.Format]      `json:"format,omitzero" enum:"auto,greenlane,entrygo,opentrack,eaze,cloudevents" doc:"auto, the default, writes each event in the form of the system it comes from."`
 	Ordering      Change[delivery.Ordering]    `json:"ordering,omitzero" enum:"subject,none" doc:"What is delivered in order: the events of one subject, the default, or nothing."`
 	OnExhausted   Change[delivery.OnExhausted] `json:"onExhausted,omitzero" enum:"park,skip" doc:"What happens when a delivery has used up its schedule: its lane waits for a person, the default, or goes on without it."`
@@ -35,6 +38,9 @@ type WebhookSettings struct {
 func (w *WebhookSettings) revise(s delivery.Settings) delivery.Settings {
 	w.Name.apply(&s.Name)
 	w.Events.apply(&s.Events)
+	w.Filter.apply(&s.Filter)
+	w.Fields.apply(&s.Fields)
+	w.Omit.apply(&s.Omit)
 	w.Format.apply(&s.Format)
 	w.Ordering.apply(&s.Ordering)
 	w.OnExhausted.apply(&s.OnExhausted)
@@ -192,6 +198,9 @@ type WebhookView struct {
 	URL           string               `json:"url"`
 	Name          *string              `json:"name"`
 	Events        []string             `json:"events"`
+	Filter        *string              `json:"filter" doc:"An expression in CEL over the canonical event; null for none."`
+	Fields        []string             `json:"fields" doc:"Paths of what is sent beside an event's identity; empty for all of it."`
+	Omit          []string             `json:"omit" doc:"Paths of what is not sent; empty for nothing."`
 	Format        delivery.Format      `json:"format"`
 	Ordering      delivery.Ordering    `json:"ordering"`
 	OnExhausted   delivery.OnExhausted `json:"onExhausted"`
@@ -216,6 +225,8 @@ type WebhookStatus struct {
 	OpenLanes int    `json:"openLanes" doc:"Subjects whose next event failed or takes long."`
 	Parked    int    `json:"parked" doc:"Open lanes that wait for a person."`
 	Stalled   bool   `json:"stalled"`
+
+	FilterErrors int64 `json:"filterErrors" doc:"Events the filter failed on, since the hub started or the endpoint was changed. They are sent."`
 }
 
 // behind is how many events may lie ahead of an endpoint that keeps up.
@@ -231,7 +242,7 @@ func webhookStatus(row *store.Endpoint, s delivery.Status) WebhookStatus {
 	case s.Lag > behind:
 		health = "catching_up"
 	}
-	return WebhookStatus{health, s.Cursor, s.Lag, s.Unsettled, s.InFlight, s.OpenLanes, s.Parked, s.Stalled}
+	return WebhookStatus{health, s.Cursor, s.Lag, s.Unsettled, s.InFlight, s.OpenLanes, s.Parked, s.Stalled, s.FilterErrors}
 }
 
 // covered stands for what is never shown again.
@@ -243,7 +254,7 @@ func webhookView(row *store.Endpoint, s *delivery.Settings, status delivery.Stat
 		headers[name] = covered
 	}
 	return WebhookView{
-		ID: row.EndpointID(), URL: row.URL, Name: orNull(s.Name), Events: s.Events, Format: s.Format, Ordering: s.Ordering,
+		ID: row.EndpointID(), URL: row.URL, Name: orNull(s.Name), Events: s.Events, Filter: orNull(s.Filter), Fields: s.Fields, Omit: s.Omit, Format: s.Format, Ordering: s.Ordering,
 		OnExhausted: s.OnExhausted, RetrySchedule: RetrySchedule{s.Schedule}, Headers: headers, Concurrency: s.Concurrency,
 		HasEazeKey: row.EazeKey != "", State: row.State, Reason: orNull(row.Reason), CreatedAt: row.CreatedAt,
 		UpdatedAt: row.UpdatedAt, Status: webhookStatus(row, status),

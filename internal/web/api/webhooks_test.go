@@ -91,10 +91,10 @@ func TestWebhookCreated(t *testing.T) {
 	secret := got["secret"].(string)
 	want := map[string]any{
 		"id": got["id"], "url": "http://127.0.0.1:9/hooks", "name": nil, "events": []any{"*"}, "format": "auto", "ordering": "subject",
-		"onExhausted": "park", "retrySchedule": "standard", "headers": map[string]any{}, "concurrency": 10.0, "hasEazeKey": false,
+		"filter": nil, "fields": []any{}, "omit": []any{}, "onExhausted": "park", "retrySchedule": "standard", "headers": map[string]any{}, "concurrency": 10.0, "hasEazeKey": false,
 		"state": "enabled", "reason": nil, "createdAt": got["createdAt"], "updatedAt": got["createdAt"], "secret": secret, "secretBase64": secret,
 		"status": map[string]any{"health": "active", "cursor": float64(r.hub.Head() - 1), "lag": 0.0, "unsettled": 0.0, "inFlight": 0.0,
-			"openLanes": 0.0, "parked": 0.0, "stalled": false},
+			"openLanes": 0.0, "parked": 0.0, "stalled": false, "filterErrors": 0.0},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -112,11 +112,11 @@ func TestWebhookCreated(t *testing.T) {
 		t.Errorf("the list shows another:\n%s", diff)
 	}
 	all := r.must(201, "POST", webhooksPath, `{"url":"http://127.0.0.1:9/all","name":"warehouse","events":["declaration.*","audit.key_created"],
-		"format":"opentrack","ordering":"none","onExhausted":"skip","secret":"my own secret","eazeKey":"key","headers":{"X-Token":"hidden"},"concurrency":3}`)
+		"format":"opentrack","ordering":"none","onExhausted":"skip","secret":"my own secret","filter":"event.late","eazeKey":"key","headers":{"X-Token":"hidden"},"concurrency":3}`)
 	want = map[string]any{
 		"url": "http://127.0.0.1:9/all", "name": "warehouse", "events": []any{"declaration.*", "audit.key_created"}, "format": "opentrack",
 		"ordering": "none", "onExhausted": "skip", "retrySchedule": "opentrack", "headers": map[string]any{"X-Token": "********"},
-		"concurrency": 3.0, "hasEazeKey": true, "state": "enabled", "reason": nil, "secret": "my own secret",
+		"filter": "event.late", "fields": []any{}, "omit": []any{}, "concurrency": 3.0, "hasEazeKey": true, "state": "enabled", "reason": nil, "secret": "my own secret",
 		"secretBase64": "whsec_" + base64.StdEncoding.EncodeToString([]byte("my own secret")),
 	}
 	if diff := cmp.Diff(want, all, cmpopts.IgnoreMapEntries(func(k string, _ any) bool {
@@ -169,12 +169,25 @@ func TestWebhookRefusals(t *testing.T) {
 		{"from before", `{` + url + `,"from":-1}`, "body.from"},
 		{"from cursor", `{` + url + `,"from":"cursor"}`, "body.from"},
 		{"from nonsense", `{` + url + `,"from":"yesterday"}`, "body.from"},
-		{"filter", `{` + url + `,"filter":"true"}`, "body.filter"},
+		{"filter's grammar", `{` + url + `,"filter":"event.type =="}`, "body.filter"},
+		{"filter's member", `{` + url + `,"filter":"event.exprtId == ''"}`, "body.filter"},
+		{"filter's verdict", `{` + url + `,"filter":"event.type"}`, "body.filter"},
+		{"filter's length", `{` + url + `,"filter":"` + strings.Repeat(" ", 2000) + `true"}`, "body.filter"},
+		{"filter's bytes", `{` + url + `,"filter":"event.type == '` + strings.Repeat("\u00e9", 1000) + `'"}`, "body.filter"},
+		{"filter's type", `{` + url + `,"filter":true}`, "body.filter"},
+		{"fields and omit", `{` + url + `,"format":"greenlane","fields":["data"],"omit":["detail"]}`, "body.omit"},
+		{"fields of a seed", `{` + url + `,"format":"eaze","fields":["data"]}`, "body.fields"},
+		{"omit of any form", `{` + url + `,"omit":["data.orders"]}`, "body.omit"},
+		{"unknown field", `{` + url + `,"format":"greenlane","fields":["data","dta.x"]}`, "body.fields[1]"},
+		{"identity", `{` + url + `,"format":"greenlane","omit":["subject.id"]}`, "body.omit[0]"},
+		{"attribute", `{` + url + `,"format":"cloudevents","omit":["source"]}`, "body.omit[0]"},
 	})
 	_, path := r.webhook(map[string]any{"url": "http://127.0.0.1:9/a"})
 	checkRefusals(t, r, "PATCH", path, []refusal{
 		{"URL", `{"url":null}`, "body.url"},
 		{"events", `{"events":"*"}`, "body.events"},
+		{"filter", `{"filter":"event.late == 1"}`, "body.filter"},
+		{"fields", `{"fields":["data"]}`, "body.fields"},
 		{"key", `{"eazeKey":"a\u0007"}`, "body.eazeKey"},
 		{"secret", `{"secret":"a new secret"}`, "body.secret"},
 	})
@@ -228,8 +241,11 @@ func TestWebhookPatch(t *testing.T) {
 		{`{"name":"m","events":["declaration.*"],"format":"eaze"}`, map[string]any{"name": "m", "events": []any{"declaration.*"}, "format": "eaze"}},
 		{`{"headers":{"B":"2"},"url":"http://127.0.0.1:9/c","ordering":"none","onExhausted":"skip"}`,
 			map[string]any{"headers": map[string]any{"B": "********"}, "url": "http://127.0.0.1:9/c", "ordering": "none", "onExhausted": "skip"}},
-		{`{"name":null,"events":null,"format":null,"headers":null,"eazeKey":null,"concurrency":null,"retrySchedule":null,"ordering":null,"onExhausted":null}`,
-			map[string]any{"name": nil, "events": []any{"*"}, "format": "auto", "headers": map[string]any{}, "hasEazeKey": false, "concurrency": 10.0,
+		{`{"filter":"event.late","format":"greenlane","fields":["data","references.masterBills"]}`,
+			map[string]any{"filter": "event.late", "format": "greenlane", "fields": []any{"data", "references.masterBills"}}},
+		{`{"fields":null,"omit":["detail"]}`, map[string]any{"fields": []any{}, "omit": []any{"detail"}}},
+		{`{"filter":null,"omit":[],"name":null,"events":null,"format":null,"headers":null,"eazeKey":null,"concurrency":null,"retrySchedule":null,"ordering":null,"onExhausted":null}`,
+			map[string]any{"filter": nil, "omit": []any{}, "name": nil, "events": []any{"*"}, "format": "auto", "headers": map[string]any{}, "hasEazeKey": false, "concurrency": 10.0,
 				"retrySchedule": "standard", "ordering": "subject", "onExhausted": "park"}},
 		{`{"eazeKey":"new"}`, map[string]any{"hasEazeKey": true}},
 	}
