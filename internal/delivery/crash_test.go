@@ -36,6 +36,7 @@ func live(t *testing.T, s store.Store, rec *receiver, name string) (*mortal, err
 	}
 	sender := delivery.NewSender(guard(t, "127.0.0.0/8"), greenlane.SystemClock, name)
 	engine := delivery.New(h, delivery.Options{Sender: sender, Chance: func() float64 { return 0.5 }})
+	engine.SetBreaker(3, 2*time.Millisecond, 8*time.Millisecond)
 	hubCtx, stopHub := context.WithCancel(context.Background())
 	engineCtx, stopEngine := context.WithCancel(context.Background())
 	hubEnded, engineEnded := make(chan struct{}), make(chan struct{})
@@ -71,10 +72,13 @@ type life struct {
 	// once: each arrival settles its event. The first subject's are not answered
 	// before others have come, so that the cursor can't pass what is settled.
 	once bool
+	// down is how many arrivals fail before the receiver comes up.
+	down int
 }
 
-// lives are one that retries until everything is acknowledged, and one that
-// gives up at once what fails, while the cursor can't pass it.
+// lives are one that retries until everything is acknowledged, one that gives up
+// at once what fails, while the cursor can't pass it, and one whose receiver is
+// down at first, so that its breaker opens, half opens and closes.
 func lives() map[string]life {
 	third := func(a arrival) bool { return a.subject[len(a.subject)-1]%3 == 0 }
 	return map[string]life{
@@ -90,6 +94,13 @@ func lives() map[string]life {
 			},
 			refuses: func(a arrival, count int) bool { return a.position%2 == 0 },
 			once:    true,
+		},
+		"down": {
+			set: func(s *delivery.Settings) {
+				s.Schedule = delivery.Schedule{Waits: []time.Duration{0, 2 * time.Millisecond, 2 * time.Millisecond, 2 * time.Millisecond, time.Millisecond}}
+			},
+			refuses: func(a arrival, count int) bool { return third(a) && count == 4 },
+			down:    9,
 		},
 	}
 }
@@ -110,7 +121,7 @@ func (l life) receiver(t *testing.T) (rec *receiver, dead func()) {
 				}
 			}
 		}
-		if l.refuses(a, count) {
+		if len(rec.arrivals()) < l.down || l.refuses(a, count) {
 			return 500
 		}
 		return 200
@@ -369,9 +380,26 @@ func judge(t *testing.T, what string, m *mortal, s store.Store, rec *receiver, l
 		}
 	}
 	inOrderAtLast(t, what, got)
+	judgeBreaker(t, what, m, s, rows[0].Number)
 	report, err := hub.Verify(t.Context(), s, nil)
 	if err != nil || !report.OK() {
 		t.Errorf("%s: verify: %v %+v", what, err, report)
+	}
+}
+
+// judgeBreaker holds that the breaker ended as its events say: closed, once for
+// each time it opened, and as it is on disk.
+func judgeBreaker(t *testing.T, what string, m *mortal, s store.Store, number int64) {
+	t.Helper()
+	r := &rig{hub: m.hub, engine: m.engine, store: s}
+	r.recorded(t, number)
+	opened, closed := len(r.logged(t, greenlane.EventBreakerOpened)), len(r.logged(t, greenlane.EventBreakerClosed))
+	if state := r.status(t, number).Breaker.State; state != delivery.BreakerClosed || opened != closed {
+		t.Errorf("%s: the breaker opened %d times, closed %d times and is %s", what, opened, closed, state)
+	}
+	row, err := s.Breaker(t.Context(), number)
+	if err != nil || row == nil && opened > 0 || row != nil && row.State != store.BreakerClosed {
+		t.Errorf("%s: on disk is %+v, %v", what, row, err)
 	}
 }
 

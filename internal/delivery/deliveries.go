@@ -24,6 +24,7 @@ type Status struct {
 	// Stalled: a bound was reached, and nothing more is read until lanes settle;
 	// or what was sent can't be recorded, and nothing more is sent until it can.
 	Stalled bool
+	Breaker BreakerStatus
 }
 
 // Statuses returns the status of each endpoint of an account, by number.
@@ -44,7 +45,7 @@ func (ep *endpoint) status() Status {
 	ep.advance()
 	s := Status{
 		Cursor: ep.passed, Lag: max(0, ep.engine.hub.Head()-ep.passed), InFlight: ep.inflight, OpenLanes: ep.open,
-		Stalled: ep.full() || ep.refused,
+		Stalled: ep.full() || ep.refused, Breaker: ep.breaker.status(),
 	}
 	for _, it := range ep.window {
 		if !it.settled {
@@ -83,7 +84,8 @@ type Delivery struct {
 	Endpoint   int64
 	Generation int
 	State      DeliveryState
-	// Attempts made in this generation, and how many the schedule has.
+	// Attempts made in this generation but for probes, and how many the schedule
+	// has.
 	Attempts, Schedule int
 	// DueAt is when the next attempt is due, zero when none is planned.
 	DueAt time.Time
@@ -160,7 +162,7 @@ func (v *view) delivery(ev *greenlane.Event, last *store.Attempt) *Delivery {
 	}
 	d := &Delivery{Event: ev, Endpoint: v.row.Number, Generation: 1, State: DeliveryWaiting, Last: last, Schedule: s.Schedule.Attempts()}
 	if last != nil {
-		d.Generation, d.Attempts = last.Generation, last.Number
+		d.Generation, d.Attempts = last.Generation, last.Used()
 		if last.Done {
 			d.State = DeliveryDelivered
 		}
@@ -318,7 +320,7 @@ func (e *Engine) detail(v *view, ev *greenlane.Event, a *store.Attempt) AttemptD
 	}
 	in := Sending{
 		Event: ev, Account: e.hub.Account(ev.Account), Format: s.Format, Attempt: a.Number,
-		Left: s.Schedule.Attempts() - a.Number, SentAt: a.SentAt, Secrets: v.row.Secrets, EazeKey: v.row.EazeKey,
+		Left: s.Schedule.Attempts() - a.Used(), SentAt: a.SentAt, Secrets: v.row.Secrets, EazeKey: v.row.EazeKey,
 	}
 	call := e.sender.Build(s, in, a.Generation)
 	return AttemptDetail{Attempt: a, Call: call, Exact: sha256.Sum256(call.Body) == a.BodyDigest}

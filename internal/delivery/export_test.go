@@ -1,9 +1,18 @@
 package delivery
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // LimitLanes sets how many lanes an endpoint may have open, so that a test comes
 // to the bound with few.
 func (e *Engine) LimitLanes(ctx context.Context, n int) error {
 	return e.ask(ctx, func(reply func(error)) { e.maxLanes = n; reply(nil) })
+}
+
+// SetBreaker sets after how many failures in a row breakers open, and the first
+// and longest pause of probes. It must come before Run.
+func (e *Engine) SetBreaker(failures int, first, most time.Duration) {
+	e.patience = patience{inARow: failures, least: 2 * failures, first: first, most: most}
 }

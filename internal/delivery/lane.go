@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"time"
 
@@ -46,10 +47,12 @@ type lane struct {
 	// behind: below the cursor, events may wait for the head that are not in
 	// memory.
 	behind bool
-	// attempts made at the head.
-	attempts int
-	dueAt    time.Time
-	sentAt   time.Time
+	// attempts made at the head, and probes beside them.
+	attempts, probes int
+	dueAt            time.Time
+	sentAt           time.Time
+	// probedAt is when the head was last sent as a probe by this process.
+	probedAt time.Time
 }
 
 // lane returns a lane of the endpoint, making it if need be.
@@ -68,7 +71,7 @@ func (ep *endpoint) lane(key int64, generation int) *lane {
 func (ep *endpoint) reopen(row *store.Lane) {
 	l := ep.lane(row.Key, row.Generation)
 	// A key below zero is a single event's: nothing waits behind it.
-	l.row, l.attempts, l.behind, l.dueAt = row, row.Attempts, row.Key > 0, row.DueAt
+	l.row, l.attempts, l.probes, l.behind, l.dueAt = row, row.Attempts, row.Probes, row.Key > 0, row.DueAt
 	l.head = &item{position: row.Head, revision: row.Revision, lane: l}
 	ep.open++
 	if row.State == store.LaneParked {
@@ -90,7 +93,7 @@ func (l *lane) push(it *item) {
 
 // begin makes an event the head and sends it as soon as there is room.
 func (l *lane) begin(it *item) {
-	l.head, l.attempts = it, 0
+	l.head, l.attempts, l.probes, l.probedAt = it, 0, 0, time.Time{}
 	l.ready()
 }
 
@@ -123,7 +126,7 @@ func (l *lane) write(state store.LaneState, due time.Time, reason string) {
 		opened = l.row.OpenedAt
 	}
 	l.row = &store.Lane{
-		LaneID: l.id(), Head: l.head.position, Attempts: l.attempts, DueAt: due, State: state, Reason: reason,
+		LaneID: l.id(), Head: l.head.position, Attempts: l.attempts, Probes: l.probes, DueAt: due, State: state, Reason: reason,
 		Revision: l.head.revision, OpenedAt: opened,
 	}
 	if ep.buffer.lanes == nil {
@@ -165,8 +168,11 @@ func (l *lane) send() {
 	settings, head := ep.revisions[l.head.revision], l.head
 	in := Sending{
 		Event: head.event, Account: e.hub.Account(ep.row.Account), Format: settings.Format,
-		Attempt: l.attempts + 1, Left: settings.Schedule.Attempts() - l.attempts - 1,
+		Attempt: l.attempts + l.probes + 1, Left: settings.Schedule.Attempts() - l.attempts - 1,
 		SentAt: l.sentAt, Secrets: ep.row.Secrets, EazeKey: ep.row.EazeKey,
+	}
+	if ep.breaker.probe == l {
+		in.Left++ // a probe uses up none
 	}
 	number, generation := ep.row.Number, l.generation
 	e.workers.Go(func() {
@@ -205,6 +211,7 @@ func (l *lane) ended(a *Answer, record *store.Attempt, err error) {
 	if ep.gone {
 		return
 	}
+	probe := ep.breaker.ended(l)
 	if err != nil {
 		// Nothing was sent that we know of; the attempt does not count.
 		if err != errStopping {
@@ -213,20 +220,48 @@ func (l *lane) ended(a *Answer, record *store.Attempt, err error) {
 		l.waitUntil(e.clock().Add(flushPauseMax))
 		return
 	}
-	l.attempts++
+	l.count(record, probe)
 	e.report(ep, l, a, record)
-	switch {
-	case a.Success():
+	if a.Success() {
 		e.metrics.Delivered.Add(1)
+		ep.breaker.succeeded(e.clock())
 		l.settle(ending{record: record})
-	case a.Status == 410:
-		e.metrics.Failed.Add(1)
+		return
+	}
+	e.metrics.Failed.Add(1)
+	if a.Status == http.StatusGone {
 		ep.disable("the receiver answered 410 Gone")
-		l.retry(a, record)
-	default:
-		e.metrics.Failed.Add(1)
+	}
+	if probe {
+		l.probed(a, record)
+	} else {
 		l.retry(a, record)
 	}
+	ep.breaker.failed(e.clock(), a, probe)
+}
+
+// count numbers an attempt among those of the schedule and the probes.
+func (l *lane) count(record *store.Attempt, probe bool) {
+	if probe {
+		l.probes++
+	} else {
+		l.attempts++
+	}
+	record.Probe, record.Probes = probe, l.probes
+}
+
+// probed keeps a head as due as it was: a probe that failed is no attempt of its
+// schedule. Its row keeps the count.
+func (l *lane) probed(a *Answer, record *store.Attempt) {
+	ep := l.endpoint
+	ep.buffer.attempts = append(ep.buffer.attempts, record)
+	l.probedAt = l.sentAt
+	due := l.sentAt
+	if l.row != nil {
+		due = l.row.DueAt
+	}
+	l.write(store.LaneRetrying, due, a.Error)
+	l.ready()
 }
 
 // report logs one line an attempt with all that decides.
@@ -235,7 +270,7 @@ func (e *Engine) report(ep *endpoint, l *lane, a *Answer, record *store.Attempt)
 		return
 	}
 	e.log.Warn("attempt failed", "endpoint", ep.row.EndpointID(), "lane", laneName(l.key), "position", record.Position,
-		"generation", record.Generation, "attempt", record.Number, "status", a.Status, "error", a.Error,
+		"generation", record.Generation, "attempt", record.Number, "probe", record.Probe, "status", a.Status, "error", a.Error,
 		"duration", a.Duration, "delivery", greenlane.DeliveryID(record.Endpoint, record.Position, record.Generation))
 }
 

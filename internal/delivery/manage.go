@@ -203,6 +203,8 @@ func (e *Engine) Update(ctx context.Context, r Request, revise func(Settings, *s
 				panic(err) // it was encoded a moment ago
 			}
 			ep.rejudge()
+			// The new settings may be what the receiver needs.
+			ep.breaker.hurry(nil)
 		}}, nil
 	})
 }
@@ -246,14 +248,16 @@ func (e *Engine) Disable(ctx context.Context, r Request, reason string) (*hub.Ou
 }
 
 // Enable resumes deliveries from the cursor, or from a position beyond it; the
-// events between are recorded as skipped.
+// events between are recorded as skipped. Whoever asks for it thinks that the
+// receiver is well: its breaker closes, and what failed before counts no more.
 func (e *Engine) Enable(ctx context.Context, r Request, from int64, reason string) (*hub.Outcome, error) {
 	return e.changeAs(ctx, r, op{idle: true}, func(ep *endpoint) (*plan, error) {
 		row, now := *ep.row, e.clock()
 		row.State, row.Reason, row.UpdatedAt = store.EndpointEnabled, "", now
 		p := ep.rowChange(r, &row, greenlane.EventEndpointEnabled, reason)
+		repair := ep.breaker.repair(p)
 		if from <= ep.passed {
-			p.apply = func() { ep.row = &row; ep.rejudge() }
+			p.apply = func() { ep.row = &row; repair(); ep.rejudge() }
 			return p, nil
 		}
 		skip := &store.Skip{
@@ -265,6 +269,7 @@ func (e *Engine) Enable(ctx context.Context, r Request, from int64, reason strin
 		p.apply = func() {
 			ep.row, ep.passed, ep.recorded = &row, from, from
 			ep.skips.add(skip)
+			repair()
 			ep.rejudge()
 		}
 		return p, nil
@@ -332,6 +337,7 @@ func (l *lane) retryNow(r Request, reason string) (*plan, error) {
 		if l.row == before && (l.state == laneWaiting || l.state == laneParked) {
 			l.row = &row
 			l.ready()
+			ep.breaker.hurry(l)
 		}
 	}}, nil
 }
@@ -365,6 +371,7 @@ func (ep *endpoint) resend(ctx context.Context, r Request, position int64, forme
 		ep.open++
 		ep.lanes[l.laneKey] = l
 		l.ready()
+		ep.breaker.hurry(l)
 	}}, nil
 }
 

@@ -83,7 +83,7 @@ func newModel() *model {
 			endpoints: map[int64]*store.Endpoint{}, revisions: map[revisionID]*store.Revision{},
 			lanes: map[store.LaneID]*store.Lane{}, attempts: map[attemptID]*store.Attempt{},
 			breakers: map[int64]*store.Breaker{},
-			cursors: map[string]int64{}, blobs: map[blobID][]byte{}, secrets: map[secretsID][]store.Secret{},
+			cursors:  map[string]int64{}, blobs: map[blobID][]byte{}, secrets: map[secretsID][]store.Secret{},
 		},
 	}
 }
