@@ -384,6 +384,10 @@ func (ep *endpoint) send() {
 	}
 }
 
+// keptBack reports whether what is due waits for something else than a free
+// place.
+func (ep *endpoint) keptBack() bool { return ep.breaker.open() }
+
 // mayBegin reports whether an attempt may begin. A waiting change goes first, or
 // busy lanes would put it off for ever; and nothing begins until it is recorded,
 // because it decided where it holds.

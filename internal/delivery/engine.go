@@ -99,6 +99,8 @@ type Metrics struct {
 	// Probes were sent while a breaker was open; they count as delivered or
 	// failed, too.
 	Probes, BreakersOpened, BreakersClosed atomic.Int64
+	// Attempts counts by outcome.
+	Attempts [outcomes]atomic.Int64
 }
 
 type route struct {

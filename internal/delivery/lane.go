@@ -221,6 +221,7 @@ func (l *lane) ended(a *Answer, record *store.Attempt, err error) {
 		return
 	}
 	l.count(record, probe)
+	e.metrics.Attempts[a.Outcome].Add(1)
 	e.report(ep, l, a, record)
 	if a.Success() {
 		e.metrics.Delivered.Add(1)

@@ -323,22 +323,29 @@ func (e *Engine) Retry(ctx context.Context, r Request, position int64, reason st
 
 // retryNow makes the head of an open lane due at once.
 func (l *lane) retryNow(r Request, reason string) (*plan, error) {
-	if l.state != laneWaiting && l.state != laneParked {
+	ep, before, head := l.endpoint, l.row, l.head
+	if l.state != laneWaiting && l.state != laneParked && (l.state != laneReady || !ep.keptBack()) {
 		return nil, greenlane.Errorf(greenlane.Conflict, "in_flight", "this delivery is being sent right now")
 	}
-	ep, before := l.endpoint, l.row
 	u := r.unit()
-	row := *l.row
-	row.State, row.DueAt = store.LaneRetrying, ep.engine.clock()
-	u.Rows.Lanes = []*store.Lane{&row}
+	row := before
+	if before != nil {
+		changed := *before
+		changed.State, changed.DueAt = store.LaneRetrying, ep.engine.clock()
+		row = &changed
+		u.Rows.Lanes = []*store.Lane{row}
+	}
 	u.Commands = []greenlane.Command{l.event(greenlane.EventLaneResumed, nil, reason, r.By)}
 	return &plan{u, func() {
 		// Its own time may have come while this was recorded.
-		if l.row == before && (l.state == laneWaiting || l.state == laneParked) {
-			l.row = &row
-			l.ready()
-			ep.breaker.hurry(l)
+		if l.row != before || l.head != head || l.state == laneSending || l.state == laneLoading {
+			return
 		}
+		l.row = row
+		if l.state != laneReady {
+			l.ready()
+		}
+		ep.breaker.hurry(l)
 	}}, nil
 }
 

@@ -206,34 +206,6 @@ type WebhookView struct {
 	Status        WebhookStatus        `json:"status"`
 }
 
-// WebhookStatus is how an endpoint is doing.
-type WebhookStatus struct {
-	Health    string `json:"health" enum:"active,disabled,stalled,catching_up" doc:"stalled: a bound is reached and nothing more is read until lanes settle. catching_up: more than 1,000 events of the log lie ahead."`
-	Cursor    int64  `json:"cursor" doc:"Up to this position everything is settled or waits behind an open lane."`
-	Lag       int64  `json:"lag" doc:"Events of the log beyond the cursor."`
-	Unsettled int    `json:"unsettled" doc:"Those of them that it wants and that are not settled."`
-	InFlight  int    `json:"inFlight"`
-	OpenLanes int    `json:"openLanes" doc:"Subjects whose next event failed or takes long."`
-	Parked    int    `json:"parked" doc:"Open lanes that wait for a person."`
-	Stalled   bool   `json:"stalled"`
-}
-
-// behind is how many events may lie ahead of an endpoint that keeps up.
-const behind = 1000
-
-func webhookStatus(row *store.Endpoint, s delivery.Status) WebhookStatus {
-	health := "active"
-	switch {
-	case row.State != store.EndpointEnabled:
-		health = "disabled"
-	case s.Stalled:
-		health = "stalled"
-	case s.Lag > behind:
-		health = "catching_up"
-	}
-	return WebhookStatus{health, s.Cursor, s.Lag, s.Unsettled, s.InFlight, s.OpenLanes, s.Parked, s.Stalled}
-}
-
 // covered stands for what is never shown again.
 const covered = "********"
 
@@ -311,7 +283,7 @@ func (a *API) createWebhook(ctx context.Context, in *rawInput) (*Answer[WebhookC
 		return nil, err
 	}
 	row := &store.Endpoint{Secrets: []store.Secret{{Text: body.Secret}}, EazeKey: body.EazeKey}
-	status := delivery.Status{Cursor: from, Lag: max(0, a.hub.Head()-from)}
+	status := delivery.Status{Cursor: from, Lag: max(0, a.hub.Head()-from), Breaker: delivery.BreakerStatus{State: delivery.BreakerClosed}}
 	out, err := manage(a, c, 0, func(r delivery.Request) (*hub.Outcome, error) {
 		return a.engine.Create(ctx, r, row, settings, from, chance)
 	}, func(*hub.Outcome) (int, WebhookCreated) {

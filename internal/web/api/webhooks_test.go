@@ -94,7 +94,8 @@ func TestWebhookCreated(t *testing.T) {
 		"onExhausted": "park", "retrySchedule": "standard", "headers": map[string]any{}, "concurrency": 10.0, "hasEazeKey": false,
 		"state": "enabled", "reason": nil, "createdAt": got["createdAt"], "updatedAt": got["createdAt"], "secret": secret, "secretBase64": secret,
 		"status": map[string]any{"health": "active", "cursor": float64(r.hub.Head() - 1), "lag": 0.0, "unsettled": 0.0, "inFlight": 0.0,
-			"openLanes": 0.0, "parked": 0.0, "stalled": false},
+			"openLanes": 0.0, "parked": 0.0, "stalled": false, "breaker": map[string]any{"state": "closed", "since": nil, "reason": nil,
+				"failures": 0.0, "failingSince": nil, "probes": 0.0, "nextProbeAt": nil}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
