@@ -207,7 +207,7 @@ func (b *breaker) pump() {
 func (b *breaker) send() {
 	ep := b.endpoint
 	l := b.choose()
-	if l == nil {
+	if l == nil || !ep.paced() {
 		return
 	}
 	ep.waiting = slices.DeleteFunc(ep.waiting, func(w *lane) bool { return w == l })

@@ -25,6 +25,8 @@ type Status struct {
 	// or what was sent can't be recorded, and nothing more is sent until it can.
 	Stalled bool
 	Breaker BreakerStatus
+	// Maintenance is when the windows that hold end, zero when none does.
+	Maintenance time.Time
 }
 
 // Statuses returns the status of each endpoint of an account, by number.
@@ -46,6 +48,9 @@ func (ep *endpoint) status() Status {
 	s := Status{
 		Cursor: ep.passed, Lag: max(0, ep.engine.hub.Head()-ep.passed), InFlight: ep.inflight, OpenLanes: ep.open,
 		Stalled: ep.full() || ep.refused, Breaker: ep.breaker.status(),
+	}
+	if ep.inMaintenance() {
+		s.Maintenance = ep.maintenance.until
 	}
 	for _, it := range ep.window {
 		if !it.settled {

@@ -67,8 +67,10 @@ type endpoint struct {
 	ops  []op
 	gone bool
 	// skips are records of what the endpoint will not get.
-	skips   skipIndex
-	breaker breaker
+	skips       skipIndex
+	breaker     breaker
+	pace        pace
+	maintenance maintenance
 }
 
 // item is one event on its way to the endpoint.
@@ -136,7 +138,8 @@ func (ep *endpoint) revise(revisions []*store.Revision) error {
 	for _, t := range ep.settings().Types() {
 		ep.wants[t] = true
 	}
-	return nil
+	ep.pace.next = time.Time{}
+	return ep.setMaintenance(ep.settings())
 }
 
 // revisionAt returns the number of the settings that hold for a position.
@@ -228,6 +231,9 @@ func (ep *endpoint) offer(ev *greenlane.Event) bool {
 	it := &item{position: ev.Position, event: ev, revision: ep.current, lane: l, windowed: true}
 	ep.window = append(ep.window, it)
 	l.push(it)
+	if ep.maintenance.urgent[ev.Type] {
+		l.hasten(ev.Position)
+	}
 	return true
 }
 
@@ -247,9 +253,11 @@ func (ep *endpoint) pump() {
 	ep.runOps()
 	if ep.enabled() && !ep.engine.stopping {
 		if ep.breaker.open() {
+			ep.sortOut()
 			ep.breaker.pump()
 		} else {
 			ep.catchUp()
+			ep.sortOut()
 			ep.send()
 		}
 	}
@@ -374,6 +382,9 @@ func (ep *endpoint) readAgain(epoch int) {
 func (ep *endpoint) send() {
 	for len(ep.waiting) > 0 && ep.mayBegin() {
 		l := ep.waiting[0]
+		if l.state == laneReady && !ep.paced() {
+			return
+		}
 		ep.waiting = ep.waiting[1:]
 		if l.state == laneReady {
 			l.send()
@@ -386,7 +397,7 @@ func (ep *endpoint) send() {
 
 // keptBack reports whether what is due waits for something else than a free
 // place.
-func (ep *endpoint) keptBack() bool { return ep.breaker.open() }
+func (ep *endpoint) keptBack() bool { return ep.breaker.open() || ep.inMaintenance() }
 
 // mayBegin reports whether an attempt may begin. A waiting change goes first, or
 // busy lanes would put it off for ever; and nothing begins until it is recorded,
@@ -584,7 +595,7 @@ func (ep *endpoint) rejudge() {
 			ep.settled[it.position] = true
 		}
 	}
-	ep.window, ep.waiting = nil, nil
+	ep.window, ep.waiting, ep.maintenance.aside = nil, nil, nil
 	for key, l := range ep.lanes {
 		l.queue = nil
 		switch {

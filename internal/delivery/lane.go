@@ -53,6 +53,8 @@ type lane struct {
 	sentAt           time.Time
 	// probedAt is when the head was last sent as a probe by this process.
 	probedAt time.Time
+	// urgent is the position up to which the lane goes on in maintenance.
+	urgent int64
 }
 
 // lane returns a lane of the endpoint, making it if need be.
@@ -72,6 +74,7 @@ func (ep *endpoint) reopen(row *store.Lane) {
 	l := ep.lane(row.Key, row.Generation)
 	// A key below zero is a single event's: nothing waits behind it.
 	l.row, l.attempts, l.probes, l.behind, l.dueAt = row, row.Attempts, row.Probes, row.Key > 0, row.DueAt
+	l.urgent = row.Urgent
 	l.head = &item{position: row.Head, revision: row.Revision, lane: l}
 	ep.open++
 	if row.State == store.LaneParked {
@@ -125,10 +128,16 @@ func (l *lane) write(state store.LaneState, due time.Time, reason string) {
 	} else {
 		opened = l.row.OpenedAt
 	}
-	l.row = &store.Lane{
+	l.keep(&store.Lane{
 		LaneID: l.id(), Head: l.head.position, Attempts: l.attempts, Probes: l.probes, DueAt: due, State: state, Reason: reason,
-		Revision: l.head.revision, OpenedAt: opened,
-	}
+		Revision: l.head.revision, OpenedAt: opened, Urgent: l.urgent,
+	})
+}
+
+// keep buffers the lane's row.
+func (l *lane) keep(row *store.Lane) {
+	ep := l.endpoint
+	l.row = row
 	if ep.buffer.lanes == nil {
 		ep.buffer.lanes = map[store.LaneID]*store.Lane{}
 	}

@@ -332,6 +332,7 @@ func (l *lane) retryNow(r Request, reason string) (*plan, error) {
 	if before != nil {
 		changed := *before
 		changed.State, changed.DueAt = store.LaneRetrying, ep.engine.clock()
+		changed.Urgent = max(changed.Urgent, head.position)
 		row = &changed
 		u.Rows.Lanes = []*store.Lane{row}
 	}
@@ -341,10 +342,9 @@ func (l *lane) retryNow(r Request, reason string) (*plan, error) {
 		if l.row != before || l.head != head || l.state == laneSending || l.state == laneLoading {
 			return
 		}
-		l.row = row
-		if l.state != laneReady {
-			l.ready()
-		}
+		// Who asks for it now has it now, also in maintenance.
+		l.row, l.urgent = row, max(l.urgent, head.position)
+		l.ready()
 		ep.breaker.hurry(l)
 	}}, nil
 }
@@ -366,10 +366,10 @@ func (ep *endpoint) resend(ctx context.Context, r Request, position int64, forme
 	}
 	// The event's own key: other events of its subject may be sent again, too.
 	l := &lane{endpoint: ep, laneKey: laneKey{-position, generation}}
-	l.head = &item{position: position, event: ev, revision: ep.current, lane: l}
+	l.head, l.urgent = &item{position: position, event: ev, revision: ep.current, lane: l}, position
 	now := ep.engine.clock()
 	row := &store.Lane{LaneID: l.id(), Head: position, DueAt: now, State: store.LaneRetrying, Reason: reason,
-		Revision: ep.current, OpenedAt: now}
+		Revision: ep.current, OpenedAt: now, Urgent: position}
 	u := r.unit()
 	u.Commands = []greenlane.Command{l.event(greenlane.EventLaneResumed, nil, reason, r.By)}
 	u.Rows.Lanes = []*store.Lane{row}

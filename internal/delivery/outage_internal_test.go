@@ -307,3 +307,15 @@ func (b *bubble) complete(host string, endpoint int64, want int) {
 		b.t.Errorf("verify: %v %+v", err, report)
 	}
 }
+
+// update gives an endpoint new settings.
+func (b *bubble) update(endpoint int64, set func(*Settings)) {
+	b.t.Helper()
+	_, err := b.engine.Update(b.t.Context(), Request{Account: 1, Endpoint: endpoint}, func(s Settings, _ *store.Endpoint) (Settings, error) {
+		set(&s)
+		return s, nil
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}

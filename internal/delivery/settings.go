@@ -30,6 +30,12 @@ type Settings struct {
 	Headers map[string]string `json:"headers,omitzero"`
 	// Concurrency is how many attempts may run at once.
 	Concurrency int `json:"concurrency"`
+	// RateLimit is how many attempts may begin in a second; 0 is no limit.
+	RateLimit float64 `json:"rateLimit,omitzero"`
+	// Maintenance are times during which nothing is sent but UrgentTypes, which
+	// are names as in Events, and what is before them in their lanes.
+	Maintenance []Window `json:"maintenanceWindow,omitzero"`
+	UrgentTypes []string `json:"urgentTypes,omitzero"`
 }
 
 // Ordering says what is delivered in order.
@@ -87,6 +93,14 @@ func (s Settings) WithDefaults() Settings {
 	if s.Concurrency == 0 {
 		s.Concurrency = DefaultConcurrency
 	}
+	if len(s.Maintenance) > 0 {
+		s.Maintenance = slices.Clone(s.Maintenance)
+	}
+	for i := range s.Maintenance {
+		if s.Maintenance[i].Timezone == "" {
+			s.Maintenance[i].Timezone = "UTC"
+		}
+	}
 	return s
 }
 
@@ -104,13 +118,21 @@ func (s Settings) Check(g *Guard) error {
 	if len(s.Name) > maxName {
 		wrong("name", nil, "must have at most %d characters", maxName)
 	}
-	if len(s.Events) > maxPatterns {
-		wrong("events", nil, "must have at most %d entries", maxPatterns)
-	}
-	for i, p := range s.Events {
-		if err := checkPattern(p); err != nil {
-			wrong(fmt.Sprintf("events[%d]", i), p, "%v", err)
+	for field, patterns := range map[string][]string{"events": s.Events, "urgentTypes": s.UrgentTypes} {
+		if len(patterns) > maxPatterns {
+			wrong(field, nil, "must have at most %d entries", maxPatterns)
 		}
+		for i, p := range patterns {
+			if err := checkPattern(p); err != nil {
+				wrong(fmt.Sprintf("%s[%d]", field, i), p, "%v", err)
+			}
+		}
+	}
+	if err := checkRate(s.RateLimit); err != nil {
+		wrong("rateLimit", s.RateLimit, "%v", err)
+	}
+	if err := checkWindows(s.Maintenance); err != nil {
+		wrong("maintenanceWindow", nil, "%v", err)
 	}
 	if !slices.Contains(Formats(), s.Format) {
 		wrong("format", s.Format, "must be one of %s", join(Formats()))
