@@ -30,6 +30,19 @@
 // record what it has; where the store refuses it for good the endpoint stands
 // still and says so, and goes on by itself or is deleted.
 //
+// # When a receiver is down
+//
+// Each endpoint has a breaker. While it is open nothing is read from the log and
+// no schedule runs: a probe at a time looks whether the receiver is back. Its row
+// is written with the attempts that change it; an endpoint that never fails has
+// none.
+//
+// # Maintenance
+//
+// What may not be sent now waits in memory and, beyond half of what may be
+// unsettled, behind a row for each lane. A lane with an urgent event goes on up to
+// it, order being kept in a lane whatever the hour.
+//
 // # Formats
 //
 // Each wire format is one file, format_….go, listed in [Formats].

@@ -118,16 +118,18 @@ func (s Settings) Check(g *Guard) error {
 	if len(s.Name) > maxName {
 		wrong("name", nil, "must have at most %d characters", maxName)
 	}
-	for field, patterns := range map[string][]string{"events": s.Events, "urgentTypes": s.UrgentTypes} {
-		if len(patterns) > maxPatterns {
+	patterns := func(field string, list []string) {
+		if len(list) > maxPatterns {
 			wrong(field, nil, "must have at most %d entries", maxPatterns)
 		}
-		for i, p := range patterns {
+		for i, p := range list {
 			if err := checkPattern(p); err != nil {
 				wrong(fmt.Sprintf("%s[%d]", field, i), p, "%v", err)
 			}
 		}
 	}
+	patterns("events", s.Events)
+	patterns("urgentTypes", s.UrgentTypes)
 	if err := checkRate(s.RateLimit); err != nil {
 		wrong("rateLimit", s.RateLimit, "%v", err)
 	}

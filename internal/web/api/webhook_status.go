@@ -9,7 +9,7 @@ import (
 
 // WebhookStatus is how an endpoint is doing.
 type WebhookStatus struct {
-	Health    string        `json:"health" enum:"active,disabled,failing,stalled,catching_up" doc:"failing: its breaker is open. stalled: a bound is reached and nothing more is read until lanes settle. catching_up: more than 1,000 events of the log lie ahead."`
+	Health    string        `json:"health" enum:"active,disabled,failing,maintenance,stalled,catching_up" doc:"failing: its breaker is open. maintenance: one of its windows holds. stalled: a bound is reached and nothing more is read until lanes settle. catching_up: more than 1,000 events of the log lie ahead."`
 	Cursor    int64         `json:"cursor" doc:"Up to this position everything is settled or waits behind an open lane."`
 	Lag       int64         `json:"lag" doc:"Events of the log beyond the cursor."`
 	Unsettled int           `json:"unsettled" doc:"Those of them that it wants and that are not settled."`
@@ -18,6 +18,8 @@ type WebhookStatus struct {
 	Parked    int           `json:"parked" doc:"Open lanes that wait for a person."`
 	Stalled   bool          `json:"stalled"`
 	Breaker   BreakerStatus `json:"breaker"`
+
+	MaintenanceUntil *time.Time `json:"maintenanceUntil" doc:"When the maintenance window that holds ends."`
 }
 
 // BreakerStatus is how an endpoint has been failing.
@@ -41,6 +43,8 @@ func webhookStatus(row *store.Endpoint, s delivery.Status) WebhookStatus {
 		health = "disabled"
 	case s.Breaker.State != delivery.BreakerClosed:
 		health = "failing"
+	case !s.Maintenance.IsZero():
+		health = "maintenance"
 	case s.Stalled:
 		health = "stalled"
 	case s.Lag > behind:
@@ -48,7 +52,7 @@ func webhookStatus(row *store.Endpoint, s delivery.Status) WebhookStatus {
 	}
 	return WebhookStatus{
 		Health: health, Cursor: s.Cursor, Lag: s.Lag, Unsettled: s.Unsettled, InFlight: s.InFlight, OpenLanes: s.OpenLanes,
-		Parked: s.Parked, Stalled: s.Stalled, Breaker: breakerStatus(s.Breaker),
+		Parked: s.Parked, Stalled: s.Stalled, Breaker: breakerStatus(s.Breaker), MaintenanceUntil: orNever(s.Maintenance),
 	}
 }
 

@@ -29,6 +29,10 @@ type WebhookSettings struct {
 	RetrySchedule Change[RetrySchedule]        `json:"retrySchedule,omitzero" doc:"standard by default; opentrack by default for format opentrack."`
 	Headers       Change[map[string]string]    `json:"headers,omitzero" doc:"Sent along with each request. Their values are never shown again."`
 	Concurrency   Change[int]                  `json:"concurrency,omitzero" minimum:"1" maximum:"100" doc:"How many requests may run at once; 10 by default."`
+
+	RateLimit         Change[float64]            `json:"rateLimit,omitzero" minimum:"0.001" maximum:"10000" doc:"How many requests may begin in a second, such as 5 or 0.5; no limit by default." example:"0.5"`
+	MaintenanceWindow Change[MaintenanceWindows] `json:"maintenanceWindow,omitzero" doc:"Times of the week during which nothing is sent but urgentTypes: one, or a list of up to 10."`
+	UrgentTypes       Change[[]string]           `json:"urgentTypes,omitzero" maxItems:"100" doc:"Event types, named as in events, that are sent in maintenance, too. Order holds in a lane: what comes before such an event goes with it." example:"[\"clearance.*\"]"`
 }
 
 // revise returns the settings with what is given; null brings a default back.
@@ -42,6 +46,11 @@ func (w *WebhookSettings) revise(s delivery.Settings) delivery.Settings {
 		s.Headers = uncovered(w.Headers.value, s.Headers)
 	}
 	w.Concurrency.apply(&s.Concurrency)
+	w.RateLimit.apply(&s.RateLimit)
+	if w.MaintenanceWindow.set {
+		s.Maintenance = w.MaintenanceWindow.value
+	}
+	w.UrgentTypes.apply(&s.UrgentTypes)
 	if w.RetrySchedule.set {
 		s.Schedule = w.RetrySchedule.value.Schedule
 	}
@@ -198,12 +207,13 @@ type WebhookView struct {
 	RetrySchedule RetrySchedule        `json:"retrySchedule"`
 	Headers       map[string]string    `json:"headers" doc:"Names of the headers sent along; their values are covered."`
 	Concurrency   int                  `json:"concurrency"`
-	HasEazeKey    bool                 `json:"hasEazeKey"`
-	State         store.EndpointState  `json:"state" enum:"enabled,disabled"`
-	Reason        *string              `json:"reason" doc:"Why it is disabled."`
-	CreatedAt     time.Time            `json:"createdAt"`
-	UpdatedAt     time.Time            `json:"updatedAt"`
-	Status        WebhookStatus        `json:"status"`
+	PaceView
+	HasEazeKey bool                `json:"hasEazeKey"`
+	State      store.EndpointState `json:"state" enum:"enabled,disabled"`
+	Reason     *string             `json:"reason" doc:"Why it is disabled."`
+	CreatedAt  time.Time           `json:"createdAt"`
+	UpdatedAt  time.Time           `json:"updatedAt"`
+	Status     WebhookStatus       `json:"status"`
 }
 
 // covered stands for what is never shown again.
@@ -216,7 +226,7 @@ func webhookView(row *store.Endpoint, s *delivery.Settings, status delivery.Stat
 	}
 	return WebhookView{
 		ID: row.EndpointID(), URL: row.URL, Name: orNull(s.Name), Events: s.Events, Format: s.Format, Ordering: s.Ordering,
-		OnExhausted: s.OnExhausted, RetrySchedule: RetrySchedule{s.Schedule}, Headers: headers, Concurrency: s.Concurrency,
+		OnExhausted: s.OnExhausted, RetrySchedule: RetrySchedule{s.Schedule}, Headers: headers, Concurrency: s.Concurrency, PaceView: paceView(s),
 		HasEazeKey: row.EazeKey != "", State: row.State, Reason: orNull(row.Reason), CreatedAt: row.CreatedAt,
 		UpdatedAt: row.UpdatedAt, Status: webhookStatus(row, status),
 	}
