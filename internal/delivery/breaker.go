@@ -123,7 +123,7 @@ func (b *breaker) failed(now time.Time, a *Answer, probe bool) {
 		b.row.Failing = now
 	}
 	b.row.Failures++
-	if probe {
+	if probe && b.open() {
 		b.row.Probes++
 		b.probeAt(now.Add(max(ep.engine.patience.wait(b.row.Probes), a.RetryAfter)))
 	}

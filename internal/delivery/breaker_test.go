@@ -11,7 +11,6 @@ import (
 
 	"greenlane"
 	"greenlane/internal/delivery"
-	"greenlane/internal/hub"
 )
 
 // unbroken keeps breakers closed, whatever fails.
@@ -348,28 +347,5 @@ func TestProbeObeysRetryAfter(t *testing.T) {
 	s := r.step(t, rec, clock, number, time.Hour)
 	if !s.Breaker.Next.Equal(clock.time().Add(time.Hour)) || s.Breaker.Probes != 1 {
 		t.Errorf("%+v", s.Breaker)
-	}
-}
-
-// rows counts what an endpoint has on disk beside attempts.
-func (r *rig) rows(t *testing.T, number int64) int {
-	t.Helper()
-	lanes, err := r.store.Lanes(t.Context(), number)
-	if err != nil {
-		t.Fatal(err)
-	}
-	skips, err := r.store.Skips(t.Context(), number)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(lanes) + len(skips)
-}
-
-// verified holds the log against everything that is derived from it.
-func (r *rig) verified(t *testing.T) {
-	t.Helper()
-	report, err := hub.Verify(t.Context(), r.store, nil)
-	if err != nil || !report.OK() {
-		t.Errorf("verify: %v %+v", err, report)
 	}
 }

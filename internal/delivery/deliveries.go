@@ -117,10 +117,10 @@ type view struct {
 }
 
 type laneView struct {
-	generation, attempts, revision int
-	state                          laneState
-	dueAt                          time.Time
-	reason                         string
+	generation, attempts, probes, revision int
+	state                                  laneState
+	dueAt                                  time.Time
+	reason                                 string
 }
 
 func (e *Engine) view(ctx context.Context, account, number int64) (*view, error) {
@@ -146,7 +146,7 @@ func (ep *endpoint) snapshot() *view {
 		if l.head == nil {
 			continue
 		}
-		lv := laneView{generation: l.generation, attempts: l.attempts, revision: l.head.revision, state: l.state, dueAt: l.dueAt}
+		lv := laneView{generation: l.generation, attempts: l.attempts, probes: l.probes, revision: l.head.revision, state: l.state, dueAt: l.dueAt}
 		if l.row != nil {
 			lv.reason = l.row.Reason
 		}
@@ -199,6 +199,9 @@ func (d *Delivery) inLane(l laneView) {
 		d.State = DeliveryParked
 	case laneReady:
 		d.State = DeliveryWaiting
+		if l.attempts+l.probes > 0 {
+			d.State, d.DueAt = DeliveryRetrying, l.dueAt
+		}
 	case laneLoading:
 		d.State = DeliveryDelivered
 	}

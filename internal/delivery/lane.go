@@ -270,7 +270,8 @@ func (l *lane) probed(a *Answer, record *store.Attempt) {
 	if l.row != nil {
 		due = l.row.DueAt
 	}
-	l.write(store.LaneRetrying, due, a.Error)
+	l.dueAt = greenlane.Micro(due)
+	l.write(store.LaneRetrying, l.dueAt, a.Error)
 	l.ready()
 }
 
