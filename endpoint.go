@@ -18,6 +18,8 @@ const (
 	EventEndpointDeleted  EventType = "endpoint.deleted"
 	EventEndpointEnabled  EventType = "endpoint.enabled"
 	EventEndpointDisabled EventType = "endpoint.disabled"
+	EventBreakerOpened    EventType = "endpoint.breaker_opened"
+	EventBreakerClosed    EventType = "endpoint.breaker_closed"
 	EventSecretRotated    EventType = "endpoint.secret_rotated"
 	EventLaneParked       EventType = "lane.parked"
 	EventLaneResumed      EventType = "lane.resumed"
@@ -35,6 +37,22 @@ type EndpointData struct {
 	Reason Text `json:"reason"`
 	// By is the name of the key that asked for it, null when the hub did it.
 	By Text `json:"by"`
+}
+
+// BreakerData is what the endpoint.breaker_… events publish.
+type BreakerData struct {
+	EndpointID string `json:"endpointId"`
+	Name       Text   `json:"name"`
+	URL        string `json:"url"`
+	// Reason says why, in words.
+	Reason Text `json:"reason"`
+	// Failures are the attempts that failed since the last success, the first of
+	// them at FailingSince.
+	Failures     int    `json:"failures"`
+	FailingSince Millis `json:"failingSince"`
+	// OpenedAt is when the breaker opened, Probes how many were sent since then.
+	OpenedAt Millis `json:"openedAt"`
+	Probes   int    `json:"probes"`
 }
 
 // LaneData is what the lane.… events publish.
@@ -58,6 +76,7 @@ type LaneData struct {
 type (
 	EndpointChanged = Content[EndpointData, Nothing]
 	LaneChanged     = Content[LaneData, Nothing]
+	BreakerChanged  = Content[BreakerData, Nothing]
 )
 
 // RecordEndpoint puts a change of an endpoint or of one of its lanes into the
@@ -65,7 +84,7 @@ type (
 type RecordEndpoint struct {
 	Number int64
 	Type   EventType
-	// Body is an [EndpointChanged] or a [LaneChanged].
+	// Body is an [EndpointChanged], a [LaneChanged] or a [BreakerChanged].
 	Body Body
 }
 
@@ -92,7 +111,7 @@ func (h *EndpointHistory) Decide(env *Env, c Command) ([]Draft, error) {
 // Apply implements [State].
 func (h *EndpointHistory) Apply(e *Event) (State, error) {
 	switch e.Body.(type) {
-	case EndpointChanged, LaneChanged:
+	case EndpointChanged, LaneChanged, BreakerChanged:
 		return &EndpointHistory{Changes: h.Changes + 1, Last: e.Type, At: e.OccurredAt}, nil
 	}
 	return nil, unknownEvent(e)

@@ -274,6 +274,10 @@ var eventTypes = []EventTypeInfo{
 	describeEndpoint(EventEndpointDeleted, "An endpoint was deleted.", ""),
 	describeEndpoint(EventEndpointEnabled, "An endpoint was enabled.", ""),
 	describeEndpoint(EventEndpointDisabled, "An endpoint was disabled.", "the receiver answered 410 Gone"),
+	describeBreaker(EventBreakerOpened, "An endpoint failed so often that only probes are sent until one succeeds.",
+		"10 failures in a row, the last: answered 503 Service Unavailable", 10, 0),
+	describeBreaker(EventBreakerClosed, "An endpoint that had failed acknowledged an event; deliveries go on.",
+		"the receiver acknowledged an event", 14, 5),
 	describeEndpoint(EventSecretRotated, "An endpoint was given a new secret; the old one signs too for 24 hours.", ""),
 	describeLane(EventLaneParked, "A delivery used up its schedule; its lane waits for a person."),
 	describeLane(EventLaneResumed, "A delivery is tried again at somebody's request."),
@@ -292,6 +296,13 @@ func describeEndpoint(t EventType, summary string, reason Text) EventTypeInfo {
 	return describe(t, KindEndpoint, SeedNone, summary, EndpointChanged{Data: EndpointData{
 		EndpointID: "wh_01K7XJ0000000000000000000A", Name: "warehouse", URL: "https://example.com/hooks",
 		Format: "auto", Reason: reason, By: "admin",
+	}})
+}
+
+func describeBreaker(t EventType, summary string, reason Text, failures, probes int) EventTypeInfo {
+	return describe(t, KindEndpoint, SeedNone, summary, BreakerChanged{Data: BreakerData{
+		EndpointID: "wh_01K7XJ0000000000000000000A", Name: "warehouse", URL: "https://example.com/hooks", Reason: reason,
+		Failures: failures, FailingSince: Millis{exampleTime(9)}, OpenedAt: Millis{exampleTime(10)}, Probes: probes,
 	}})
 }
 

@@ -48,20 +48,23 @@ type endpoint struct {
 	RetrySchedule any               `json:"retrySchedule"`
 	Headers       map[string]string `json:"headers"`
 	Concurrency   int               `json:"concurrency"`
-	State         string            `json:"state"`
-	Reason        string            `json:"reason"`
-	Secret        string            `json:"secret"`
-	FormerUntil   time.Time         `json:"formerUntil"`
-	CreatedAt     time.Time         `json:"createdAt"`
-	UpdatedAt     time.Time         `json:"updatedAt"`
-	Status        struct {
+	endpointPace
+	State       string    `json:"state"`
+	Reason      string    `json:"reason"`
+	Secret      string    `json:"secret"`
+	FormerUntil time.Time `json:"formerUntil"`
+	CreatedAt   time.Time `json:"createdAt"`
+	UpdatedAt   time.Time `json:"updatedAt"`
+	Status      struct {
 		Health    string `json:"health"`
 		Cursor    int64  `json:"cursor"`
 		Lag       int64  `json:"lag"`
 		OpenLanes int    `json:"openLanes"`
 		Parked    int    `json:"parked"`
 
-		FilterErrors int64 `json:"filterErrors"`
+		FilterErrors     int64       `json:"filterErrors"`
+		Breaker          breakerView `json:"breaker"`
+		MaintenanceUntil time.Time   `json:"maintenanceUntil"`
 	} `json:"status"`
 }
 
@@ -73,7 +76,7 @@ type endpointsList struct {
 // Help explains the columns.
 func (*endpointsList) Help() string {
 	return `
-HEALTH is active, catching_up (more than 1,000 events behind), stalled (waits for lanes to settle) or disabled. LAG counts the events of the log it has not come to yet. OPEN LANES are subjects whose next event failed or takes long; PARKED those of them that have used up their attempts and wait for a person.`
+HEALTH is active, catching_up (more than 1,000 events behind), stalled (waits for lanes to settle), failing (only probes are sent until one succeeds), maintenance (a window holds) or disabled. LAG counts the events of the log it has not come to yet. OPEN LANES are subjects whose next event failed or takes long; PARKED those of them that have used up their attempts and wait for a person.`
 }
 
 // Run lists the endpoints with how they are doing.
@@ -106,10 +109,13 @@ type endpointFlags struct {
 	OnExhausted string            `help:"When a schedule is used up: park (the default: the subject's events wait for a person) or skip." placeholder:"ACTION" field:"body.onExhausted"`
 	Header      map[string]string `help:"A header to send along, such as X-Team=customs; may be repeated." placeholder:"NAME=VALUE" mapsep:"none" field:"body.headers"`
 	Concurrency int               `help:"Requests at once, 1 to 100; 10 by default." placeholder:"N" field:"body.concurrency"`
+	RateLimit   string            `help:"Requests per second, such as 5 or 0.5; none, the default, for no limit." placeholder:"N" field:"body.rateLimit"`
+	Maintenance []string          `help:"When to send nothing, such as 'sat,sun 22:00-06:00 Europe/Amsterdam' (every day without days, UTC without a zone); may be repeated; none takes all away." placeholder:"WINDOW" sep:"none" field:"body.maintenanceWindow"`
+	Urgent      []string          `help:"Event types to send in maintenance, too, separated by commas; none for none." placeholder:"TYPE" field:"body.urgentTypes"`
 }
 
 // body returns the settings that were given.
-func (f *endpointFlags) body() map[string]any {
+func (f *endpointFlags) body() (map[string]any, error) {
 	body := map[string]any{}
 	for name, value := range map[string]string{"name": f.Name, "format": f.Format, "ordering": f.Ordering, "onExhausted": f.OnExhausted} {
 		if value != "" {
@@ -143,7 +149,7 @@ func (f *endpointFlags) body() map[string]any {
 	case len(f.Schedule) > 0:
 		body["retrySchedule"] = f.Schedule
 	}
-	return body
+	return body, f.pace(body)
 }
 
 type endpointsCreate struct {
@@ -170,7 +176,10 @@ Examples:
 
 // Run creates the endpoint and prints its secret, which is not shown again.
 func (c *endpointsCreate) Run(ctx context.Context, std *stdio) error {
-	body := c.body()
+	body, err := c.body()
+	if err != nil {
+		return err
+	}
 	body["url"] = c.Target
 	if c.From != "" {
 		body["from"] = c.From
@@ -208,7 +217,10 @@ Examples:
 
 // Run changes what was given and prints the endpoint.
 func (c *endpointsUpdate) Run(ctx context.Context, std *stdio) error {
-	body := c.body()
+	body, err := c.body()
+	if err != nil {
+		return err
+	}
 	if c.Target != "" {
 		body["url"] = c.Target
 	}
@@ -283,7 +295,8 @@ func (e *endpoint) print(w io.Writer) error {
 	return facts(w, "id", e.ID, "name", orDash(e.Name), "url", e.URL, "state", state, "events", strings.Join(e.Events, ", "),
 		"filter", e.filter(), "fields", orDash(strings.Join(e.Fields, ", ")), "omit", orDash(strings.Join(e.Omit, ", ")), "format", e.Format, "ordering", e.Ordering, "schedule", e.schedule(), "on exhausted", e.OnExhausted,
 		"headers", orDash(strings.Join(slices.Sorted(maps.Keys(e.Headers)), ", ")), "concurrency", strconv.Itoa(e.Concurrency),
-		"created", shortTime(e.CreatedAt), "changed", shortTime(e.UpdatedAt), "health", e.Status.Health,
+		"rate limit", e.rate(), "maintenance", e.windows(), "urgent", orDash(strings.Join(e.UrgentTypes, ", ")),
+		"created", shortTime(e.CreatedAt), "changed", shortTime(e.UpdatedAt), "health", e.health(), "breaker", e.Status.Breaker.String(),
 		"cursor", fmt.Sprintf("%d, %d events behind", e.Status.Cursor, e.Status.Lag),
 		"open lanes", fmt.Sprintf("%d, of them parked %d", e.Status.OpenLanes, e.Status.Parked))
 }

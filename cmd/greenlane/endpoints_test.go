@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 )
@@ -44,4 +46,30 @@ func TestShortDuration(t *testing.T) {
 			t.Errorf("%s is written %s, want %s", in, got, want)
 		}
 	}
+}
+
+// TestMetricsOfBreakers holds that /metrics tells breakers and outcomes apart.
+func TestMetricsOfBreakers(t *testing.T) {
+	t.Parallel()
+	p := startHub(t, t.TempDir(), "--log-level", "error")
+	p.must("POST", "/v1/webhooks", map[string]any{"url": "https://example.com/hooks"}, nil)
+	resp, err := http.Get(p.url + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{
+		`greenlane_breakers{state="closed"} 1`, `greenlane_breakers{state="open"} 0`, `greenlane_breakers{state="half_open"} 0`,
+		"greenlane_endpoint_breaker_open{endpoint=", `greenlane_attempts_total{outcome="tls"} 0`,
+		`greenlane_attempts_total{outcome="acknowledged"} 0`, "greenlane_probes_total 0", "greenlane_breakers_opened_total 0",
+	} {
+		if !strings.Contains(string(text), "\n"+line) {
+			t.Errorf("there is no %s", line)
+		}
+	}
+	p.stop()
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	_ "time/tzdata" // maintenance windows are by the clocks of any zone, also where the machine knows none
 
 	"github.com/alecthomas/kong"
 

@@ -41,6 +41,9 @@ func newMetrics(h *hub.Hub, e *delivery.Engine) *metrics {
 			func() float64 { return time.Duration(hm.CommitNanos.Load()).Seconds() }),
 		counter("greenlane_deliveries_acknowledged_total", "Deliveries acknowledged.", em.Delivered.Load),
 		counter("greenlane_attempts_failed_total", "Attempts that failed.", em.Failed.Load),
+		counter("greenlane_probes_total", "Attempts that were probes of an open breaker.", em.Probes.Load),
+		counter("greenlane_breakers_opened_total", "Times a breaker opened.", em.BreakersOpened.Load),
+		counter("greenlane_breakers_closed_total", "Times a breaker closed.", em.BreakersClosed.Load),
 		counter("greenlane_lanes_parked_total", "Lanes parked.", em.Parked.Load),
 		counter("greenlane_deliveries_skipped_total", "Deliveries given up.", em.Skipped.Load),
 		counter("greenlane_filter_errors_total", "Events an endpoint's filter failed on; they are delivered.", em.FilterErrors.Load),
@@ -48,6 +51,12 @@ func newMetrics(h *hub.Hub, e *delivery.Engine) *metrics {
 			func() float64 { return float64(h.Head()) }),
 		&endpointCollector{engine: e},
 	)
+	for _, o := range delivery.Outcomes() {
+		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "greenlane_attempts_total", Help: "Attempts by how they ended.",
+			ConstLabels: prometheus.Labels{"outcome": o.String()},
+		}, func() float64 { return float64(em.Attempts[o].Load()) }))
+	}
 	return m
 }
 
@@ -66,9 +75,11 @@ func (m *metrics) handler() http.Handler {
 type endpointCollector struct{ engine *delivery.Engine }
 
 var (
-	lagDesc    = prometheus.NewDesc("greenlane_endpoint_lag_events", "Events of the log beyond the endpoint's cursor.", []string{"endpoint"}, nil)
-	lanesDesc  = prometheus.NewDesc("greenlane_endpoint_open_lanes", "Lanes whose head is not settled.", []string{"endpoint"}, nil)
-	parkedDesc = prometheus.NewDesc("greenlane_endpoint_parked_lanes", "Lanes that wait for a person.", []string{"endpoint"}, nil)
+	lagDesc      = prometheus.NewDesc("greenlane_endpoint_lag_events", "Events of the log beyond the endpoint's cursor.", []string{"endpoint"}, nil)
+	lanesDesc    = prometheus.NewDesc("greenlane_endpoint_open_lanes", "Lanes whose head is not settled.", []string{"endpoint"}, nil)
+	breakerDesc  = prometheus.NewDesc("greenlane_endpoint_breaker_open", "1 while only probes are sent, else 0.", []string{"endpoint"}, nil)
+	breakersDesc = prometheus.NewDesc("greenlane_breakers", "Endpoints by the state of their breakers.", []string{"state"}, nil)
+	parkedDesc   = prometheus.NewDesc("greenlane_endpoint_parked_lanes", "Lanes that wait for a person.", []string{"endpoint"}, nil)
 )
 
 // Describe implements [prometheus.Collector].
@@ -76,6 +87,8 @@ func (c *endpointCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- lagDesc
 	ch <- lanesDesc
 	ch <- parkedDesc
+	ch <- breakerDesc
+	ch <- breakersDesc
 }
 
 // Collect implements [prometheus.Collector].
@@ -86,10 +99,20 @@ func (c *endpointCollector) Collect(ch chan<- prometheus.Metric) {
 	if err != nil {
 		return
 	}
+	states := map[delivery.BreakerState]int{delivery.BreakerClosed: 0, delivery.BreakerOpen: 0, delivery.BreakerHalfOpen: 0}
 	for number, s := range statuses {
+		states[s.Breaker.State]++
+		open := 1.0
+		if s.Breaker.State == delivery.BreakerClosed {
+			open = 0
+		}
 		label := strconv.FormatInt(number, 10)
 		ch <- prometheus.MustNewConstMetric(lagDesc, prometheus.GaugeValue, float64(s.Lag), label)
 		ch <- prometheus.MustNewConstMetric(lanesDesc, prometheus.GaugeValue, float64(s.OpenLanes), label)
 		ch <- prometheus.MustNewConstMetric(parkedDesc, prometheus.GaugeValue, float64(s.Parked), label)
+		ch <- prometheus.MustNewConstMetric(breakerDesc, prometheus.GaugeValue, open, label)
+	}
+	for state, n := range states {
+		ch <- prometheus.MustNewConstMetric(breakersDesc, prometheus.GaugeValue, float64(n), string(state))
 	}
 }

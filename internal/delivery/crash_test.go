@@ -28,7 +28,7 @@ type mortal struct {
 }
 
 // live starts hub and engine on a store, as a process of that name.
-func live(t *testing.T, s store.Store, rec *receiver, name string) (*mortal, error) {
+func live(t *testing.T, s store.Store, rec *receiver, name string, prepare func(*delivery.Engine)) (*mortal, error) {
 	t.Helper()
 	h, err := hub.Open(t.Context(), s, hub.Options{Random: rand.Reader})
 	if err != nil {
@@ -36,6 +36,7 @@ func live(t *testing.T, s store.Store, rec *receiver, name string) (*mortal, err
 	}
 	sender := delivery.NewSender(guard(t, "127.0.0.0/8"), greenlane.SystemClock, name)
 	engine := delivery.New(h, delivery.Options{Sender: sender, Chance: func() float64 { return 0.5 }})
+	prepare(engine)
 	hubCtx, stopHub := context.WithCancel(context.Background())
 	engineCtx, stopEngine := context.WithCancel(context.Background())
 	hubEnded, engineEnded := make(chan struct{}), make(chan struct{})
@@ -73,11 +74,23 @@ type life struct {
 	once bool
 	// wants says what the filter means.
 	wants func(position int64) bool
+	// down is how many arrivals fail before the receiver comes up. Without it
+	// breakers stay closed: some events are never acknowledged.
+	down int
+}
+
+func (l life) prepare(e *delivery.Engine) {
+	if l.down == 0 {
+		unbroken(e)
+		return
+	}
+	e.SetBreaker(3, 2*time.Millisecond, 8*time.Millisecond)
 }
 
 // lives are one that retries until everything is acknowledged, one that gives up
-// at once what fails, while the cursor can't pass it, and one that retries what
-// its filter lets through.
+// at once what fails, while the cursor can't pass it, one that retries what its
+// filter lets through, and one whose receiver is down at first, so that its
+// breaker opens, half opens and closes.
 func lives() map[string]life {
 	third := func(a arrival) bool { return a.subject[len(a.subject)-1]%3 == 0 }
 	return map[string]life{
@@ -102,6 +115,13 @@ func lives() map[string]life {
 			refuses: func(a arrival, count int) bool { return third(a) && count <= 2 },
 			wants:   func(position int64) bool { return position%2 == 0 },
 		},
+		"down": {
+			set: func(s *delivery.Settings) {
+				s.Schedule = delivery.Schedule{Waits: []time.Duration{0, 2 * time.Millisecond, 2 * time.Millisecond, 2 * time.Millisecond, time.Millisecond}}
+			},
+			refuses: func(a arrival, count int) bool { return third(a) && count == 4 },
+			down:    9,
+		},
 	}
 }
 
@@ -121,7 +141,7 @@ func (l life) receiver(t *testing.T) (rec *receiver, dead func()) {
 				}
 			}
 		}
-		if l.refuses(a, count) {
+		if len(rec.arrivals()) < l.down || l.refuses(a, count) {
 			return 500
 		}
 		return 200
@@ -232,7 +252,7 @@ func crashAt(t *testing.T, n int, moment storetest.Moment, l life) bool {
 	}
 	faulty := storetest.NewFaulty(open())
 	faulty.Crash(n, moment)
-	m, err := live(t, faulty, rec, "first")
+	m, err := live(t, faulty, rec, "first", l.prepare)
 	if err == nil {
 		scenario(t, m, rec.URL, l)
 		settle(t, m)
@@ -243,7 +263,7 @@ func crashAt(t *testing.T, n int, moment storetest.Moment, l life) bool {
 	dead()
 	crashed := faulty.Appends() >= n
 	s := open()
-	if m, err = live(t, s, rec, "second"); err != nil {
+	if m, err = live(t, s, rec, "second", l.prepare); err != nil {
 		t.Fatal(err)
 	}
 	defer m.stop()
@@ -287,7 +307,7 @@ func crashBehindASlowSubject(t *testing.T, status int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := live(t, s, rec, name)
+		m, err := live(t, s, rec, name, unbroken)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -383,9 +403,26 @@ func judge(t *testing.T, what string, m *mortal, s store.Store, rec *receiver, l
 		}
 	}
 	inOrderAtLast(t, what, got)
+	judgeBreaker(t, what, m, s, rows[0].Number, l)
 	report, err := hub.Verify(t.Context(), s, nil)
 	if err != nil || !report.OK() {
 		t.Errorf("%s: verify: %v %+v", what, err, report)
+	}
+}
+
+// judgeBreaker holds that the breaker ended as its events say: closed, once for
+// each time it opened, and as it is on disk.
+func judgeBreaker(t *testing.T, what string, m *mortal, s store.Store, number int64, l life) {
+	t.Helper()
+	r := &rig{hub: m.hub, engine: m.engine, store: s}
+	r.recorded(t, number)
+	opened, closed := len(r.logged(t, greenlane.EventBreakerOpened)), len(r.logged(t, greenlane.EventBreakerClosed))
+	if state := r.status(t, number).Breaker.State; state != delivery.BreakerClosed || opened != closed || opened > 0 && l.down == 0 {
+		t.Errorf("%s: the breaker opened %d times, closed %d times and is %s", what, opened, closed, state)
+	}
+	row, err := s.Breaker(t.Context(), number)
+	if err != nil || row == nil && opened > 0 || row != nil && row.State != store.BreakerClosed {
+		t.Errorf("%s: on disk is %+v, %v", what, row, err)
 	}
 }
 

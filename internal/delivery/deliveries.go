@@ -28,6 +28,9 @@ type Status struct {
 	// FilterErrors are events that the present filter failed on since the hub
 	// started or the endpoint was changed. They are delivered.
 	FilterErrors int64
+	Breaker      BreakerStatus
+	// Maintenance is when the windows that hold end, zero when none does.
+	Maintenance time.Time
 }
 
 // Statuses returns the status of each endpoint of an account, by number.
@@ -48,7 +51,10 @@ func (ep *endpoint) status() Status {
 	ep.advance()
 	s := Status{
 		Cursor: ep.passed, Lag: max(0, ep.engine.hub.Head()-ep.passed), InFlight: ep.inflight, OpenLanes: ep.open,
-		Stalled: ep.full() || ep.refused, FilterErrors: ep.latest.failures.Load(),
+		Stalled: ep.full() || ep.refused, FilterErrors: ep.latest.failures.Load(), Breaker: ep.breaker.status(),
+	}
+	if ep.inMaintenance() {
+		s.Maintenance = ep.maintenance.until
 	}
 	for _, it := range ep.window {
 		if !it.settled {
@@ -89,7 +95,8 @@ type Delivery struct {
 	Endpoint   int64
 	Generation int
 	State      DeliveryState
-	// Attempts made in this generation, and how many the schedule has.
+	// Attempts made in this generation but for probes, and how many the schedule
+	// has.
 	Attempts, Schedule int
 	// DueAt is when the next attempt is due, zero when none is planned.
 	DueAt time.Time
@@ -115,10 +122,10 @@ type view struct {
 }
 
 type laneView struct {
-	generation, attempts, revision int
-	state                          laneState
-	dueAt                          time.Time
-	reason                         string
+	generation, attempts, probes, revision int
+	state                                  laneState
+	dueAt                                  time.Time
+	reason                                 string
 }
 
 func (e *Engine) view(ctx context.Context, account, number int64) (*view, error) {
@@ -144,7 +151,7 @@ func (ep *endpoint) snapshot() *view {
 		if l.head == nil {
 			continue
 		}
-		lv := laneView{generation: l.generation, attempts: l.attempts, revision: l.head.revision, state: l.state, dueAt: l.dueAt}
+		lv := laneView{generation: l.generation, attempts: l.attempts, probes: l.probes, revision: l.head.revision, state: l.state, dueAt: l.dueAt}
 		if l.row != nil {
 			lv.reason = l.row.Reason
 		}
@@ -174,7 +181,7 @@ func (v *view) delivery(ctx context.Context, ev *greenlane.Event, last *store.At
 	s := v.at(ev.Position)
 	d := &Delivery{Event: ev, Endpoint: v.row.Number, Generation: 1, State: DeliveryWaiting, Last: last, Schedule: s.Schedule.Attempts()}
 	if last != nil {
-		d.Generation, d.Attempts = last.Generation, last.Number
+		d.Generation, d.Attempts = last.Generation, last.Used()
 		if last.Done {
 			d.State = DeliveryDelivered
 		}
@@ -209,6 +216,9 @@ func (d *Delivery) inLane(l laneView) {
 		d.State = DeliveryParked
 	case laneReady:
 		d.State = DeliveryWaiting
+		if l.attempts+l.probes > 0 {
+			d.State, d.DueAt = DeliveryRetrying, l.dueAt
+		}
 	case laneLoading:
 		d.State = DeliveryDelivered
 	}
@@ -338,7 +348,7 @@ func (e *Engine) detail(v *view, ev *greenlane.Event, a *store.Attempt) AttemptD
 	}
 	in := Sending{
 		Event: ev, Account: e.hub.Account(ev.Account), Format: s.Format, Attempt: a.Number,
-		Left: s.Schedule.Attempts() - a.Number, SentAt: a.SentAt, Secrets: v.row.Secrets, EazeKey: v.row.EazeKey,
+		Left: s.Schedule.Attempts() - a.Used(), SentAt: a.SentAt, Secrets: v.row.Secrets, EazeKey: v.row.EazeKey,
 	}
 	call := e.sender.Build(s, in, a.Generation)
 	return AttemptDetail{Attempt: a, Call: call, Exact: sha256.Sum256(call.Body) == a.BodyDigest}

@@ -37,6 +37,19 @@
 // come upon, by this process or the next, so the answer must never change:
 // filters know the event alone. Everything that asks does so through terms.
 //
+// # When a receiver is down
+//
+// Each endpoint has a breaker. While it is open nothing is read from the log and
+// no schedule runs: a probe at a time looks whether the receiver is back. Its row
+// is written with the attempts that change it; an endpoint that never fails has
+// none.
+//
+// # Maintenance
+//
+// What may not be sent now waits in memory and, beyond half of what may be
+// unsettled, behind a row for each lane. A lane with an urgent event goes on up to
+// it, order being kept in a lane whatever the hour.
+//
 // # Formats
 //
 // Each wire format is one file, format_….go, listed in [Formats].

@@ -61,7 +61,10 @@ type endpoint struct {
 	ops  []op
 	gone bool
 	// skips are records of what the endpoint will not get.
-	skips skipIndex
+	skips       skipIndex
+	breaker     breaker
+	pace        pace
+	maintenance maintenance
 }
 
 // item is one event on its way to the endpoint.
@@ -92,14 +95,17 @@ type buffer struct {
 	skips     []*store.Skip
 	endpoints []*store.Endpoint
 	commands  []greenlane.Command
+	breaker   *store.Breaker
 }
 
 func (b *buffer) empty() bool {
-	return len(b.attempts)+len(b.lanes)+len(b.settled)+len(b.skips)+len(b.endpoints)+len(b.commands) == 0
+	return len(b.attempts)+len(b.lanes)+len(b.settled)+len(b.skips)+len(b.endpoints)+len(b.commands) == 0 && b.breaker == nil
 }
 
 func newEndpoint(e *Engine, row *store.Endpoint) *endpoint {
-	return &endpoint{engine: e, row: row, lanes: map[laneKey]*lane{}, settled: map[int64]bool{}}
+	ep := &endpoint{engine: e, row: row, lanes: map[laneKey]*lane{}, settled: map[int64]bool{}}
+	ep.breaker.endpoint = ep
+	return ep
 }
 
 func (ep *endpoint) owner() string { return "endpoint/" + strconv.FormatInt(ep.row.Number, 10) }
@@ -192,6 +198,9 @@ func (ep *endpoint) offer(ev *greenlane.Event) bool {
 	it := &item{position: ev.Position, event: ev, revision: ep.latest.number, lane: l, windowed: true}
 	ep.window = append(ep.window, it)
 	l.push(it)
+	if ep.latest.urgent[ev.Type] {
+		l.hasten(ev.Position)
+	}
 	return true
 }
 
@@ -210,8 +219,14 @@ func (ep *endpoint) pump() {
 	ep.advance()
 	ep.runOps()
 	if ep.enabled() && !ep.engine.stopping {
-		ep.catchUp()
-		ep.send()
+		if ep.breaker.open() {
+			ep.sortOut()
+			ep.breaker.pump()
+		} else {
+			ep.catchUp()
+			ep.sortOut()
+			ep.send()
+		}
 	}
 	ep.rowForSlow()
 	ep.flush()
@@ -340,11 +355,11 @@ func (ep *endpoint) readAgain(epoch int) {
 
 // send starts attempts at the lanes that are ready.
 func (ep *endpoint) send() {
-	most := ep.settings().Concurrency
-	// A waiting change goes first, or busy lanes would put it off for ever; and
-	// nothing begins until it is recorded, because it decided where it holds.
-	for len(ep.waiting) > 0 && ep.inflight < most && len(ep.ops) == 0 && !ep.held && !ep.behindRecords() {
+	for len(ep.waiting) > 0 && ep.mayBegin() {
 		l := ep.waiting[0]
+		if l.state == laneReady && !ep.paced() {
+			return
+		}
 		ep.waiting = ep.waiting[1:]
 		if l.state == laneReady {
 			l.send()
@@ -353,6 +368,17 @@ func (ep *endpoint) send() {
 	if len(ep.waiting) == 0 {
 		ep.waiting = nil
 	}
+}
+
+// keptBack reports whether what is due waits for something else than a free
+// place.
+func (ep *endpoint) keptBack() bool { return ep.breaker.open() || ep.inMaintenance() }
+
+// mayBegin reports whether an attempt may begin. A waiting change goes first, or
+// busy lanes would put it off for ever; and nothing begins until it is recorded,
+// because it decided where it holds.
+func (ep *endpoint) mayBegin() bool {
+	return ep.inflight < ep.settings().Concurrency && len(ep.ops) == 0 && !ep.held && !ep.behindRecords()
 }
 
 // behindRecords reports whether more was sent than should be in memory alone:
@@ -448,6 +474,9 @@ func (ep *endpoint) unit() hub.Unit {
 	for _, l := range b.lanes {
 		u.Rows.Lanes = append(u.Rows.Lanes, l)
 	}
+	if b.breaker != nil {
+		u.Rows.Breakers = []*store.Breaker{b.breaker}
+	}
 	for id := range b.settled {
 		u.Rows.Settled = append(u.Rows.Settled, id)
 	}
@@ -541,7 +570,7 @@ func (ep *endpoint) rejudge() {
 			ep.settled[it.position] = true
 		}
 	}
-	ep.window, ep.waiting = nil, nil
+	ep.window, ep.waiting, ep.maintenance.aside = nil, nil, nil
 	for key, l := range ep.lanes {
 		l.queue = nil
 		switch {

@@ -98,6 +98,8 @@ type Engine struct {
 	maxLanes int
 	// slowFilter is how long an evaluation of a filter may hold up the loop.
 	slowFilter time.Duration
+	// patience is when breakers open.
+	patience patience
 
 	metrics Metrics
 }
@@ -107,6 +109,11 @@ type Metrics struct {
 	Delivered, Failed, Parked, Skipped atomic.Int64
 	// FilterErrors counts events that a filter failed on. They are delivered.
 	FilterErrors atomic.Int64
+	// Probes were sent while a breaker was open; they count as delivered or
+	// failed, too.
+	Probes, BreakersOpened, BreakersClosed atomic.Int64
+	// Attempts counts by outcome.
+	Attempts [outcomes]atomic.Int64
 }
 
 type route struct {
@@ -130,6 +137,7 @@ func New(h *hub.Hub, o Options) *Engine {
 		inbox: make(chan func(), 1024), ended: make(chan struct{}),
 		endpoints: map[int64]*endpoint{}, routes: map[route][]*endpoint{}, touched: map[*endpoint]bool{},
 		apart: map[*endpoint]bool{}, maxLanes: maxLanes, slowFilter: slowFilter,
+		patience: patience{breakAfter, breakLeast, probeFirst, probeMost},
 	}
 }
 
@@ -279,6 +287,11 @@ func (e *Engine) load(ctx context.Context, row *store.Endpoint) error {
 	for _, p := range acknowledged {
 		ep.settled[p] = true
 	}
+	broken, err := e.store.Breaker(ctx, row.Number)
+	if err != nil {
+		return err
+	}
+	ep.breaker.load(broken)
 	skips, err := e.store.Skips(ctx, row.Number)
 	if err != nil {
 		return err
@@ -431,18 +444,19 @@ func (e *Engine) pump() {
 	}
 }
 
-// dueLane is a lane that waits for a time.
-type dueLane struct {
-	lane *lane
-	at   time.Time
+// due is a lane that waits for a time or, without one, an endpoint.
+type due struct {
+	lane     *lane
+	endpoint *endpoint
+	at       time.Time
 }
 
-type dueHeap []dueLane
+type dueHeap []due
 
 func (h dueHeap) Len() int           { return len(h) }
 func (h dueHeap) Less(i, j int) bool { return h[i].at.Before(h[j].at) }
 func (h dueHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *dueHeap) Push(x any)        { *h = append(*h, x.(dueLane)) }
+func (h *dueHeap) Push(x any)        { *h = append(*h, x.(due)) }
 func (h *dueHeap) Pop() any {
 	old := *h
 	x := old[len(old)-1]
@@ -455,16 +469,19 @@ func (h *dueHeap) Pop() any {
 func (e *Engine) wakeDue() {
 	now := e.clock()
 	for len(e.due) > 0 && !e.due[0].at.After(now) {
-		d := heap.Pop(&e.due).(dueLane)
-		if d.lane.state == laneWaiting && d.lane.dueAt.Equal(d.at) {
+		d := heap.Pop(&e.due).(due)
+		if d.lane == nil || d.lane.state == laneSending {
+			e.touch(d.endpoint)
+		} else if d.lane.state == laneWaiting && d.lane.dueAt.Equal(d.at) {
 			d.lane.ready()
-		} else if d.lane.state == laneSending {
-			e.touch(d.lane.endpoint)
 		}
 	}
 }
 
-func (e *Engine) wakeAt(l *lane, at time.Time) { heap.Push(&e.due, dueLane{l, at}) }
+func (e *Engine) wakeAt(l *lane, at time.Time) { heap.Push(&e.due, due{l, l.endpoint, at}) }
+
+// wakeEndpoint lets an endpoint go on at a time.
+func (e *Engine) wakeEndpoint(ep *endpoint, at time.Time) { heap.Push(&e.due, due{nil, ep, at}) }
 
 func (e *Engine) untilDue() time.Duration {
 	if len(e.due) == 0 {

@@ -407,7 +407,7 @@ func TestRefusedRecords(t *testing.T) {
 func TestOpenLanesBound(t *testing.T) {
 	t.Parallel()
 	dir, clock := t.TempDir(), newWatch()
-	r, rec := startAt(t, dir, clock.time), newReceiver(t)
+	r, rec := startAt(t, dir, clock.time, unbroken), newReceiver(t)
 	rec.answer = failOn(1, 500)
 	const bound, subjects = 20, 50
 	if err := r.engine.LimitLanes(t.Context(), bound); err != nil {

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"crypto/x509"
 	"time"
 )
 
@@ -21,3 +22,12 @@ func (e *Engine) Apart(ctx context.Context) (n int, err error) {
 	err = e.ask(ctx, func(reply func(error)) { n = len(e.apart); reply(nil) })
 	return n, err
 }
+
+// SetBreaker sets after how many failures in a row breakers open, and the first
+// and longest pause of probes. It must come before Run.
+func (e *Engine) SetBreaker(failures int, first, most time.Duration) {
+	e.patience = patience{inARow: failures, least: 2 * failures, first: first, most: most}
+}
+
+// Trust lets the sender take certificates that a test made.
+func (s *Sender) Trust(pool *x509.CertPool) { s.transport.TLSClientConfig.RootCAs = pool }

@@ -182,22 +182,23 @@ func start(t testing.TB, dir string) *rig {
 }
 
 // startAt starts hub and engine; deliveries go by the clock.
-func startAt(t testing.TB, dir string, clock greenlane.Clock) *rig {
+func startAt(t testing.TB, dir string, clock greenlane.Clock, prepare ...func(*delivery.Engine)) *rig {
 	t.Helper()
 	s, err := sqlite.Open(t.Context(), filepath.Join(dir, "greenlane.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return startOn(t, s, clock)
+	return startOn(t, s, clock, prepare...)
 }
 
-func startOn(t testing.TB, s store.Store, clock greenlane.Clock) *rig {
+// startOn starts hub and engine on a store; prepare sees the engine first.
+func startOn(t testing.TB, s store.Store, clock greenlane.Clock, prepare ...func(*delivery.Engine)) *rig {
 	t.Helper()
-	return startLogged(t, s, clock, nil)
+	return startLogged(t, s, clock, nil, prepare...)
 }
 
 // startLogged starts hub and engine; what the engine has to tell goes to log.
-func startLogged(t testing.TB, s store.Store, clock greenlane.Clock, log *slog.Logger) *rig {
+func startLogged(t testing.TB, s store.Store, clock greenlane.Clock, log *slog.Logger, prepare ...func(*delivery.Engine)) *rig {
 	t.Helper()
 	h, err := hub.Open(t.Context(), s, hub.Options{Random: rand.Reader})
 	if err != nil {
@@ -205,6 +206,9 @@ func startLogged(t testing.TB, s store.Store, clock greenlane.Clock, log *slog.L
 	}
 	sender := delivery.NewSender(guard(t, "127.0.0.0/8"), clock, "test")
 	engine := delivery.New(h, delivery.Options{Sender: sender, Clock: clock, Chance: func() float64 { return 0.5 }, Log: log})
+	for _, f := range prepare {
+		f(engine)
+	}
 	hubCtx, stopHub := context.WithCancel(context.Background())
 	engineCtx, stopEngine := context.WithCancel(context.Background())
 	ended := make(chan error, 2)

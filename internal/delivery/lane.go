@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"time"
 
@@ -46,10 +47,14 @@ type lane struct {
 	// behind: below the cursor, events may wait for the head that are not in
 	// memory.
 	behind bool
-	// attempts made at the head.
-	attempts int
-	dueAt    time.Time
-	sentAt   time.Time
+	// attempts made at the head, and probes beside them.
+	attempts, probes int
+	dueAt            time.Time
+	sentAt           time.Time
+	// probedAt is when the head was last sent as a probe by this process.
+	probedAt time.Time
+	// urgent is the position up to which the lane goes on in maintenance.
+	urgent int64
 }
 
 // lane returns a lane of the endpoint, making it if need be.
@@ -68,7 +73,8 @@ func (ep *endpoint) lane(key int64, generation int) *lane {
 func (ep *endpoint) reopen(row *store.Lane) {
 	l := ep.lane(row.Key, row.Generation)
 	// A key below zero is a single event's: nothing waits behind it.
-	l.row, l.attempts, l.behind, l.dueAt = row, row.Attempts, row.Key > 0, row.DueAt
+	l.row, l.attempts, l.probes, l.behind, l.dueAt = row, row.Attempts, row.Probes, row.Key > 0, row.DueAt
+	l.urgent = row.Urgent
 	l.head = &item{position: row.Head, revision: row.Revision, lane: l}
 	ep.open++
 	if l.generation == 1 && ep.skipped(row.Head, row.Key) {
@@ -95,7 +101,7 @@ func (l *lane) push(it *item) {
 
 // begin makes an event the head and sends it as soon as there is room.
 func (l *lane) begin(it *item) {
-	l.head, l.attempts = it, 0
+	l.head, l.attempts, l.probes, l.probedAt = it, 0, 0, time.Time{}
 	l.ready()
 }
 
@@ -127,10 +133,16 @@ func (l *lane) write(state store.LaneState, due time.Time, reason string) {
 	} else {
 		opened = l.row.OpenedAt
 	}
-	l.row = &store.Lane{
-		LaneID: l.id(), Head: l.head.position, Attempts: l.attempts, DueAt: due, State: state, Reason: reason,
-		Revision: l.head.revision, OpenedAt: opened,
-	}
+	l.keep(&store.Lane{
+		LaneID: l.id(), Head: l.head.position, Attempts: l.attempts, Probes: l.probes, DueAt: due, State: state, Reason: reason,
+		Revision: l.head.revision, OpenedAt: opened, Urgent: l.urgent,
+	})
+}
+
+// keep buffers the lane's row.
+func (l *lane) keep(row *store.Lane) {
+	ep := l.endpoint
+	l.row = row
 	if ep.buffer.lanes == nil {
 		ep.buffer.lanes = map[store.LaneID]*store.Lane{}
 	}
@@ -170,8 +182,11 @@ func (l *lane) send() {
 	settings, head := ep.byNumber[l.head.revision].Settings, l.head
 	in := Sending{
 		Event: head.event, Account: e.hub.Account(ep.row.Account), Format: settings.Format,
-		Attempt: l.attempts + 1, Left: settings.Schedule.Attempts() - l.attempts - 1,
+		Attempt: l.attempts + l.probes + 1, Left: settings.Schedule.Attempts() - l.attempts - 1,
 		SentAt: l.sentAt, Secrets: ep.row.Secrets, EazeKey: ep.row.EazeKey,
+	}
+	if ep.breaker.probe == l {
+		in.Left++ // a probe uses up none
 	}
 	number, generation := ep.row.Number, l.generation
 	e.spawn(func() {
@@ -210,6 +225,7 @@ func (l *lane) ended(a *Answer, record *store.Attempt, err error) {
 	if ep.gone {
 		return
 	}
+	probe := ep.breaker.ended(l)
 	if err != nil {
 		// Nothing was sent that we know of; the attempt does not count.
 		if err != errStopping {
@@ -218,20 +234,50 @@ func (l *lane) ended(a *Answer, record *store.Attempt, err error) {
 		l.waitUntil(e.clock().Add(flushPauseMax))
 		return
 	}
-	l.attempts++
+	l.count(record, probe)
+	e.metrics.Attempts[a.Outcome].Add(1)
 	e.report(ep, l, a, record)
-	switch {
-	case a.Success():
+	if a.Success() {
 		e.metrics.Delivered.Add(1)
+		ep.breaker.succeeded(e.clock())
 		l.settle(ending{record: record})
-	case a.Status == 410:
-		e.metrics.Failed.Add(1)
+		return
+	}
+	e.metrics.Failed.Add(1)
+	if a.Status == http.StatusGone {
 		ep.disable("the receiver answered 410 Gone")
-		l.retry(a, record)
-	default:
-		e.metrics.Failed.Add(1)
+	}
+	if probe {
+		l.probed(a, record)
+	} else {
 		l.retry(a, record)
 	}
+	ep.breaker.failed(e.clock(), a, probe)
+}
+
+// count numbers an attempt among those of the schedule and the probes.
+func (l *lane) count(record *store.Attempt, probe bool) {
+	if probe {
+		l.probes++
+	} else {
+		l.attempts++
+	}
+	record.Probe, record.Probes = probe, l.probes
+}
+
+// probed keeps a head as due as it was: a probe that failed is no attempt of its
+// schedule. Its row keeps the count.
+func (l *lane) probed(a *Answer, record *store.Attempt) {
+	ep := l.endpoint
+	ep.buffer.attempts = append(ep.buffer.attempts, record)
+	l.probedAt = l.sentAt
+	due := l.sentAt
+	if l.row != nil {
+		due = l.row.DueAt
+	}
+	l.dueAt = greenlane.Micro(due)
+	l.write(store.LaneRetrying, l.dueAt, a.Error)
+	l.ready()
 }
 
 // report logs one line an attempt with all that decides.
@@ -240,7 +286,7 @@ func (e *Engine) report(ep *endpoint, l *lane, a *Answer, record *store.Attempt)
 		return
 	}
 	e.log.Warn("attempt failed", "endpoint", ep.row.EndpointID(), "lane", laneName(l.key), "position", record.Position,
-		"generation", record.Generation, "attempt", record.Number, "status", a.Status, "error", a.Error,
+		"generation", record.Generation, "attempt", record.Number, "probe", record.Probe, "status", a.Status, "error", a.Error,
 		"duration", a.Duration, "delivery", greenlane.DeliveryID(record.Endpoint, record.Position, record.Generation))
 }
 

@@ -202,8 +202,11 @@ func (e *Engine) Update(ctx context.Context, r Request, revise func(Settings, *s
 			return nil, err
 		}
 		return &plan{u, func() {
-			ep.row, ep.recorded, ep.terms = &row, ep.passed, terms
+			ep.row, ep.recorded = &row, ep.passed
+			ep.adopt(terms)
 			ep.rejudge()
+			// The new settings may be what the receiver needs.
+			ep.breaker.hurry(nil)
 		}}, nil
 	})
 }
@@ -247,14 +250,16 @@ func (e *Engine) Disable(ctx context.Context, r Request, reason string) (*hub.Ou
 }
 
 // Enable resumes deliveries from the cursor, or from a position beyond it; the
-// events between are recorded as skipped.
+// events between are recorded as skipped. Whoever asks for it thinks that the
+// receiver is well: its breaker closes, and what failed before counts no more.
 func (e *Engine) Enable(ctx context.Context, r Request, from int64, reason string) (*hub.Outcome, error) {
 	return e.changeAs(ctx, r, op{idle: true}, func(ep *endpoint) (*plan, error) {
 		row, now := *ep.row, e.clock()
 		row.State, row.Reason, row.UpdatedAt = store.EndpointEnabled, "", now
 		p := ep.rowChange(r, &row, greenlane.EventEndpointEnabled, reason)
+		repair := ep.breaker.repair(p)
 		if from <= ep.passed {
-			p.apply = func() { ep.row = &row; ep.rejudge() }
+			p.apply = func() { ep.row = &row; repair(); ep.rejudge() }
 			return p, nil
 		}
 		skip := &store.Skip{
@@ -266,6 +271,7 @@ func (e *Engine) Enable(ctx context.Context, r Request, from int64, reason strin
 		p.apply = func() {
 			ep.row, ep.passed, ep.recorded = &row, from, from
 			ep.skips.add(skip)
+			repair()
 			ep.rejudge()
 		}
 		return p, nil
@@ -320,21 +326,29 @@ func (e *Engine) Retry(ctx context.Context, r Request, position int64, reason st
 
 // retryNow makes the head of an open lane due at once.
 func (l *lane) retryNow(r Request, reason string) (*plan, error) {
-	if l.state != laneWaiting && l.state != laneParked {
+	ep, before, head := l.endpoint, l.row, l.head
+	if l.state != laneWaiting && l.state != laneParked && (l.state != laneReady || !ep.keptBack()) {
 		return nil, greenlane.Errorf(greenlane.Conflict, "in_flight", "this delivery is being sent right now")
 	}
-	ep, before := l.endpoint, l.row
 	u := r.unit()
-	row := *l.row
-	row.State, row.DueAt = store.LaneRetrying, ep.engine.clock()
-	u.Rows.Lanes = []*store.Lane{&row}
+	row := before
+	if before != nil {
+		changed := *before
+		changed.State, changed.DueAt = store.LaneRetrying, ep.engine.clock()
+		changed.Urgent = max(changed.Urgent, head.position)
+		row = &changed
+		u.Rows.Lanes = []*store.Lane{row}
+	}
 	u.Commands = []greenlane.Command{l.event(greenlane.EventLaneResumed, nil, reason, r.By)}
 	return &plan{u, func() {
 		// Its own time may have come while this was recorded.
-		if l.row == before && (l.state == laneWaiting || l.state == laneParked) {
-			l.row = &row
-			l.ready()
+		if l.row != before || l.head != head || l.state == laneSending || l.state == laneLoading {
+			return
 		}
+		// Who asks for it now has it now, also in maintenance.
+		l.row, l.urgent = row, max(l.urgent, head.position)
+		l.ready()
+		ep.breaker.hurry(l)
 	}}, nil
 }
 
@@ -355,10 +369,10 @@ func (ep *endpoint) resend(ctx context.Context, r Request, position int64, forme
 	}
 	// The event's own key: other events of its subject may be sent again, too.
 	l := &lane{endpoint: ep, laneKey: laneKey{-position, generation}}
-	l.head = &item{position: position, event: ev, revision: ep.latest.number, lane: l}
+	l.head, l.urgent = &item{position: position, event: ev, revision: ep.latest.number, lane: l}, position
 	now := ep.engine.clock()
 	row := &store.Lane{LaneID: l.id(), Head: position, DueAt: now, State: store.LaneRetrying, Reason: reason,
-		Revision: ep.latest.number, OpenedAt: now}
+		Revision: ep.latest.number, OpenedAt: now, Urgent: position}
 	u := r.unit()
 	u.Commands = []greenlane.Command{l.event(greenlane.EventLaneResumed, nil, reason, r.By)}
 	u.Rows.Lanes = []*store.Lane{row}
@@ -367,6 +381,7 @@ func (ep *endpoint) resend(ctx context.Context, r Request, position int64, forme
 		ep.open++
 		ep.lanes[l.laneKey] = l
 		l.ready()
+		ep.breaker.hurry(l)
 	}}, nil
 }
 

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -102,6 +101,7 @@ func (s *Sender) Build(settings *Settings, in Sending, generation int) *Call {
 type Answer struct {
 	// Status is 0 when there was no answer.
 	Status  int
+	Outcome Outcome
 	Headers []byte
 	Body    []byte
 	// Error says in words why the attempt failed, empty on success.
@@ -130,15 +130,16 @@ func (s *Sender) Send(ctx context.Context, r *Call) *Answer {
 func (s *Sender) send(ctx context.Context, r *Call) *Answer {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.URL, bytes.NewReader(r.Body))
 	if err != nil {
-		return &Answer{Error: "the URL can't be called: " + err.Error()}
+		return &Answer{Outcome: OutcomeConnection, Error: "the URL can't be called: " + err.Error()}
 	}
 	req.Header = r.Header
 	resp, err := s.transport.RoundTrip(req)
 	if err != nil {
-		return &Answer{Error: failure(ctx, err)}
+		outcome, words := failure(ctx, err, s.clock())
+		return &Answer{Outcome: outcome, Error: words}
 	}
 	defer resp.Body.Close()
-	a := &Answer{Status: resp.StatusCode, Headers: keepHeaders(resp.Header)}
+	a := &Answer{Status: resp.StatusCode, Outcome: outcomeOf(resp.StatusCode), Headers: keepHeaders(resp.Header)}
 	// The status decides, even if the rest of the answer breaks off.
 	body, err := io.ReadAll(io.LimitReader(resp.Body, keepBody))
 	a.Body = body
@@ -156,32 +157,6 @@ func (s *Sender) send(ctx context.Context, r *Call) *Answer {
 		io.CopyN(io.Discard, resp.Body, drainBody)
 	}
 	return a
-}
-
-// failure says in words why no answer came.
-func failure(ctx context.Context, err error) string {
-	var refused *RefusedError
-	var dns *net.DNSError
-	var certificate *tls.CertificateVerificationError
-	var record tls.RecordHeaderError
-	var late net.Error
-	switch {
-	case errors.As(err, &refused):
-		return refused.Error()
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return fmt.Sprintf("no complete answer within %s", attemptTimeout)
-	case errors.Is(ctx.Err(), context.Canceled):
-		return "the hub was stopping"
-	case errors.As(err, &dns):
-		return "the host name could not be resolved: " + dns.Err
-	case errors.As(err, &certificate):
-		return "the TLS certificate was not accepted: " + certificate.Err.Error()
-	case errors.As(err, &record):
-		return "the receiver does not speak TLS on this port"
-	case errors.As(err, &late) && late.Timeout():
-		return fmt.Sprintf("could not connect within %s", connectTimeout)
-	}
-	return "the connection failed: " + err.Error()
 }
 
 // retryAfter reads the header's seconds or date.

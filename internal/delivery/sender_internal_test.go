@@ -105,7 +105,7 @@ func TestConnectingEnds(t *testing.T) {
 	if !errors.As(err, &late) || !late.Timeout() {
 		t.Fatalf("got %v", err)
 	}
-	if got := failure(t.Context(), err); got != "could not connect within 5s" {
+	if _, got := failure(t.Context(), err, time.Now()); got != "could not connect within 5s" {
 		t.Errorf("in words: %s", got)
 	}
 }

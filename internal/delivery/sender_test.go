@@ -200,7 +200,7 @@ func TestFailuresInWords(t *testing.T) {
 	plain := newReceiver(t)
 	for url, says := range map[string]string{
 		closed.URL:                "connection refused",
-		secure.URL:                "the TLS certificate was not accepted",
+		secure.URL:                "the TLS certificate was issued by an unknown authority",
 		"https" + plain.URL[4:]:   "does not speak TLS",
 		"http://127.0.0.1:1/\x7f": "the URL can't be called",
 		"http://10.0.0.1/":        "the address of 10.0.0.1 is refused: 10.0.0.1 is private",

@@ -39,6 +39,12 @@ type Settings struct {
 	Headers map[string]string `json:"headers,omitzero"`
 	// Concurrency is how many attempts may run at once.
 	Concurrency int `json:"concurrency"`
+	// RateLimit is how many attempts may begin in a second; 0 is no limit.
+	RateLimit float64 `json:"rateLimit,omitzero"`
+	// Maintenance are times during which nothing is sent but UrgentTypes, which
+	// are names as in Events, and what is before them in their lanes.
+	Maintenance []Window `json:"maintenanceWindow,omitzero"`
+	UrgentTypes []string `json:"urgentTypes,omitzero"`
 }
 
 // Ordering says what is delivered in order.
@@ -102,6 +108,14 @@ func (s Settings) WithDefaults() Settings {
 	if len(s.Omit) == 0 {
 		s.Omit = nil
 	}
+	if len(s.Maintenance) > 0 {
+		s.Maintenance = slices.Clone(s.Maintenance)
+	}
+	for i := range s.Maintenance {
+		if s.Maintenance[i].Timezone == "" {
+			s.Maintenance[i].Timezone = "UTC"
+		}
+	}
 	return s
 }
 
@@ -135,6 +149,13 @@ func (s Settings) Check(g *Guard) error {
 	if s.Filter != "" {
 		s.checkFilter(&w)
 	}
+	w.patterns("urgentTypes", s.UrgentTypes)
+	if err := checkRate(s.RateLimit); err != nil {
+		wrong("rateLimit", s.RateLimit, "%v", err)
+	}
+	if err := checkWindows(s.Maintenance); err != nil {
+		wrong("maintenanceWindow", nil, "%v", err)
+	}
 	s.checkSelection(&w)
 	if !slices.Contains(Formats(), s.Format) {
 		wrong("format", s.Format, "must be one of %s", join(Formats()))
@@ -157,13 +178,16 @@ func (s Settings) Check(g *Guard) error {
 	return w.err("the endpoint's settings have wrong fields")
 }
 
-func (s *Settings) checkEvents(w *wrongs) {
-	if len(s.Events) > maxPatterns {
-		w.add("events", nil, "must have at most %d entries", maxPatterns)
+func (s *Settings) checkEvents(w *wrongs) { w.patterns("events", s.Events) }
+
+// patterns takes in what is wrong with patterns of event types.
+func (w *wrongs) patterns(field string, list []string) {
+	if len(list) > maxPatterns {
+		w.add(field, nil, "must have at most %d entries", maxPatterns)
 	}
-	for i, p := range s.Events {
+	for i, p := range list {
 		if err := checkPattern(p); err != nil {
-			w.add(fmt.Sprintf("events[%d]", i), p, "%v", err)
+			w.add(fmt.Sprintf("%s[%d]", field, i), p, "%v", err)
 		}
 	}
 }

@@ -22,6 +22,9 @@ type term struct {
 	// compiled returns the filter, made when an event is first judged by it: most
 	// revisions are not asked any more.
 	compiled func() (*filter.Filter, error)
+	// windows are those of maintenance, urgent the types that are sent nevertheless.
+	windows []*window
+	urgent  map[greenlane.EventType]bool
 	// failures counts the events that the filter failed on.
 	failures atomic.Int64
 
@@ -44,6 +47,12 @@ func newTerm(r *store.Revision) (*term, error) {
 	if err := json.Unmarshal(r.Settings, t.Settings); err != nil {
 		return nil, fmt.Errorf("revision %d: %w", r.Number, err)
 	}
+	var err error
+	if t.windows, err = parseWindows(t.Maintenance); err != nil {
+		return nil, fmt.Errorf("revision %d: %w", r.Number, err)
+	}
+	urgent := Settings{Events: t.UrgentTypes}
+	t.urgent = setOf(urgent.Types())
 	text := t.Filter
 	t.compiled = sync.OnceValues(func() (*filter.Filter, error) { return filter.Compile(text) })
 	return t, nil
@@ -87,7 +96,7 @@ type terms struct {
 }
 
 func newTerms(history []*store.Revision) (terms, error) {
-	ts := terms{history: history, byNumber: map[int]*term{}, wants: map[greenlane.EventType]bool{}}
+	ts := terms{history: history, byNumber: map[int]*term{}}
 	if len(history) == 0 {
 		return ts, fmt.Errorf("it has no settings")
 	}
@@ -98,10 +107,16 @@ func newTerms(history []*store.Revision) (terms, error) {
 		}
 		ts.byNumber[r.Number], ts.latest = t, t
 	}
-	for _, t := range ts.latest.Types() {
-		ts.wants[t] = true
-	}
+	ts.wants = setOf(ts.latest.Types())
 	return ts, nil
+}
+
+func setOf(types []greenlane.EventType) map[greenlane.EventType]bool {
+	set := map[greenlane.EventType]bool{}
+	for _, t := range types {
+		set[t] = true
+	}
+	return set
 }
 
 // and returns the terms with one more revision. What the earlier ones found out

@@ -202,6 +202,7 @@ type Rows struct {
 	Settled   []store.LaneID
 	Skips     []*store.Skip
 	Cursors   []store.Cursor
+	Breakers  []*store.Breaker
 	// Blobs count by their bytes towards what a batch and the queue may hold.
 	Blobs   []*store.Blob
 	Secrets []*store.OwnedSecrets

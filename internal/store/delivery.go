@@ -28,6 +28,8 @@ type Deliveries interface {
 	// LatestAttempts returns for each position the endpoint's last attempt of
 	// its last generation, nil where there is none.
 	LatestAttempts(ctx context.Context, endpoint int64, positions []int64) ([]*Attempt, error)
+	// Breaker returns how an endpoint has been failing, nil when it never has.
+	Breaker(ctx context.Context, endpoint int64) (*Breaker, error)
 	// Skips returns the records of what an endpoint will not get.
 	Skips(ctx context.Context, endpoint int64) ([]*Skip, error)
 	// Secrets returns the signing keys of an account's owner that is no endpoint,
@@ -112,8 +114,8 @@ type Lane struct {
 	LaneID
 	// Head is the position of the event that is tried.
 	Head int64
-	// Attempts made at the head in this generation.
-	Attempts int
+	// Attempts made at the head in this generation, and Probes beside them.
+	Attempts, Probes int
 	// DueAt is when the next attempt is due.
 	DueAt time.Time
 	State LaneState
@@ -122,6 +124,9 @@ type Lane struct {
 	// Revision is the number of the settings that hold for the head.
 	Revision int
 	OpenedAt time.Time
+	// Urgent is the position up to which the lane goes on while its endpoint is
+	// in maintenance, 0 when it waits.
+	Urgent int64
 }
 
 // LaneState says what an open lane waits for.
@@ -141,7 +146,11 @@ type Attempt struct {
 	Position   int64
 	Generation int
 	// Number counts from 1 within the generation.
-	Number   int
+	Number int
+	// Probe says that it was to find out whether the receiver is back, and used
+	// up no attempt of the schedule. Probes counts those up to this one.
+	Probe    bool
+	Probes   int
 	Revision int
 	SentAt   time.Time
 	// Duration is how long the answer took.
@@ -158,6 +167,36 @@ type Attempt struct {
 	// Done settles the delivery: acknowledged.
 	Done bool
 }
+
+// Used returns how many attempts of the schedule are used up with this one.
+func (a *Attempt) Used() int { return a.Number - a.Probes }
+
+// Breaker is how an endpoint has been failing. It keeps the endpoint from being
+// sent to, but for probes, while its receiver is down.
+type Breaker struct {
+	Endpoint int64
+	State    BreakerState
+	// Since is when it came to this state, and Reason why.
+	Since  time.Time
+	Reason string
+	// Failures are those since the last success, the first of them at Failing;
+	// zero when there were none.
+	Failures int
+	Failing  time.Time
+	// Probes made since it opened, and when the next is due, zero while closed.
+	Probes  int
+	ProbeAt time.Time
+}
+
+// BreakerState says whether an endpoint is sent to.
+type BreakerState string
+
+const (
+	// BreakerClosed lets everything through.
+	BreakerClosed BreakerState = "closed"
+	// BreakerOpen lets through one probe at a time.
+	BreakerOpen BreakerState = "open"
+)
 
 // Skip records that an endpoint will not get some events, and why. It never
 // expires.

@@ -23,7 +23,7 @@
 //
 // Repetition. A write that is repeated after an error of unknown outcome does no
 // harm in its rows beside events: cursors never move back, an attempt replaces
-// its equal, a lane its predecessor, and a blob that is there stays.
+// its equal, a lane or breaker its predecessor, and a blob that is there stays.
 //
 // Concurrency. All methods may be called from any goroutine. After Close they
 // fail. A backend retries
@@ -158,6 +158,8 @@ type Write struct {
 	Settled []LaneID
 	Skips   []*Skip
 	Cursors []Cursor
+	// Breakers replace what their endpoints have.
+	Breakers []*Breaker
 
 	// Blobs to insert; one that is there already is left alone.
 	Blobs []*Blob

@@ -24,7 +24,7 @@ const (
 )
 
 func (db *DB) writeDeliveries(w *store.Write) error {
-	for _, step := range []func(*store.Write) error{db.writeSecrets, db.writeEndpoints, db.writeLanes, db.writeAttempts} {
+	for _, step := range []func(*store.Write) error{db.writeSecrets, db.writeEndpoints, db.writeLanes, db.writeAttempts, db.writeBreakers} {
 		if err := step(w); err != nil {
 			return err
 		}
@@ -158,7 +158,7 @@ func (db *DB) Secrets(ctx context.Context, account int64, owner string) ([]store
 
 const (
 	deleteLane = "DELETE FROM lanes WHERE endpoint = ? AND key = ? AND generation = ?"
-	upsertLane = "INSERT OR REPLACE INTO lanes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+	upsertLane = "INSERT OR REPLACE INTO lanes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 func (db *DB) writeLanes(w *store.Write) error {
@@ -170,7 +170,7 @@ func (db *DB) writeLanes(w *store.Write) error {
 	for _, l := range w.Lanes {
 		err := db.exec(upsertLane,
 			l.Endpoint, l.Key, int64(l.Generation), l.Head, int64(l.Attempts), greenlane.UnixMicro(l.DueAt),
-			string(l.State), l.Reason, int64(l.Revision), greenlane.UnixMicro(l.OpenedAt))
+			string(l.State), l.Reason, int64(l.Revision), greenlane.UnixMicro(l.OpenedAt), int64(l.Probes), l.Urgent)
 		if err != nil {
 			return err
 		}
@@ -181,15 +181,17 @@ func (db *DB) writeLanes(w *store.Write) error {
 // A write that was repeated after a failure may carry attempts that were
 // recorded already.
 const upsertAttempt = `INSERT OR REPLACE INTO attempts
-  (position, endpoint, generation, number, revision, sent, duration, status, error, digest, headers, body, done)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+  (position, endpoint, generation, number, revision, sent, duration, status, error, digest, headers, body, done,
+   probe, probes)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 func (db *DB) writeAttempts(w *store.Write) error {
 	for _, a := range w.Attempts {
 		err := db.exec(upsertAttempt,
 			a.Position, a.Endpoint, int64(a.Generation), int64(a.Number), int64(a.Revision),
 			greenlane.UnixMicro(a.SentAt), a.Duration.Microseconds(), int64(a.Status), a.Error, a.BodyDigest[:],
-			nullBytes(a.Headers), nullBytes(a.Body), boolInt(a.Done))
+			nullBytes(a.Headers), nullBytes(a.Body), boolInt(a.Done),
+			boolInt(a.Probe), int64(a.Probes))
 		if err != nil {
 			return err
 		}
@@ -241,7 +243,7 @@ func (db *DB) Revisions(ctx context.Context, endpoint int64) ([]*store.Revision,
 	return out, err
 }
 
-const selectLanes = `SELECT key, generation, head, attempts, due, state, reason, revision, opened
+const selectLanes = `SELECT key, generation, head, attempts, due, state, reason, revision, opened, probes, urgent
   FROM lanes
   WHERE endpoint = ?
   ORDER BY key, generation`
@@ -252,7 +254,8 @@ func (db *DB) Lanes(ctx context.Context, endpoint int64) ([]*store.Lane, error) 
 	err := db.query(ctx, selectLanes, []any{endpoint}, func(rows *sql.Rows) error {
 		l := store.Lane{LaneID: store.LaneID{Endpoint: endpoint}}
 		var due, opened int64
-		err := rows.Scan(&l.Key, &l.Generation, &l.Head, &l.Attempts, &due, &l.State, &l.Reason, &l.Revision, &opened)
+		err := rows.Scan(&l.Key, &l.Generation, &l.Head, &l.Attempts, &due, &l.State, &l.Reason, &l.Revision, &opened,
+			&l.Probes, &l.Urgent)
 		l.DueAt, l.OpenedAt = greenlane.FromUnixMicro(due), greenlane.FromUnixMicro(opened)
 		out = append(out, &l)
 		return err
@@ -288,7 +291,7 @@ func (db *DB) Acknowledged(ctx context.Context, endpoint, after int64) ([]int64,
 
 const (
 	attemptColumns = `endpoint, position, generation, number, revision, sent, duration, status, error, digest,
-  headers, body, done`
+  headers, body, done, probe, probes`
 	selectAttempts = "SELECT " + attemptColumns + `
   FROM attempts
   WHERE position = ? AND endpoint = ? AND (? = 0 OR generation = ?)
@@ -305,7 +308,7 @@ func scanAttempt(rows *sql.Rows) (*store.Attempt, error) {
 	var digest sql.RawBytes
 	var sent, duration int64
 	err := rows.Scan(&a.Endpoint, &a.Position, &a.Generation, &a.Number, &a.Revision, &sent, &duration, &a.Status,
-		&a.Error, &digest, &a.Headers, &a.Body, &a.Done)
+		&a.Error, &digest, &a.Headers, &a.Body, &a.Done, &a.Probe, &a.Probes)
 	if err != nil {
 		return nil, err
 	}
@@ -339,6 +342,40 @@ func (db *DB) LatestAttempts(ctx context.Context, endpoint int64, positions []in
 		return nil, err
 	}
 	return out, nil
+}
+
+const (
+	upsertBreaker = "INSERT OR REPLACE INTO breakers VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+	selectBreaker = `SELECT state, since, reason, failures, failing, probes, probe_at
+  FROM breakers
+  WHERE endpoint = ?`
+)
+
+func (db *DB) writeBreakers(w *store.Write) error {
+	for _, b := range w.Breakers {
+		err := db.exec(upsertBreaker, b.Endpoint, string(b.State), greenlane.UnixMicro(b.Since), b.Reason, int64(b.Failures),
+			nullMicro(b.Failing), int64(b.Probes), nullMicro(b.ProbeAt))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Breaker implements [store.Deliveries].
+func (db *DB) Breaker(ctx context.Context, endpoint int64) (*store.Breaker, error) {
+	var out *store.Breaker
+	err := db.query(ctx, selectBreaker, []any{endpoint}, func(rows *sql.Rows) error {
+		b := store.Breaker{Endpoint: endpoint}
+		var since int64
+		var failing, probeAt sql.NullInt64
+		err := rows.Scan(&b.State, &since, &b.Reason, &b.Failures, &failing, &b.Probes, &probeAt)
+		b.Since = greenlane.FromUnixMicro(since)
+		b.Failing, b.ProbeAt = greenlane.FromUnixMicro(failing.Int64), greenlane.FromUnixMicro(probeAt.Int64)
+		out = &b
+		return err
+	})
+	return out, err
 }
 
 const selectSkips = `SELECT first, last, lane, kind, reason, actor, at

@@ -33,7 +33,7 @@ CREATE TABLE attempts (
   digest     BLOB    NOT NULL,
   headers    BLOB,
   body       BLOB,
-  done       INTEGER NOT NULL,
+  done       INTEGER NOT NULL, probe INTEGER NOT NULL DEFAULT 0, probes INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (position, endpoint, generation, number)
 ) STRICT, WITHOUT ROWID;
 
@@ -42,6 +42,17 @@ CREATE TABLE blobs (
   digest  BLOB    NOT NULL,
   bytes   BLOB,
   PRIMARY KEY (account, digest)
+) STRICT;
+
+CREATE TABLE breakers (
+  endpoint INTEGER PRIMARY KEY,
+  state    TEXT    NOT NULL,
+  since    INTEGER NOT NULL,
+  reason   TEXT    NOT NULL,
+  failures INTEGER NOT NULL,
+  failing  INTEGER,
+  probes   INTEGER NOT NULL,
+  probe_at INTEGER
 ) STRICT;
 
 CREATE TABLE cursors (
@@ -124,7 +135,7 @@ CREATE TABLE lanes (
   state      TEXT    NOT NULL,
   reason     TEXT    NOT NULL,
   revision   INTEGER NOT NULL,
-  opened     INTEGER NOT NULL,
+  opened     INTEGER NOT NULL, probes INTEGER NOT NULL DEFAULT 0, urgent INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (endpoint, key, generation)
 ) STRICT, WITHOUT ROWID;
 

@@ -36,6 +36,7 @@ func (w *world) fullDraft() *draft {
 	d.Lanes = []*store.Lane{newLane(store.LaneID{Endpoint: 5, Key: subject(1).Key(), Generation: 1}, 1, now)}
 	d.Skips = []*store.Skip{newSkip(6, 1, 2, now)}
 	d.Cursors = []store.Cursor{{Owner: "endpoint/1", Position: 3}}
+	d.Breakers = []*store.Breaker{newBreaker(5, 12, now)}
 	d.Blobs = []*store.Blob{newBlob(1, 1), newBlob(1, 2)}
 	d.Secrets = []*store.OwnedSecrets{newSecrets(1, "warehouse/1", 1, now)}
 	return d
@@ -66,6 +67,7 @@ func (w *world) secondDraft() *draft {
 	d.Lanes = []*store.Lane{newLane(store.LaneID{Endpoint: 6, Key: subject(2).Key(), Generation: 1}, 2, now)}
 	d.Skips = []*store.Skip{newSkip(5, 4, 4, now)}
 	d.Cursors = []store.Cursor{{Owner: "endpoint/1", Position: 5}, {Owner: "dispatcher", Position: 5}}
+	d.Breakers = []*store.Breaker{newBreaker(5, 0, now), newBreaker(6, 1, now)}
 	d.Blobs = []*store.Blob{newBlob(1, 1), newBlob(2, 3)}
 	d.Secrets = []*store.OwnedSecrets{newSecrets(1, "warehouse/1", 2, now), newSecrets(2, "warehouse/1", 3, now)}
 	d.Secrets[1].First = true

@@ -231,7 +231,7 @@ func newRevision(endpoint int64, number int, from int64, now time.Time) *store.R
 func newLane(id store.LaneID, head int64, now time.Time) *store.Lane {
 	return &store.Lane{
 		LaneID: id, Head: head, Attempts: 2, DueAt: now.Add(5 * time.Minute), State: store.LaneRetrying,
-		Reason: "503 Service Unavailable", Revision: 1, OpenedAt: now,
+		Reason: "503 Service Unavailable", Revision: 1, OpenedAt: now, Probes: 3, Urgent: head + 1,
 	}
 }
 
@@ -240,7 +240,20 @@ func newAttempt(endpoint, position int64, generation, number int, now time.Time)
 		Endpoint: endpoint, Position: position, Generation: generation, Number: number, Revision: 1, SentAt: now,
 		Duration: 1234567 * time.Microsecond, Status: 503, Error: "the receiver answered 503",
 		BodyDigest: digest("body", int(position)), Headers: []byte("Retry-After: 5\r\n"), Body: []byte("busy\x00\xff"),
+		Probe: number%2 == 0, Probes: number / 2,
 	}
+}
+
+// newBreaker makes one that is open after ten failures.
+func newBreaker(endpoint int64, failures int, now time.Time) *store.Breaker {
+	b := &store.Breaker{Endpoint: endpoint, State: store.BreakerClosed, Since: now, Failures: failures}
+	if failures > 0 {
+		b.Failing = now.Add(-time.Hour)
+	}
+	if failures >= 10 {
+		b.State, b.Reason, b.Probes, b.ProbeAt = store.BreakerOpen, "10 failures in a row", 3, now.Add(30*time.Second)
+	}
+	return b
 }
 
 func newSkip(endpoint, first, last int64, now time.Time) *store.Skip {

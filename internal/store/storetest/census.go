@@ -45,6 +45,7 @@ type census struct {
 	Lanes     []*store.Lane
 	Attempts  []*store.Attempt
 	Acked     map[int64][]int64
+	Breakers  []*store.Breaker
 	Skips     []*store.Skip
 	Cursors   map[string]int64
 	Blobs     []*store.Blob
@@ -193,6 +194,13 @@ func (k *taker) endpoint(endpoint int64) error {
 		return err
 	}
 	slices.SortFunc(lanes, byLane)
+	breaker, err := k.Store.Breaker(k.ctx, endpoint)
+	if err != nil {
+		return err
+	}
+	if breaker != nil {
+		k.c.Breakers = append(k.c.Breakers, breaker)
+	}
 	skips, err := k.Store.Skips(k.ctx, endpoint)
 	if err != nil {
 		return err

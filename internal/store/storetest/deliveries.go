@@ -20,6 +20,7 @@ var deliveryTests = map[string]func(*testing.T, *world){
 	"attempts":        testAttempts,
 	"latest attempts": testLatestAttempts,
 	"acknowledged":    testAcknowledged,
+	"breakers":        testBreakers,
 	"skips":           testSkips,
 	"cursors":         testCursors,
 }
@@ -125,6 +126,30 @@ func testLanes(t *testing.T, w *world) {
 	d.Settled = []store.LaneID{again.LaneID, second.LaneID, id(3, 1, 1), id(1, 100, 3)}
 	w.commit(d)
 	same(t, "lanes after some were settled", []*store.Lane{&moved, other}, takeCensus(t, w.Store).Lanes)
+}
+
+func testBreakers(t *testing.T, w *world) {
+	open, fine := newBreaker(1, 12, w.now), newBreaker(2, 0, w.now)
+	d := w.draft()
+	d.Breakers = []*store.Breaker{open, fine}
+	w.commit(d)
+	for range 2 {
+		for endpoint, want := range map[int64]*store.Breaker{1: open, 2: fine, 3: nil} {
+			got, err := w.Breaker(t.Context(), endpoint)
+			noError(t, err)
+			same(t, fmt.Sprintf("breaker of endpoint %d", endpoint), want, got)
+		}
+		w.reopen()
+	}
+	// The last of one write counts; its zone does not.
+	later := w.now.Add(time.Hour)
+	closed := newBreaker(1, 0, later.In(time.FixedZone("there", 3600)))
+	d = w.draft()
+	d.Breakers = []*store.Breaker{newBreaker(1, 30, w.now), closed}
+	w.commit(d)
+	got, err := w.Breaker(t.Context(), 1)
+	noError(t, err)
+	same(t, "breaker after it closed", newBreaker(1, 0, later), got)
 }
 
 func testAttempts(t *testing.T, w *world) {

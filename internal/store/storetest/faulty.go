@@ -277,6 +277,11 @@ func (f *Faulty) LatestAttempts(ctx context.Context, endpoint int64, positions [
 	return ask(f, func() ([]*store.Attempt, error) { return f.inner.LatestAttempts(ctx, endpoint, positions) })
 }
 
+// Breaker implements [store.Deliveries].
+func (f *Faulty) Breaker(ctx context.Context, endpoint int64) (*store.Breaker, error) {
+	return ask(f, func() (*store.Breaker, error) { return f.inner.Breaker(ctx, endpoint) })
+}
+
 // Skips implements [store.Deliveries].
 func (f *Faulty) Skips(ctx context.Context, endpoint int64) ([]*store.Skip, error) {
 	return ask(f, func() ([]*store.Skip, error) { return f.inner.Skips(ctx, endpoint) })

@@ -42,6 +42,7 @@ type content struct {
 	revisions map[revisionID]*store.Revision
 	lanes     map[store.LaneID]*store.Lane
 	attempts  map[attemptID]*store.Attempt
+	breakers  map[int64]*store.Breaker
 	skips     []*store.Skip
 	cursors   map[string]int64
 	blobs     map[blobID][]byte
@@ -81,7 +82,8 @@ func newModel() *model {
 			accounts: map[int64]*greenlane.Account{}, keys: map[greenlane.ID]*greenlane.Key{},
 			endpoints: map[int64]*store.Endpoint{}, revisions: map[revisionID]*store.Revision{},
 			lanes: map[store.LaneID]*store.Lane{}, attempts: map[attemptID]*store.Attempt{},
-			cursors: map[string]int64{}, blobs: map[blobID][]byte{}, secrets: map[secretsID][]store.Secret{},
+			breakers: map[int64]*store.Breaker{},
+			cursors:  map[string]int64{}, blobs: map[blobID][]byte{}, secrets: map[secretsID][]store.Secret{},
 		},
 	}
 }
@@ -92,6 +94,7 @@ func (c content) clone() content {
 	c.messages, c.waiting, c.answers = maps.Clone(c.messages), maps.Clone(c.waiting), maps.Clone(c.answers)
 	c.accounts, c.keys, c.endpoints = maps.Clone(c.accounts), maps.Clone(c.keys), maps.Clone(c.endpoints)
 	c.revisions, c.lanes, c.attempts = maps.Clone(c.revisions), maps.Clone(c.lanes), maps.Clone(c.attempts)
+	c.breakers = maps.Clone(c.breakers)
 	c.cursors, c.blobs, c.secrets = maps.Clone(c.cursors), maps.Clone(c.blobs), maps.Clone(c.secrets)
 	return c
 }
@@ -356,6 +359,11 @@ func (c *content) applyDeliveries(w *store.Write) error {
 		row := *a
 		row.SentAt, row.Headers, row.Body = greenlane.Micro(a.SentAt), kept(a.Headers), kept(a.Body)
 		c.attempts[attemptID{a.Endpoint, a.Position, a.Generation, a.Number}] = &row
+	}
+	for _, b := range w.Breakers {
+		row := *b
+		row.Since, row.Failing, row.ProbeAt = greenlane.Micro(b.Since), greenlane.Micro(b.Failing), greenlane.Micro(b.ProbeAt)
+		c.breakers[b.Endpoint] = &row
 	}
 	for _, s := range w.Skips {
 		row := *s

@@ -325,6 +325,11 @@ func (m *model) LatestAttempts(ctx context.Context, endpoint int64, positions []
 	return out, err
 }
 
+func (m *model) Breaker(ctx context.Context, endpoint int64) (out *store.Breaker, err error) {
+	err = m.view(ctx, func(c *content) { out = c.breakers[endpoint] })
+	return out, err
+}
+
 func (m *model) Skips(ctx context.Context, endpoint int64) (out []*store.Skip, err error) {
 	err = m.view(ctx, func(c *content) {
 		for _, s := range c.skips {

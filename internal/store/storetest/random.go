@@ -208,6 +208,9 @@ func (m *machine) deliveries(d *draft) {
 		a.Done = m.often(2, "done")
 		d.Attempts = append(d.Attempts, a)
 	}
+	if m.often(3, "breaker") {
+		d.Breakers = append(d.Breakers, newBreaker(endpoint, int(m.number(0, 20, "failures")), d.now))
+	}
 	if m.often(5, "skip") {
 		first := m.number(1, 9, "first skipped")
 		d.Skips = append(d.Skips, newSkip(endpoint, first, first+m.number(0, 9, "skipped"), d.now))

@@ -47,6 +47,7 @@ func reads(s store.Store) map[string]func(context.Context) error {
 		"Acknowledged":    func(ctx context.Context) error { return drop(s.Acknowledged(ctx, 5, 0)) },
 		"Attempts":        func(ctx context.Context) error { return drop(s.Attempts(ctx, 5, 1, 0)) },
 		"LatestAttempts":  func(ctx context.Context) error { return drop(s.LatestAttempts(ctx, 5, []int64{1})) },
+		"Breaker":         func(ctx context.Context) error { return drop(s.Breaker(ctx, 5)) },
 		"Skips":           func(ctx context.Context) error { return drop(s.Skips(ctx, 6)) },
 		"Blob":            func(ctx context.Context) error { return drop(s.Blob(ctx, 1, newBlob(1, 1).Digest)) },
 		"Secrets":         func(ctx context.Context) error { return drop(s.Secrets(ctx, 1, "warehouse/1")) },

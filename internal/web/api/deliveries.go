@@ -23,7 +23,7 @@ type DeliveryView struct {
 	Subject    greenlane.SubjectRef   `json:"subject"`
 	Generation int                    `json:"generation" doc:"1 is the first sending; each resend adds one."`
 	State      delivery.DeliveryState `json:"state" enum:"waiting,sending,retrying,parked,delivered,skipped,discarded"`
-	Made       int                    `json:"attemptsMade" doc:"In this generation."`
+	Made       int                    `json:"attemptsMade" doc:"In this generation, without probes."`
 	Allowed    int                    `json:"attemptsAllowed" doc:"How many the schedule has."`
 	DueAt      *time.Time             `json:"dueAt" doc:"When the next attempt is due."`
 	Reason     *string                `json:"reason" doc:"Why it is parked, skipped or retried."`
@@ -91,6 +91,7 @@ type DeliveryDetail struct {
 // AttemptView is one try of a delivery.
 type AttemptView struct {
 	Number     int       `json:"number"`
+	Probe      bool      `json:"probe" doc:"Sent to find out whether the receiver is back; it used up no attempt of the schedule."`
 	SentAt     time.Time `json:"sentAt"`
 	Success    bool      `json:"success" doc:"The receiver answered 2xx."`
 	Status     *int      `json:"status" doc:"HTTP status, null without an answer."`
@@ -132,7 +133,7 @@ func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 
 
 func attemptView(a delivery.AttemptDetail) AttemptView {
 	return AttemptView{
-		Number: a.Number, SentAt: a.SentAt, Success: a.Done, Status: statusOrNull(a.Status), Request: callView(a.Call), Exact: a.Exact,
+		Number: a.Number, Probe: a.Probe, SentAt: a.SentAt, Success: a.Done, Status: statusOrNull(a.Status), Request: callView(a.Call), Exact: a.Exact,
 		Reply: reply(a.Headers, a.Body), DurationMS: milliseconds(a.Duration), Error: orNull(a.Error),
 	}
 }

@@ -264,3 +264,43 @@ func TestDeliveryList(t *testing.T) {
 		r.refused(404, "not_found", "POST", "/v1/deliveries/"+id+"/retry", nil)
 	}
 }
+
+// TestBreakerIsShown lets a receiver fail until only probes are sent, and come
+// back: status, events and attempts tell it.
+func TestBreakerIsShown(t *testing.T) {
+	t.Parallel()
+	r, rec := newRig(t), newReceiver(t)
+	rec.answer(503)
+	waits := slices.Repeat([]string{"1ms"}, 12)
+	_, path := r.webhook(map[string]any{"url": rec.URL, "events": []string{"customs.*"}, "format": "opentrack", "retrySchedule": waits})
+	r.must(200, "POST", "/v1/entries/activities", hold("1H", 1))
+	for range 10 {
+		rec.next(t)
+	}
+	var opened []map[string]any
+	for len(opened) == 0 {
+		opened = r.events("endpoint.breaker_opened")
+	}
+	if data := opened[0]["data"].(map[string]any); data["failures"] != 10.0 || !strings.HasPrefix(data["reason"].(string), "10 failures in a row") {
+		t.Errorf("%v", data)
+	}
+	status := r.must(200, "GET", path, nil)["status"].(map[string]any)
+	breaker := status["breaker"].(map[string]any)
+	if status["health"] != "failing" || breaker["state"] != "open" || breaker["failures"] != 10.0 || breaker["nextProbeAt"] == nil || breaker["since"] == nil {
+		t.Errorf("%v", status)
+	}
+	rec.answer(200)
+	id := r.data(path + "/deliveries")[0]["deliveryId"].(string)
+	r.must(202, "POST", "/v1/deliveries/"+id+"/retry", `{}`)
+	if body := rec.next(t).body; !strings.Contains(body, `"deliveryAttempt":11,"pendingRetries":3,`) {
+		t.Errorf("the probe says %s", body)
+	}
+	for len(r.events("endpoint.breaker_closed")) == 0 {
+	}
+	r.waitDelivered(path, 1)
+	attempts := r.must(200, "GET", "/v1/deliveries/"+id, nil)
+	last := attempts["attempts"].([]any)[10].(map[string]any)
+	if last["probe"] != true || last["number"] != 11.0 || last["exact"] != true || attempts["attemptsMade"] != 10.0 {
+		t.Errorf("%v of %v", last, attempts["attemptsMade"])
+	}
+}

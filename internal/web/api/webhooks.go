@@ -32,6 +32,10 @@ type WebhookSettings struct {
 	RetrySchedule Change[RetrySchedule]        `json:"retrySchedule,omitzero" doc:"standard by default; opentrack by default for format opentrack."`
 	Headers       Change[map[string]string]    `json:"headers,omitzero" doc:"Sent along with each request. Their values are never shown again."`
 	Concurrency   Change[int]                  `json:"concurrency,omitzero" minimum:"1" maximum:"100" doc:"How many requests may run at once; 10 by default."`
+
+	RateLimit         Change[float64]            `json:"rateLimit,omitzero" minimum:"0.001" maximum:"10000" doc:"How many requests may begin in a second, such as 5 or 0.5; no limit by default." example:"0.5"`
+	MaintenanceWindow Change[MaintenanceWindows] `json:"maintenanceWindow,omitzero" doc:"Times of the week during which nothing is sent but urgentTypes: one, or a list of up to 10."`
+	UrgentTypes       Change[[]string]           `json:"urgentTypes,omitzero" maxItems:"100" doc:"Event types, named as in events, that are sent in maintenance, too. Order holds in a lane: what comes before such an event goes with it." example:"[\"clearance.*\"]"`
 }
 
 // revise returns the settings with what is given; null brings a default back.
@@ -48,6 +52,11 @@ func (w *WebhookSettings) revise(s delivery.Settings) delivery.Settings {
 		s.Headers = uncovered(w.Headers.value, s.Headers)
 	}
 	w.Concurrency.apply(&s.Concurrency)
+	w.RateLimit.apply(&s.RateLimit)
+	if w.MaintenanceWindow.set {
+		s.Maintenance = w.MaintenanceWindow.value
+	}
+	w.UrgentTypes.apply(&s.UrgentTypes)
 	if w.RetrySchedule.set {
 		s.Schedule = w.RetrySchedule.value.Schedule
 	}
@@ -207,42 +216,13 @@ type WebhookView struct {
 	RetrySchedule RetrySchedule        `json:"retrySchedule"`
 	Headers       map[string]string    `json:"headers" doc:"Names of the headers sent along; their values are covered."`
 	Concurrency   int                  `json:"concurrency"`
-	HasEazeKey    bool                 `json:"hasEazeKey"`
-	State         store.EndpointState  `json:"state" enum:"enabled,disabled"`
-	Reason        *string              `json:"reason" doc:"Why it is disabled."`
-	CreatedAt     time.Time            `json:"createdAt"`
-	UpdatedAt     time.Time            `json:"updatedAt"`
-	Status        WebhookStatus        `json:"status"`
-}
-
-// WebhookStatus is how an endpoint is doing.
-type WebhookStatus struct {
-	Health    string `json:"health" enum:"active,disabled,stalled,catching_up" doc:"stalled: a bound is reached and nothing more is read until lanes settle. catching_up: more than 1,000 events of the log lie ahead."`
-	Cursor    int64  `json:"cursor" doc:"Up to this position everything is settled or waits behind an open lane."`
-	Lag       int64  `json:"lag" doc:"Events of the log beyond the cursor."`
-	Unsettled int    `json:"unsettled" doc:"Those of them that it wants and that are not settled."`
-	InFlight  int    `json:"inFlight"`
-	OpenLanes int    `json:"openLanes" doc:"Subjects whose next event failed or takes long."`
-	Parked    int    `json:"parked" doc:"Open lanes that wait for a person."`
-	Stalled   bool   `json:"stalled"`
-
-	FilterErrors int64 `json:"filterErrors" doc:"Events the filter failed on, since the hub started or the endpoint was changed. They are sent."`
-}
-
-// behind is how many events may lie ahead of an endpoint that keeps up.
-const behind = 1000
-
-func webhookStatus(row *store.Endpoint, s delivery.Status) WebhookStatus {
-	health := "active"
-	switch {
-	case row.State != store.EndpointEnabled:
-		health = "disabled"
-	case s.Stalled:
-		health = "stalled"
-	case s.Lag > behind:
-		health = "catching_up"
-	}
-	return WebhookStatus{health, s.Cursor, s.Lag, s.Unsettled, s.InFlight, s.OpenLanes, s.Parked, s.Stalled, s.FilterErrors}
+	PaceView
+	HasEazeKey bool                `json:"hasEazeKey"`
+	State      store.EndpointState `json:"state" enum:"enabled,disabled"`
+	Reason     *string             `json:"reason" doc:"Why it is disabled."`
+	CreatedAt  time.Time           `json:"createdAt"`
+	UpdatedAt  time.Time           `json:"updatedAt"`
+	Status     WebhookStatus       `json:"status"`
 }
 
 // covered stands for what is never shown again.
@@ -255,7 +235,7 @@ func webhookView(row *store.Endpoint, s *delivery.Settings, status delivery.Stat
 	}
 	return WebhookView{
 		ID: row.EndpointID(), URL: row.URL, Name: orNull(s.Name), Events: s.Events, Filter: orNull(s.Filter), Fields: s.Fields, Omit: s.Omit, Format: s.Format, Ordering: s.Ordering,
-		OnExhausted: s.OnExhausted, RetrySchedule: RetrySchedule{s.Schedule}, Headers: headers, Concurrency: s.Concurrency,
+		OnExhausted: s.OnExhausted, RetrySchedule: RetrySchedule{s.Schedule}, Headers: headers, Concurrency: s.Concurrency, PaceView: paceView(s),
 		HasEazeKey: row.EazeKey != "", State: row.State, Reason: orNull(row.Reason), CreatedAt: row.CreatedAt,
 		UpdatedAt: row.UpdatedAt, Status: webhookStatus(row, status),
 	}
@@ -322,7 +302,7 @@ func (a *API) createWebhook(ctx context.Context, in *rawInput) (*Answer[WebhookC
 		return nil, err
 	}
 	row := &store.Endpoint{Secrets: []store.Secret{{Text: body.Secret}}, EazeKey: body.EazeKey}
-	status := delivery.Status{Cursor: from, Lag: max(0, a.hub.Head()-from)}
+	status := delivery.Status{Cursor: from, Lag: max(0, a.hub.Head()-from), Breaker: delivery.BreakerStatus{State: delivery.BreakerClosed}}
 	out, err := manage(a, c, 0, func(r delivery.Request) (*hub.Outcome, error) {
 		return a.engine.Create(ctx, r, row, settings, from, chance)
 	}, func(*hub.Outcome) (int, WebhookCreated) {

@@ -94,7 +94,10 @@ func TestWebhookCreated(t *testing.T) {
 		"filter": nil, "fields": []any{}, "omit": []any{}, "onExhausted": "park", "retrySchedule": "standard", "headers": map[string]any{}, "concurrency": 10.0, "hasEazeKey": false,
 		"state": "enabled", "reason": nil, "createdAt": got["createdAt"], "updatedAt": got["createdAt"], "secret": secret, "secretBase64": secret,
 		"status": map[string]any{"health": "active", "cursor": float64(r.hub.Head() - 1), "lag": 0.0, "unsettled": 0.0, "inFlight": 0.0,
-			"openLanes": 0.0, "parked": 0.0, "stalled": false, "filterErrors": 0.0},
+			"openLanes": 0.0, "parked": 0.0, "stalled": false, "filterErrors": 0.0, "breaker": map[string]any{"state": "closed", "since": nil, "reason": nil,
+				"failures": 0.0, "failingSince": nil, "probes": 0.0, "nextProbeAt": nil},
+			"maintenanceUntil": nil},
+		"rateLimit": nil, "maintenanceWindow": []any{}, "urgentTypes": []any{},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -116,7 +119,7 @@ func TestWebhookCreated(t *testing.T) {
 	want = map[string]any{
 		"url": "http://127.0.0.1:9/all", "name": "warehouse", "events": []any{"declaration.*", "audit.key_created"}, "format": "opentrack",
 		"ordering": "none", "onExhausted": "skip", "retrySchedule": "opentrack", "headers": map[string]any{"X-Token": "********"},
-		"filter": "event.late", "fields": []any{}, "omit": []any{}, "concurrency": 3.0, "hasEazeKey": true, "state": "enabled", "reason": nil, "secret": "my own secret",
+		"filter": "event.late", "fields": []any{}, "omit": []any{}, "rateLimit": nil, "maintenanceWindow": []any{}, "urgentTypes": []any{}, "concurrency": 3.0, "hasEazeKey": true, "state": "enabled", "reason": nil, "secret": "my own secret",
 		"secretBase64": "whsec_" + base64.StdEncoding.EncodeToString([]byte("my own secret")),
 	}
 	if diff := cmp.Diff(want, all, cmpopts.IgnoreMapEntries(func(k string, _ any) bool {
@@ -455,4 +458,42 @@ func TestWebhookBeginsWhereAsked(t *testing.T) {
 		}()
 	}
 	r.must(200, "POST", "/v1/entries/activities", hold("1I", 3))
+}
+
+// TestPaceOfAWebhook sets rate, maintenance and what is urgent, changes them and
+// takes them away.
+func TestPaceOfAWebhook(t *testing.T) {
+	t.Parallel()
+	r, rec := newRig(t), newReceiver(t)
+	always := `[{"from":"00:00","to":"12:00","timezone":"UTC"},{"days":["mon","tue","wed","thu","fri","sat"],"from":"12:00","to":"24:00"},{"days":["sun"],"from":"12:00","to":"23:59"}]`
+	v, path := r.webhook(map[string]any{"url": rec.URL, "events": []string{"customs.*"}, "rateLimit": 0.5,
+		"maintenanceWindow": map[string]any{"days": []string{"mon"}, "from": "22:00", "to": "06:00", "timezone": "Europe/Amsterdam"},
+		"urgentTypes":       []string{"clearance.*"}})
+	want := []any{map[string]any{"days": []any{"mon"}, "from": "22:00", "to": "06:00", "timezone": "Europe/Amsterdam"}}
+	if diff := cmp.Diff([]any{0.5, want, []any{"clearance.*"}}, []any{v["rateLimit"], v["maintenanceWindow"], v["urgentTypes"]}); diff != "" {
+		t.Error(diff)
+	}
+	for _, body := range []string{
+		`{"rateLimit":0}`, `{"rateLimit":-1}`, `{"rateLimit":1000000}`, `{"rateLimit":"5"}`, `{"urgentTypes":["nonsense"]}`,
+		`{"maintenanceWindow":{"from":"22:00"}}`, `{"maintenanceWindow":{"from":"22:00","to":"06:00","timezone":"Mars"}}`,
+		`{"maintenanceWindow":{"from":"22:00","to":"06:00","until":"x"}}`, `{"maintenanceWindow":[{"from":"00:00","to":"24:00"}]}`, `{"maintenanceWindow":"nights"}`,
+	} {
+		if got := r.call("PATCH", path, body); got.status != 422 && got.status != 400 {
+			t.Errorf("%s: %d %s", body, got.status, got.body)
+		}
+	}
+	v = r.must(200, "PATCH", path, `{"maintenanceWindow":`+always+`,"rateLimit":null}`)
+	status := v["status"].(map[string]any)
+	if v["rateLimit"] != nil || status["maintenanceUntil"] == nil || status["health"] != "maintenance" {
+		// The last minute of a Sunday.
+		if now := r.hub.Now(); now.Weekday() != time.Sunday || now.Hour() != 23 {
+			t.Errorf("%v", v)
+		}
+	}
+	v = r.must(200, "PATCH", path, `{"maintenanceWindow":null,"urgentTypes":null}`)
+	if diff := cmp.Diff([]any{[]any{}, []any{}}, []any{v["maintenanceWindow"], v["urgentTypes"]}); diff != "" {
+		t.Error(diff)
+	}
+	r.must(200, "POST", "/v1/entries/activities", hold("1H", 1))
+	rec.next(t)
 }
