@@ -193,7 +193,7 @@ func (v *view) delivery(ctx context.Context, ev *greenlane.Event, last *store.At
 		}
 	}
 	if d.State == DeliveryWaiting {
-		for _, key := range []int64{ev.Subject.Key(), -ev.Position} {
+		for _, key := range []int64{ev.Subject.Key(), consignmentKey(ev.Consignment), -ev.Position} {
 			if skip := v.skips.find(ev.Position, key); skip != nil {
 				d.State, d.Reason = DeliverySkipped, skip.Reason
 				if skip.Kind == store.SkipLane {

@@ -61,7 +61,10 @@ type endpoint struct {
 	ops  []op
 	gone bool
 	// skips are records of what the endpoint will not get.
-	skips       skipIndex
+	skips skipIndex
+	// merges are consignments that became part of others, by the key of the one
+	// that has them now. Kept where the endpoint is ordered by consignment.
+	merges      map[int64][]merge
 	breaker     breaker
 	pace        pace
 	maintenance maintenance
@@ -204,15 +207,6 @@ func (ep *endpoint) offer(ev *greenlane.Event) bool {
 	return true
 }
 
-// keyOf returns the lane of an event: its subject, or itself where order does
-// not matter.
-func (ep *endpoint) keyOf(ev *greenlane.Event) int64 {
-	if ep.at(ev.Position).Ordering == OrderNone {
-		return -ev.Position
-	}
-	return ev.Subject.Key()
-}
-
 // pump does what can be done now: waiting changes, catching up, sending,
 // recording.
 func (ep *endpoint) pump() {
@@ -279,6 +273,7 @@ func (ep *endpoint) catchUp() {
 			if ev.Position > ep.engine.position {
 				break
 			}
+			ep.note(ev)
 			if ev.Account == ep.row.Account && ep.wanted(ev) && !ep.offer(ev) {
 				return
 			}
@@ -299,11 +294,12 @@ func (ep *endpoint) readOn() {
 	e, epoch, jury := ep.engine, ep.epoch, ep.jury()
 	e.spawn(func() {
 		page, err := e.store.Events(e.sending, q)
+		merges := mergesAmong(page.Events)
 		page.Events = jury.wanted(e.sending, page.Events)
 		if err == nil && e.sending.Err() != nil {
 			err = errStopping
 		}
-		e.post(func() { ep.caughtUp(page, until, epoch, err) })
+		e.post(func() { ep.caughtUp(page, merges, until, epoch, err) })
 	})
 }
 
@@ -314,13 +310,16 @@ func (ep *endpoint) typesAfter(position int64) []greenlane.EventType {
 	for number := ep.at(position + 1).number; number <= ep.latest.number; number++ {
 		types = append(types, ep.byNumber[number].Types()...)
 	}
+	if ep.joins {
+		types = append(types, greenlane.EventConsignmentMerged)
+	}
 	slices.Sort(types)
 	return slices.Compact(types)
 }
 
 // caughtUp takes in what was read and is wanted. A page that was asked for before read was
 // set back is dropped: another read has begun, or will.
-func (ep *endpoint) caughtUp(page store.EventPage, until int64, epoch int, err error) {
+func (ep *endpoint) caughtUp(page store.EventPage, merges []*greenlane.Event, until int64, epoch int, err error) {
 	if ep.gone || epoch != ep.epoch {
 		return
 	}
@@ -332,6 +331,9 @@ func (ep *endpoint) caughtUp(page store.EventPage, until int64, epoch int, err e
 		return
 	}
 	ep.readAgain(epoch)
+	for _, ev := range merges {
+		ep.note(ev)
+	}
 	for _, ev := range page.Events {
 		if !ep.offer(ev) {
 			return
@@ -387,8 +389,8 @@ func (ep *endpoint) behindRecords() bool {
 	return ep.pause > 0 || len(ep.buffer.attempts) >= maxUnsettled
 }
 
-// rowForSlow opens a lane row for the oldest event when its attempt takes long,
-// so that the cursor can pass it.
+// rowForSlow opens a lane row for the oldest event when its attempt takes long, or
+// when it waits for another lane, so that the cursor can pass it.
 func (ep *endpoint) rowForSlow() {
 	for {
 		ep.advance()
@@ -396,10 +398,16 @@ func (ep *endpoint) rowForSlow() {
 			return
 		}
 		l := ep.window[0].lane
-		if l.state != laneSending || l.row != nil || ep.engine.clock().Before(l.sentAt.Add(slowAfter)) {
+		switch {
+		case l.row != nil:
+			return
+		case l.waits():
+			l.write(store.LaneRetrying, greenlane.Micro(ep.engine.clock()), l.waitsFor())
+		case l.state == laneSending && !ep.engine.clock().Before(l.sentAt.Add(slowAfter)):
+			l.write(store.LaneRetrying, l.sentAt, "the attempt is taking long")
+		default:
 			return
 		}
-		l.write(store.LaneRetrying, l.sentAt, "the attempt is taking long")
 	}
 }
 
@@ -576,7 +584,7 @@ func (ep *endpoint) rejudge() {
 		switch {
 		case l.state == laneSending, l.row != nil && l.state != laneReady:
 		case l.row != nil:
-			ep.waiting = append(ep.waiting, l)
+			l.ready()
 		default:
 			l.close()
 			delete(ep.lanes, key)

@@ -310,6 +310,9 @@ func (e *Engine) load(ctx context.Context, row *store.Endpoint) error {
 	for _, l := range lanes {
 		ep.reopen(l)
 	}
+	if err := ep.recall(ctx); err != nil {
+		return err
+	}
 	e.endpoints[row.Number] = ep
 	e.reroute()
 	e.touch(ep)
@@ -345,6 +348,11 @@ func (e *Engine) follow(ctx context.Context, head int64) error {
 		for _, ep := range e.routes[route{ev.Account, ev.Type}] {
 			if ep.attached {
 				ep.hand(ev)
+			}
+		}
+		if ev.Type == greenlane.EventConsignmentMerged {
+			for _, ep := range e.endpoints {
+				ep.note(ev)
 			}
 		}
 		e.position = ev.Position

@@ -49,8 +49,12 @@ type lane struct {
 	behind bool
 	// attempts made at the head, and probes beside them.
 	attempts, probes int
-	dueAt            time.Time
-	sentAt           time.Time
+	// held is the lane that must go on first, holding are those that wait for
+	// this one.
+	held    *lane
+	holding []*lane
+	dueAt   time.Time
+	sentAt  time.Time
 	// probedAt is when the head was last sent as a probe by this process.
 	probedAt time.Time
 	// urgent is the position up to which the lane goes on in maintenance.
@@ -103,10 +107,17 @@ func (l *lane) push(it *item) {
 func (l *lane) begin(it *item) {
 	l.head, l.attempts, l.probes, l.probedAt = it, 0, 0, time.Time{}
 	l.ready()
+	l.release()
 }
 
+// ready sends the head as soon as there is room, and no other lane has to go
+// first.
 func (l *lane) ready() {
-	l.state = laneReady
+	l.state, l.held = laneReady, nil
+	if other := l.holder(); other != nil {
+		other.hold(l)
+		return
+	}
 	l.endpoint.waiting = append(l.endpoint.waiting, l)
 	l.endpoint.engine.touch(l.endpoint)
 }
@@ -167,7 +178,10 @@ func (l *lane) erase() {
 }
 
 // close ends a lane that never had a row.
-func (l *lane) close() { l.state, l.head, l.queue = laneIdle, nil, nil }
+func (l *lane) close() {
+	l.state, l.head, l.queue = laneIdle, nil, nil
+	l.release()
+}
 
 // send starts an attempt at the head, in a goroutine of its own.
 func (l *lane) send() {
@@ -404,6 +418,7 @@ func (l *lane) advance() {
 	l.head, l.state, l.behind = nil, laneIdle, false
 	if len(l.queue) == 0 {
 		delete(l.endpoint.lanes, l.laneKey)
+		l.release()
 		return
 	}
 	first := l.queue[0]
@@ -415,9 +430,9 @@ func (l *lane) advance() {
 // positions beyond one and up to the cursor.
 func (l *lane) next(end ending, after int64) {
 	ep := l.endpoint
-	store, until := ep.engine.store, ep.passed
+	key, head, until := l.key, l.head.position, ep.passed
 	positions := func(ctx context.Context) ([]int64, error) {
-		all, err := store.Positions(ctx, greenlane.SubjectFromKey(l.key), after, readAtOnce)
+		all, err := ep.engine.laneEvents(ctx, key, head, after)
 		n := 0
 		for n < len(all) && all[n] <= until {
 			n++
@@ -446,7 +461,7 @@ func (l *lane) found(events []*greenlane.Event, last int64, err error, end endin
 		ep.engine.later(flushPauseMax, func() { l.next(end, after) })
 		return
 	}
-	next := slices.IndexFunc(events, l.waits)
+	next := slices.IndexFunc(events, l.has)
 	if next < 0 && last > 0 {
 		// None of them waits here; look further.
 		l.next(end, last)
@@ -464,10 +479,10 @@ func (l *lane) found(events []*greenlane.Event, last int64, err error, end endin
 	l.write(store.LaneRetrying, ep.engine.clock(), "waited for the event before it")
 }
 
-// waits reports whether an event of the lane's subject that the endpoint wants,
+// has reports whether an event of the lane's subject that the endpoint wants,
 // below the cursor, waits behind the lane's head. Settings made since the head failed may have sent it
 // on a way of its own.
-func (l *lane) waits(ev *greenlane.Event) bool {
+func (l *lane) has(ev *greenlane.Event) bool {
 	ep := l.endpoint
 	return ep.keyOf(ev) == l.key && !ep.skipped(ev.Position, l.key)
 }

@@ -327,6 +327,9 @@ func (e *Engine) Retry(ctx context.Context, r Request, position int64, reason st
 // retryNow makes the head of an open lane due at once.
 func (l *lane) retryNow(r Request, reason string) (*plan, error) {
 	ep, before, head := l.endpoint, l.row, l.head
+	if l.waits() {
+		return nil, greenlane.Errorf(greenlane.Conflict, "not_head", "this delivery %s, which comes before it", l.waitsFor())
+	}
 	if l.state != laneWaiting && l.state != laneParked && (l.state != laneReady || !ep.keptBack()) {
 		return nil, greenlane.Errorf(greenlane.Conflict, "in_flight", "this delivery is being sent right now")
 	}

@@ -93,6 +93,8 @@ type terms struct {
 	// latest is the newest, and wants what types it takes.
 	latest *term
 	wants  map[greenlane.EventType]bool
+	// joins: some of them keep consignments in order.
+	joins bool
 }
 
 func newTerms(history []*store.Revision) (terms, error) {
@@ -106,6 +108,7 @@ func newTerms(history []*store.Revision) (terms, error) {
 			return ts, err
 		}
 		ts.byNumber[r.Number], ts.latest = t, t
+		ts.joins = ts.joins || t.Ordering == OrderConsignment
 	}
 	ts.wants = setOf(ts.latest.Types())
 	return ts, nil

@@ -438,7 +438,9 @@ func (b *batch) add(self greenlane.Subject, r *record, d greenlane.Draft) (*gree
 	if err := b.join(next, r.state.References(), e); err != nil {
 		return nil, nil, err
 	}
-	e.Consignment = next.row.Consignment
+	if e.Consignment == 0 {
+		e.Consignment = next.row.Consignment
+	}
 	return e, state, nil
 }
 
