@@ -280,7 +280,7 @@ func (e *Engine) load(ctx context.Context, row *store.Endpoint) error {
 		return err
 	}
 	ep.recorded, ep.read = ep.passed, ep.passed
-	acknowledged, err := e.store.Acknowledged(ctx, row.Number, ep.passed)
+	acknowledged, err := e.store.Acknowledged(ctx, row.Number, 1, ep.passed, e.position)
 	if err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ func (e *Engine) Create(ctx context.Context, r Request, row *store.Endpoint, s S
 	}
 	now := e.clock()
 	row.Number, row.ID, row.Account = number, greenlane.NewID(now, number, chance), r.Account
-	row.URL, row.State, row.CreatedAt, row.UpdatedAt = s.URL, store.EndpointEnabled, now, now
+	row.URL, row.State, row.Generation, row.CreatedAt, row.UpdatedAt = s.URL, store.EndpointEnabled, 1, now, now
 	settings, err := json.Marshal(s)
 	if err != nil {
 		return nil, err
