@@ -222,8 +222,10 @@ func (e *Engine) shutdown(cancel context.CancelFunc) {
 
 func (e *Engine) unrecorded() bool {
 	for _, ep := range e.endpoints {
-		if ep.flushing || ep.loading > 0 || !ep.buffer.empty() {
-			return true
+		for _, way := range ep.ways() {
+			if way.flushing || way.loading > 0 || !way.buffer.empty() {
+				return true
+			}
 		}
 	}
 	return false
@@ -307,11 +309,16 @@ func (e *Engine) load(ctx context.Context, row *store.Endpoint) error {
 	if err != nil {
 		return err
 	}
-	for _, l := range lanes {
-		ep.reopen(l)
+	if err := ep.loadReplays(ctx); err != nil {
+		return fmt.Errorf("endpoint %s: %w", row.EndpointID(), err)
 	}
-	if err := ep.recall(ctx); err != nil {
-		return err
+	for _, l := range lanes {
+		ep.wayOf(l.LaneID).reopen(l)
+	}
+	for _, way := range ep.ways() {
+		if err := way.recall(ctx); err != nil {
+			return err
+		}
 	}
 	e.endpoints[row.Number] = ep
 	e.reroute()
@@ -330,7 +337,7 @@ func (e *Engine) reroute() {
 	}
 }
 
-func (e *Engine) touch(ep *endpoint) { e.touched[ep] = true }
+func (e *Engine) touch(ep *endpoint) { e.touched[ep.base()] = true }
 
 // follow hands out what came to the log's end since the last time.
 func (e *Engine) follow(ctx context.Context, head int64) error {

@@ -55,13 +55,33 @@ func (ep *endpoint) kin(ev *greenlane.Event) []int64 {
 // other in a circle.
 func (l *lane) holder() *lane {
 	ep := l.endpoint
-	if !ep.joins || l.key < 0 || l.head.event == nil {
+	if l.head.event == nil {
+		return nil
+	}
+	if ep.live != nil {
+		if other := ep.live.before(l.head.event); other != nil {
+			return other
+		}
+	}
+	if !ep.joins || l.key < 0 {
 		return nil
 	}
 	for _, key := range ep.kin(l.head.event) {
 		other := ep.lanes[laneKey{key, l.generation}]
 		if other != nil && other != l && other.head != nil && other.head.position < l.head.position {
 			return other
+		}
+	}
+	return nil
+}
+
+// before returns the endpoint's open lane that has not come past an event yet, nil
+// when there is none: a replay must not overtake it.
+func (ep *endpoint) before(ev *greenlane.Event) *lane {
+	for _, key := range append(ep.kin(ev), -ev.Position) {
+		l := ep.lanes[laneKey{key, 1}]
+		if l != nil && l.head != nil && l.head.position <= ev.Position {
+			return l
 		}
 	}
 	return nil
@@ -130,7 +150,7 @@ func (ep *endpoint) forgetMerges() {
 	for key, list := range ep.merges {
 		list = slices.DeleteFunc(list, func(m merge) bool {
 			from := consignmentKey(m.from)
-			return m.at <= ep.passed && ep.lanes[laneKey{from, 1}] == nil && len(ep.merges[from]) == 0
+			return m.at <= ep.passed && ep.lanes[laneKey{from, ep.generation}] == nil && len(ep.merges[from]) == 0
 		})
 		if ep.merges[key] = list; len(list) == 0 {
 			delete(ep.merges, key)
@@ -169,13 +189,13 @@ func mergesAmong(events []*greenlane.Event) []*greenlane.Event {
 // recall reads, at start, what lanes that were reopened need to know whom they
 // wait for: their heads, and which consignments became part of which.
 func (ep *endpoint) recall(ctx context.Context) error {
-	if !ep.joins {
+	if !ep.joins && ep.live == nil {
 		return nil
 	}
 	heads := map[int64]*lane{}
 	var positions []int64
 	for _, l := range ep.lanes {
-		if l.key > 0 && l.head != nil {
+		if l.head != nil && (l.key > 0 || ep.live != nil) {
 			heads[l.head.position] = l
 			positions = append(positions, l.head.position)
 		}
@@ -188,6 +208,9 @@ func (ep *endpoint) recall(ctx context.Context) error {
 		}
 		for _, ev := range events {
 			heads[ev.Position].head.event = ev
+		}
+		if !ep.joins {
+			continue
 		}
 		rows, err := ep.engine.store.Load(ctx, subjectsOf(events))
 		if err != nil {
