@@ -268,6 +268,8 @@ func (ep *endpoint) refuseOps(err error) {
 func (ep *endpoint) catchUp() {
 	for !ep.attached && !ep.reading && len(ep.window) < maxUnsettled/2 && ep.room() > 0 {
 		if ep.read >= ep.engine.position && ep.latest.dear {
+			// Nothing is handed to it: what comes must wake it.
+			ep.engine.apart[ep] = true
 			return
 		}
 		events, ok := ep.engine.hub.Recent(ep.read, readAtOnce)
