@@ -199,6 +199,39 @@ func TestLongMaintenance(t *testing.T) {
 	})
 }
 
+// TestParkedInMaintenance: what is urgent in a parked lane goes out in maintenance
+// once somebody lets the lane go on, also after a start.
+func TestParkedInMaintenance(t *testing.T) {
+	t.Parallel()
+	simulate(t, func(b *bubble) {
+		const host = "night.example"
+		number := b.endpoint(host, nightly)
+		b.rest(time.Minute)
+		b.answer(host, 500)
+		b.activity("A", "1M", 0)
+		b.rest(40 * time.Minute)
+		head := b.arrived(host)[0].position
+		b.activity("A", "1H", 1)
+		b.rest(time.Second)
+		r := Request{Account: 1, Endpoint: number}
+		if _, err := b.engine.Park(b.t.Context(), r, head, 1, "why"); err != nil {
+			b.t.Fatal(err)
+		}
+		b.stop()
+		b.start()
+		b.rest(time.Second)
+		b.answer(host, 200)
+		if _, err := b.engine.Retry(b.t.Context(), r, head, "why"); err != nil {
+			b.t.Fatal(err)
+		}
+		b.rest(time.Minute)
+		got := b.arrived(host)
+		if last := got[len(got)-1]; last.kind != string(greenlane.EventClearanceChanged) {
+			b.t.Errorf("the last to come in maintenance is %+v", last)
+		}
+	})
+}
+
 // TestRateLimit holds that attempts keep to the rate after a burst of one second,
 // that another endpoint is not held up, and that new settings hold at once.
 func TestRateLimit(t *testing.T) {

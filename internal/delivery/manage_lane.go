@@ -23,8 +23,8 @@ func (e *Engine) Park(ctx context.Context, r Request, position int64, generation
 		}
 		now := e.clock()
 		row := &store.Lane{
-			LaneID: l.id(), Head: position, Attempts: l.attempts, DueAt: now, State: store.LaneParked, Reason: reason,
-			Revision: l.head.revision, OpenedAt: now,
+			LaneID: l.id(), Head: position, Attempts: l.attempts, Probes: l.probes, DueAt: now, State: store.LaneParked, Reason: reason,
+			Revision: l.head.revision, OpenedAt: now, Urgent: l.urgent,
 		}
 		if l.row != nil {
 			row.OpenedAt = l.row.OpenedAt

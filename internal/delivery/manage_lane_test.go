@@ -138,6 +138,36 @@ func TestPark(t *testing.T) {
 	s.refused(t, s.engine.Park, s.all[0].Position, 1, "settled")
 }
 
+// TestParkKeepsProbes: attempts at a parked delivery are numbered on after a start,
+// probes among them, so that none takes another's place.
+func TestParkKeepsProbes(t *testing.T) {
+	t.Parallel()
+	dir, clock := t.TempDir(), newWatch()
+	r, rec := startAt(t, dir, clock.time), newReceiver(t)
+	answer := down(rec)
+	number := r.endpoint(t, rec.URL, entryEvents)
+	answer(500)
+	r.open(t, rec, number)
+	r.step(t, rec, clock, number, 30*time.Second)
+	probed := rec.arrivals()[10].position
+	if _, err := r.engine.Park(t.Context(), by(number), probed, 1, "why"); err != nil {
+		t.Fatal(err)
+	}
+	r.stop()
+	r = startAt(t, dir, clock.time)
+	if _, err := r.engine.Retry(t.Context(), by(number), probed, ""); err != nil {
+		t.Fatal(err)
+	}
+	r.step(t, rec, clock, number, 0)
+	var numbers []int
+	for _, a := range r.attempts(t, number, probed, 1) {
+		numbers = append(numbers, a.Number)
+	}
+	if !slices.Equal(numbers, []int{1, 2, 3}) {
+		t.Errorf("attempts %v are recorded of the three that were made", numbers)
+	}
+}
+
 // TestSkip: one delivery is given up, the head or one behind it, and the lane
 // goes on; the same after the process ended right after the record.
 func TestSkip(t *testing.T) {
