@@ -1,14 +1,17 @@
 package delivery
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"greenlane"
 	"greenlane/internal/hub"
+	"greenlane/internal/store"
 )
 
 // TestWindows holds when windows begin and end, across midnight and while clocks
@@ -95,10 +98,14 @@ func TestWrongWindows(t *testing.T) {
 // hold records one of CBP's activities at one shipment: 1H holds.
 func (b *bubble) activity(shipment, code string, n int) {
 	b.t.Helper()
-	key := greenlane.ShipmentKey{Number: shipment}
-	b.do(hub.Unit{Account: 1, Commands: []greenlane.Command{greenlane.TrackShipment{Key: key}, greenlane.RecordActivities{
-		Shipment: key, Activities: []greenlane.NewActivity{{
-			Date: time.Date(1999, 7, 1, 0, n, 0, 0, time.UTC), Code: code, Message: fmt.Sprint("note ", n)}}}}})
+	b.do(hub.Unit{Account: 1, Commands: []greenlane.Command{
+		greenlane.TrackShipment{Key: greenlane.ShipmentKey{Number: shipment}}, note(shipment, code, n)}})
+}
+
+func note(shipment, code string, n int) greenlane.Command {
+	return greenlane.RecordActivities{
+		Shipment: greenlane.ShipmentKey{Number: shipment}, Activities: []greenlane.NewActivity{{
+			Date: time.Date(1999, 7, 1, 0, n, 0, 0, time.UTC), Code: code, Message: fmt.Sprint("note ", n)}}}
 }
 
 // nightly is maintenance from half past midnight to six, but for changes of
@@ -230,6 +237,102 @@ func TestParkedInMaintenance(t *testing.T) {
 			b.t.Errorf("the last to come in maintenance is %+v", last)
 		}
 	})
+}
+
+// TestUrgentWhileALaneIsChanged lets an urgent event come while a change of its
+// lane by hand is recorded: the change holds, in memory and on disk, and so does
+// what is urgent.
+func TestUrgentWhileALaneIsChanged(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		parked bool
+		change func(*Engine, context.Context, Request, int64) (*hub.Outcome, error)
+		came   int
+		want   []store.LaneState
+	}{
+		"park": {false, func(e *Engine, ctx context.Context, r Request, p int64) (*hub.Outcome, error) {
+			return e.Park(ctx, r, p, 1, "why")
+		}, 0, []store.LaneState{store.LaneParked}},
+		"retry": {true, func(e *Engine, ctx context.Context, r Request, p int64) (*hub.Outcome, error) {
+			return e.Retry(ctx, r, p, "why")
+		}, 1, []store.LaneState{store.LaneRetrying}},
+		"redrive": {true, func(e *Engine, ctx context.Context, r Request, p int64) (*hub.Outcome, error) {
+			return e.Redrive(ctx, r, 10, "why")
+		}, 1, []store.LaneState{store.LaneRetrying}},
+		"discard": {true, func(e *Engine, ctx context.Context, r Request, p int64) (*hub.Outcome, error) {
+			return e.Discard(ctx, r, p, 1, "why")
+		}, 2, nil},
+	} {
+		simulate(t, func(b *bubble) {
+			const host = "night.example"
+			number := b.endpoint(host, nightly)
+			r := Request{Account: 1, Endpoint: number}
+			b.rest(time.Minute)
+			b.answer(host, 500)
+			b.activity("A", "1M", 0)
+			b.rest(40 * time.Minute)
+			head := b.arrived(host)[0].position
+			if tt.parked {
+				if _, err := b.engine.Park(b.t.Context(), r, head, 1, "why"); err != nil {
+					b.t.Fatal(err)
+				}
+			}
+			b.rest(time.Second)
+			before := len(b.arrived(host))
+			if name == "discard" {
+				b.answer(host, 200)
+			}
+			// The committer is held up, so that all is recorded together, and then
+			// once more before it tells of that.
+			recorded, told := make(chan struct{}), make(chan struct{})
+			b.submit("A", "1M", 1, func() { <-recorded })
+			synctest.Wait()
+			b.submit("A", "1H", 2, func() { <-told })
+			done := make(chan error, 1)
+			go func() {
+				_, err := tt.change(b.engine, b.t.Context(), r, head)
+				done <- err
+			}()
+			synctest.Wait()
+			close(recorded)
+			synctest.Wait()
+			close(told)
+			if err := <-done; err != nil {
+				b.t.Fatal(err)
+			}
+			b.rest(time.Second)
+			lanes, err := b.store.Lanes(b.t.Context(), number)
+			if err != nil {
+				b.t.Fatal(err)
+			}
+			var states []store.LaneState
+			for _, l := range lanes {
+				states = append(states, l.State)
+				if l.Urgent <= head {
+					b.t.Errorf("%s: what is urgent is forgotten: %+v", name, l)
+				}
+			}
+			if came := len(b.arrived(host)) - before; came != tt.came || !slices.Equal(states, tt.want) {
+				b.t.Errorf("%s: %d came; on disk are lanes %v, want %v", name, came, states, tt.want)
+			}
+			b.answer(host, 200)
+		})
+	}
+}
+
+// submit records one of CBP's activities at a shipment; then runs once that is
+// done, and holds up the committer as long.
+func (b *bubble) submit(shipment, code string, n int, then func()) {
+	b.t.Helper()
+	err := b.hub.Submit(hub.Unit{Account: 1, Commands: []greenlane.Command{note(shipment, code, n)}}, func(_ *hub.Outcome, err error) {
+		if err != nil {
+			b.t.Error(err)
+		}
+		then()
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
 }
 
 // TestRateLimit holds that attempts keep to the rate after a burst of one second,

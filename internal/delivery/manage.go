@@ -326,27 +326,27 @@ func (e *Engine) Retry(ctx context.Context, r Request, position int64, reason st
 
 // retryNow makes the head of an open lane due at once.
 func (l *lane) retryNow(r Request, reason string) (*plan, error) {
-	ep, before, head := l.endpoint, l.row, l.head
+	ep := l.endpoint
 	if l.state != laneWaiting && l.state != laneParked && (l.state != laneReady || !ep.keptBack()) {
 		return nil, greenlane.Errorf(greenlane.Conflict, "in_flight", "this delivery is being sent right now")
 	}
 	u := r.unit()
-	row := before
-	if before != nil {
-		changed := *before
+	var row *store.Lane
+	if l.row != nil {
+		changed := *l.row
 		changed.State, changed.DueAt = store.LaneRetrying, ep.engine.clock()
-		changed.Urgent = max(changed.Urgent, head.position)
+		changed.Urgent = max(changed.Urgent, l.head.position)
 		row = &changed
 		u.Rows.Lanes = []*store.Lane{row}
 	}
 	u.Commands = []greenlane.Command{l.event(greenlane.EventLaneResumed, nil, reason, r.By)}
 	return &plan{u, func() {
-		// Its own time may have come while this was recorded.
-		if l.row != before || l.head != head || l.state == laneSending || l.state == laneLoading {
-			return
+		// Nothing began while this was recorded. Who asks for it now has it now,
+		// also in maintenance.
+		l.urgent = max(l.urgent, l.head.position)
+		if row != nil {
+			l.take(row)
 		}
-		// Who asks for it now has it now, also in maintenance.
-		l.row, l.urgent = row, max(l.urgent, head.position)
 		l.ready()
 		ep.breaker.hurry(l)
 	}}, nil

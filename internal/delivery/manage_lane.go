@@ -36,7 +36,8 @@ func (e *Engine) Park(ctx context.Context, r Request, position int64, generation
 			if l.row == nil {
 				ep.open++
 			}
-			l.row, l.state = row, laneParked
+			l.take(row)
+			l.state = laneParked
 			e.metrics.Parked.Add(1)
 		}}, nil
 	})
@@ -149,7 +150,7 @@ func (e *Engine) Redrive(ctx context.Context, r Request, limit int, reason strin
 		return &plan{u, func() {
 			for i, l := range parked {
 				if l.state == laneParked {
-					l.row = rows[i]
+					l.take(rows[i])
 					l.ready()
 				}
 			}
@@ -202,10 +203,22 @@ func settledAlready() error {
 	return greenlane.Errorf(greenlane.Conflict, "settled", "this delivery was acknowledged or given up already")
 }
 
+// take makes a row that was recorded with a change the lane's. What became urgent
+// meanwhile was buffered with the row as it had been, and is said of the new one.
+func (l *lane) take(row *store.Lane) {
+	l.row = row
+	if row.Urgent < l.urgent {
+		row := *row
+		row.Urgent = l.urgent
+		l.keep(&row)
+	}
+}
+
 // gone forgets a lane whose row was taken away together with what decided it.
 func (l *lane) gone() {
 	ep := l.endpoint
 	if l.row != nil {
+		delete(ep.buffer.lanes, l.row.LaneID)
 		l.row = nil
 		ep.open--
 	}
