@@ -194,6 +194,8 @@ func (b *breaker) pump() {
 	if b.due() && ep.mayBegin() {
 		if !b.fresh() {
 			ep.catchUp()
+			// A probe is no reason to send in maintenance.
+			ep.sortOut()
 		}
 		if !ep.reading {
 			b.send()

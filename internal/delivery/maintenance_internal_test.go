@@ -335,6 +335,38 @@ func (b *bubble) submit(shipment, code string, n int, then func()) {
 	}
 }
 
+// TestNoProbeInMaintenance: while a window holds, an open breaker tries nothing but
+// what is urgent.
+func TestNoProbeInMaintenance(t *testing.T) {
+	t.Parallel()
+	simulate(t, func(b *bubble) {
+		const host = "night.example"
+		number := b.endpoint(host, nightly)
+		b.rest(29 * time.Minute)
+		b.answer(host, 500)
+		b.record(10, 0)
+		b.rest(10 * time.Second)
+		if s := b.statusOf(number); s.Breaker.State != BreakerOpen {
+			b.t.Fatalf("%+v", s)
+		}
+		b.rest(time.Minute)
+		before := len(b.arrived(host))
+		b.activity("LATER", "1M", 0)
+		b.rest(time.Hour)
+		if got := b.arrived(host)[before:]; len(got) > 0 {
+			b.t.Errorf("in maintenance came %+v", got)
+		}
+		b.answer(host, 200)
+		b.activity("URGENT", "1H", 0)
+		b.rest(time.Hour)
+		if got := b.arrived(host)[before:]; len(got) == 0 || b.statusOf(number).Breaker.State != BreakerClosed {
+			b.t.Errorf("what is urgent was not tried: %+v", got)
+		}
+		b.rest(5 * time.Hour)
+		b.complete(host, number, 10+1+2)
+	})
+}
+
 // TestRateLimit holds that attempts keep to the rate after a burst of one second,
 // that another endpoint is not held up, and that new settings hold at once.
 func TestRateLimit(t *testing.T) {
