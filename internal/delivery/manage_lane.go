@@ -86,7 +86,12 @@ func (ep *endpoint) skipWaiting(ctx context.Context, r Request, position int64, 
 	return &plan{u, func() {
 		ep.skips.add(skip)
 		ep.engine.metrics.Skipped.Add(1)
-		if l := ep.lanes[laneKey{key, 1}]; l != nil {
+		switch l := ep.lanes[laneKey{key, 1}]; {
+		case l == nil:
+		case l.head != nil && l.head.position == position:
+			// Its turn came while this was recorded. Nothing began meanwhile.
+			l.settle(ending{})
+		default:
 			l.drop(position)
 		}
 	}}, nil

@@ -199,6 +199,40 @@ func TestSkip(t *testing.T) {
 	}
 }
 
+// TestSkipWhoseTurnComes: a delivery that waits is given up while the one before it
+// ends, and is not sent.
+func TestSkipWhoseTurnComes(t *testing.T) {
+	t.Parallel()
+	r, s := startHooked(t, t.TempDir(), newWatch().time)
+	rec := newReceiver(t)
+	answer := make(chan struct{})
+	rec.answer = func(arrival, int) int { <-answer; return 200 }
+	number := r.endpoint(t, rec.URL, entryEvents)
+	for n := range 3 {
+		r.record(t, "A", n)
+	}
+	rec.until(t, "the first to be sent", func() bool { return rec.first() != "" })
+	want := r.positions(t, greenlane.EventEntryStatus)
+	began, release := s.commit.hold()
+	done := make(chan error, 1)
+	go func() {
+		_, err := r.engine.Skip(t.Context(), by(number), want[1], 1, "why")
+		done <- err
+	}()
+	<-began
+	close(answer)
+	rec.until(t, "the first to end", func() bool { return r.status(t, number).InFlight == 0 })
+	s.commit.set(nil)
+	close(release)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	r.done(t, rec, number)
+	if got := positions(rec.arrivals()); !slices.Equal(got, []int64{want[0], want[2]}) {
+		t.Errorf("arrived %v of %v", got, want)
+	}
+}
+
 // TestDiscard: all that waits in a lane is given up; what comes after goes out.
 func TestDiscard(t *testing.T) {
 	t.Parallel()
