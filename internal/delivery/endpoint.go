@@ -266,7 +266,7 @@ func (ep *endpoint) refuseOps(err error) {
 // catchUp brings a detached endpoint nearer to the log's end, from memory where
 // that reaches back far enough, else from the store.
 func (ep *endpoint) catchUp() {
-	for !ep.attached && !ep.reading && len(ep.window) < maxUnsettled/2 && ep.room() > 0 {
+	for !ep.attached && !ep.reading && ep.readsOn() {
 		if ep.read >= ep.engine.position && ep.latest.dear {
 			// Nothing is handed to it: what comes must wake it.
 			ep.engine.apart[ep] = true
@@ -288,6 +288,16 @@ func (ep *endpoint) catchUp() {
 		}
 		ep.attached = ep.read >= ep.engine.position && !ep.latest.dear
 	}
+}
+
+// readsOn reports whether a detached endpoint may look further. What waits behind
+// rows leaves the window for that: should it be all there is, nothing would come
+// to be recorded that wakes the endpoint again.
+func (ep *endpoint) readsOn() bool {
+	if len(ep.window) >= maxUnsettled/2 || ep.room() <= 0 {
+		ep.advance()
+	}
+	return len(ep.window) < maxUnsettled/2 && ep.room() > 0
 }
 
 // readOn reads the next events from the store and judges them, outside the
