@@ -56,17 +56,17 @@ func (e *Engine) Skip(ctx context.Context, r Request, position int64, generation
 		}
 		u := r.unit()
 		u.Commands = []greenlane.Command{l.event(greenlane.EventLaneSkipped, nil, reason, r.By)}
-		if generation > 1 {
-			// A sending again has a lane of its own, and its event was settled before.
-			u.Rows.Settled = []store.LaneID{l.row.LaneID}
-			return &plan{u, func() { l.gone() }}, nil
-		}
 		skip := ep.skip(r, position, position, l.key, store.SkipEvent, reason)
 		u.Rows.Skips = []*store.Skip{skip}
+		end := func() { l.settle(ending{}) }
+		if generation > 1 {
+			// A sending again has a lane of its own, and its event was settled before.
+			u.Rows.Settled, end = []store.LaneID{l.row.LaneID}, l.gone
+		}
 		return &plan{u, func() {
 			ep.skips.add(skip)
 			e.metrics.Skipped.Add(1)
-			l.settle(ending{})
+			end()
 		}}, nil
 	})
 }

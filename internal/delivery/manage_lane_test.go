@@ -320,6 +320,42 @@ func TestReconcile(t *testing.T) {
 	}
 }
 
+// TestSkipOfARepetition: a delivery that was sent again and given up does not wait,
+// and the receiver still has the event, as it had while that was tried.
+func TestSkipOfARepetition(t *testing.T) {
+	t.Parallel()
+	r, rec := startAt(t, t.TempDir(), newWatch().time), newReceiver(t)
+	answer := down(rec)
+	number := r.endpoint(t, rec.URL, entryEvents)
+	r.record(t, "A", 0)
+	r.done(t, rec, number)
+	first := rec.arrivals()[0]
+	digest := sha256.Sum256([]byte(first.id + "\n"))
+	has := func(state delivery.DeliveryState) {
+		t.Helper()
+		if list := r.deliveries(t, number, ""); len(list) != 1 || list[0].State != state || list[0].Generation != 2 {
+			t.Errorf("%+v, want one that is %s", list[0], state)
+		}
+		got, err := r.engine.Reconcile(t.Context(), 1, number, 0, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.States[delivery.DeliveryDelivered] != 1 || got.Matched != 1 || got.Digest != hex.EncodeToString(digest[:]) || len(got.Open) != 0 {
+			t.Errorf("%+v", got)
+		}
+	}
+	answer(500)
+	if _, err := r.engine.Retry(t.Context(), by(number), first.position, ""); err != nil {
+		t.Fatal(err)
+	}
+	r.quiet(t, rec, number)
+	has(delivery.DeliveryRetrying)
+	if _, err := r.engine.Skip(t.Context(), by(number), first.position, 2, "they have it"); err != nil {
+		t.Fatal(err)
+	}
+	has(delivery.DeliverySkipped)
+}
+
 func (s *stuck) event(t *testing.T, position int64) *greenlane.Event {
 	t.Helper()
 	events, err := s.store.EventsAt(t.Context(), []int64{position})
