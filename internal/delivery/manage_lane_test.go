@@ -199,6 +199,46 @@ func TestSkip(t *testing.T) {
 	}
 }
 
+// TestSkipIsNoDelivery: a head that was given up is skipped from then on, also while
+// what comes behind it is looked for.
+func TestSkipIsNoDelivery(t *testing.T) {
+	t.Parallel()
+	for name, attempts := range map[string]int{"by hand": 1, "by its schedule": 2} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			clock := newWatch()
+			r, s := startHooked(t, t.TempDir(), clock.time)
+			rec := newReceiver(t)
+			failFirst(rec, attempts)
+			number := r.endpoint(t, rec.URL, func(s *delivery.Settings) {
+				entryEvents(s)
+				s.OnExhausted, s.Schedule = delivery.SkipOver, delivery.Schedule{Waits: []time.Duration{0, time.Hour}}
+			})
+			for n := range 3 {
+				r.record(t, "A", n)
+				r.quiet(t, rec, number)
+			}
+			began, release := s.behind.hold()
+			if attempts == 2 {
+				clock.move(2 * time.Hour)
+				r.status(t, number)
+			} else if _, err := r.engine.Skip(t.Context(), by(number), rec.arrivals()[0].position, 1, "why"); err != nil {
+				t.Fatal(err)
+			}
+			<-began
+			if d, _, err := r.engine.Delivery(t.Context(), 1, number, rec.arrivals()[0].position, 1); err != nil || d.State != delivery.DeliverySkipped {
+				t.Errorf("%v: %+v", err, d)
+			}
+			s.behind.set(nil)
+			close(release)
+			r.done(t, rec, number)
+			if n := len(r.deliveries(t, number, delivery.DeliverySkipped)); n != 1 {
+				t.Errorf("%d are skipped", n)
+			}
+		})
+	}
+}
+
 // TestSkipWhoseTurnComes: a delivery that waits is given up while the one before it
 // ends, and is not sent.
 func TestSkipWhoseTurnComes(t *testing.T) {
