@@ -2,6 +2,7 @@ package delivery_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -347,5 +348,32 @@ func TestProbeObeysRetryAfter(t *testing.T) {
 	s := r.step(t, rec, clock, number, time.Hour)
 	if !s.Breaker.Next.Equal(clock.time().Add(time.Hour)) || s.Breaker.Probes != 1 {
 		t.Errorf("%+v", s.Breaker)
+	}
+}
+
+// TestRedriveIsTriedAtOnce: parked lanes that are let go on are tried now, the first
+// of them also while the breaker is open.
+func TestRedriveIsTriedAtOnce(t *testing.T) {
+	t.Parallel()
+	clock := newWatch()
+	r, rec := startAt(t, t.TempDir(), clock.time), newReceiver(t)
+	answer := down(rec)
+	number := r.endpoint(t, rec.URL, entryEvents)
+	answer(500)
+	r.open(t, rec, number)
+	parked := positions(rec.arrivals())[3:5]
+	slices.Sort(parked)
+	for _, p := range parked {
+		if _, err := r.engine.Park(t.Context(), by(number), p, 1, "why"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	answer(200)
+	if _, err := r.engine.Redrive(t.Context(), by(number), 10, "mended"); err != nil {
+		t.Fatal(err)
+	}
+	s := r.step(t, rec, clock, number, 0)
+	if got := positions(rec.arrivals()[10:]); s.Breaker.State != delivery.BreakerClosed || !slices.Equal(got, parked) {
+		t.Errorf("%v came, want %v: %+v", got, parked, s.Breaker)
 	}
 }

@@ -239,6 +239,35 @@ func TestParkedInMaintenance(t *testing.T) {
 	})
 }
 
+// TestRedriveInMaintenance: what somebody lets go on goes out, as with a retry.
+func TestRedriveInMaintenance(t *testing.T) {
+	t.Parallel()
+	simulate(t, func(b *bubble) {
+		const host = "night.example"
+		number := b.endpoint(host, nightly)
+		b.rest(time.Hour)
+		b.activity("A", "1M", 0)
+		b.activity("B", "1M", 0)
+		r := Request{Account: 1, Endpoint: number}
+		b.rest(time.Second)
+		list, _, err := b.engine.Deliveries(b.t.Context(), DeliveryQuery{Account: 1, Endpoint: number, Limit: 1})
+		if err != nil || len(list) != 1 {
+			b.t.Fatalf("%v: %+v", err, list)
+		}
+		head := list[0].Event.Position
+		if _, err := b.engine.Park(b.t.Context(), r, head, 1, "why"); err != nil {
+			b.t.Fatal(err)
+		}
+		if _, err := b.engine.Redrive(b.t.Context(), r, 10, "why"); err != nil {
+			b.t.Fatal(err)
+		}
+		b.rest(time.Second)
+		if got := b.arrived(host); len(got) != 1 || got[0].position != head {
+			b.t.Errorf("in maintenance came %+v, want %d", got, head)
+		}
+	})
+}
+
 // TestUrgentWhileALaneIsChanged lets an urgent event come while a change of its
 // lane by hand is recorded: the change holds, in memory and on disk, and so does
 // what is urgent.

@@ -333,21 +333,12 @@ func (l *lane) retryNow(r Request, reason string) (*plan, error) {
 	u := r.unit()
 	var row *store.Lane
 	if l.row != nil {
-		changed := *l.row
-		changed.State, changed.DueAt = store.LaneRetrying, ep.engine.clock()
-		changed.Urgent = max(changed.Urgent, l.head.position)
-		row = &changed
+		row = l.dueNow()
 		u.Rows.Lanes = []*store.Lane{row}
 	}
 	u.Commands = []greenlane.Command{l.event(greenlane.EventLaneResumed, nil, reason, r.By)}
 	return &plan{u, func() {
-		// Nothing began while this was recorded. Who asks for it now has it now,
-		// also in maintenance.
-		l.urgent = max(l.urgent, l.head.position)
-		if row != nil {
-			l.take(row)
-		}
-		l.ready()
+		l.resume(row)
 		ep.breaker.hurry(l)
 	}}, nil
 }

@@ -128,8 +128,8 @@ func (e *Engine) Discard(ctx context.Context, r Request, position int64, generat
 	})
 }
 
-// Redrive lets parked lanes go on, those with the oldest heads first, at most limit.
-// The outcome has an event lane.resumed for each.
+// Redrive lets parked lanes go on at once, those with the oldest heads first, at
+// most limit. The outcome has an event lane.resumed for each.
 func (e *Engine) Redrive(ctx context.Context, r Request, limit int, reason string) (*hub.Outcome, error) {
 	return e.change(ctx, r, func(ep *endpoint) (*plan, error) {
 		var parked []*lane
@@ -144,23 +144,36 @@ func (e *Engine) Redrive(ctx context.Context, r Request, limit int, reason strin
 			return nil, greenlane.Errorf(greenlane.Conflict, "nothing_parked", "no lane of this endpoint is parked")
 		}
 		u := r.unit()
-		rows := make([]*store.Lane, len(parked))
-		for i, l := range parked {
-			row := *l.row
-			row.State, row.DueAt = store.LaneRetrying, e.clock()
-			rows[i] = &row
+		for _, l := range parked {
+			u.Rows.Lanes = append(u.Rows.Lanes, l.dueNow())
 			u.Commands = append(u.Commands, l.event(greenlane.EventLaneResumed, nil, reason, r.By))
 		}
-		u.Rows.Lanes = rows
 		return &plan{u, func() {
 			for i, l := range parked {
-				if l.state == laneParked {
-					l.take(rows[i])
-					l.ready()
-				}
+				l.resume(u.Rows.Lanes[i])
 			}
+			ep.breaker.hurry(parked[0])
 		}}, nil
 	})
+}
+
+// dueNow returns the lane's row with its head due: who asks for it now has it now,
+// also in maintenance.
+func (l *lane) dueNow() *store.Lane {
+	row := *l.row
+	row.State, row.DueAt = store.LaneRetrying, l.endpoint.engine.clock()
+	row.Urgent = max(row.Urgent, l.head.position)
+	return &row
+}
+
+// resume lets a lane go on whose head somebody asked for; row is what was recorded
+// of that, nil for a lane without one. Nothing began while it was.
+func (l *lane) resume(row *store.Lane) {
+	l.urgent = max(l.urgent, l.head.position)
+	if row != nil {
+		l.take(row)
+	}
+	l.ready()
 }
 
 func (ep *endpoint) skip(r Request, first, last, key int64, kind store.SkipKind, reason string) *store.Skip {
