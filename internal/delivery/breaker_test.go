@@ -12,6 +12,7 @@ import (
 
 	"greenlane"
 	"greenlane/internal/delivery"
+	"greenlane/internal/store"
 )
 
 // unbroken keeps breakers closed, whatever fails.
@@ -375,5 +376,56 @@ func TestRedriveIsTriedAtOnce(t *testing.T) {
 	s := r.step(t, rec, clock, number, 0)
 	if got := positions(rec.arrivals()[10:]); s.Breaker.State != delivery.BreakerClosed || !slices.Equal(got, parked) {
 		t.Errorf("%v came, want %v: %+v", got, parked, s.Breaker)
+	}
+}
+
+// TestHurryAmidAProbe: what somebody asks for while a probe is in flight is tried as
+// soon as that has failed, whatever pause its receiver asked for.
+func TestHurryAmidAProbe(t *testing.T) {
+	t.Parallel()
+	for name, hurry := range map[string]func(*rig, int64, int64) error{
+		"retry": func(r *rig, number, position int64) error {
+			_, err := r.engine.Retry(t.Context(), by(number), position, "mended")
+			return err
+		},
+		"update": func(r *rig, number, _ int64) error {
+			_, err := r.engine.Update(t.Context(), by(number), func(s delivery.Settings, _ *store.Endpoint) (delivery.Settings, error) {
+				s.Name = "mended"
+				return s, nil
+			})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			clock := newWatch()
+			r, rec := startAt(t, t.TempDir(), clock.time), newReceiver(t)
+			rec.header = map[string][]string{"Retry-After": {"3600"}}
+			probe, mended := make(chan struct{}), make(chan struct{})
+			rec.answer = func(_ arrival, count int) int {
+				if count == 1 {
+					return 503
+				}
+				select {
+				case <-mended:
+					return 200
+				default:
+				}
+				<-probe
+				return 503
+			}
+			number := r.endpoint(t, rec.URL, entryEvents)
+			r.open(t, rec, number)
+			clock.move(time.Hour)
+			rec.until(t, "the probe", func() bool { return r.status(t, number).Breaker.State == delivery.BreakerHalfOpen })
+			if err := hurry(r, number, rec.arrivals()[3].position); err != nil {
+				t.Fatal(err)
+			}
+			probe <- struct{}{}
+			close(mended)
+			if s := r.step(t, rec, clock, number, 0); s.Breaker.State != delivery.BreakerClosed {
+				t.Errorf("%d arrivals, %+v", len(rec.arrivals()), s.Breaker)
+			}
+		})
 	}
 }
