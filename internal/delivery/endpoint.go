@@ -384,7 +384,9 @@ func (ep *endpoint) send() {
 
 // keptBack reports whether what is due waits for something else than a free
 // place.
-func (ep *endpoint) keptBack() bool { return ep.breaker.open() || ep.inMaintenance() }
+func (ep *endpoint) keptBack() bool {
+	return !ep.enabled() || ep.breaker.open() || ep.inMaintenance()
+}
 
 // mayBegin reports whether an attempt may begin. A waiting change goes first, or
 // busy lanes would put it off for ever; and nothing begins until it is recorded,

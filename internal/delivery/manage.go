@@ -327,7 +327,10 @@ func (e *Engine) Retry(ctx context.Context, r Request, position int64, reason st
 // retryNow makes the head of an open lane due at once.
 func (l *lane) retryNow(r Request, reason string) (*plan, error) {
 	ep := l.endpoint
-	if l.state != laneWaiting && l.state != laneParked && (l.state != laneReady || !ep.keptBack()) {
+	switch {
+	case l.state == laneReady && !ep.keptBack():
+		return nil, greenlane.Errorf(greenlane.Conflict, "in_flight", "this delivery is due already; it goes out as soon as the endpoint's rate and its other attempts let it")
+	case l.state != laneReady && l.state != laneWaiting && l.state != laneParked:
 		return nil, greenlane.Errorf(greenlane.Conflict, "in_flight", "this delivery is being sent right now")
 	}
 	u := r.unit()
