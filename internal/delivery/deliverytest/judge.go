@@ -291,8 +291,7 @@ func (tr *trial) order() {
 		if l.last.Era == a.Era && a.Position < l.last.Position {
 			tr.fault("%s: arrival %d is position %d, after %d", a.Subject, i, a.Position, l.last.Position)
 		}
-		if p := l.last; p.Position != 0 && p.Position < a.Position && p.Era == a.Era && tr.states[p.Position] == "" &&
-			(p.Verdict == Refused || p.Verdict == Lost) && !tr.resent(p.Position) {
+		if p := l.last; p.Position != 0 && p.Position < a.Position && p.Era == a.Era && !tr.doneWith(p) {
 			tr.fault("%s: arrival %d is position %d, although %d was not acknowledged", a.Subject, i, a.Position, p.Position)
 		}
 		if !seen[a.Position] {
@@ -308,6 +307,14 @@ func (tr *trial) order() {
 			tr.fault("%s: what came last is position %d, and not the newest, %d", subject, l.last.Position, l.first)
 		}
 	}
+}
+
+// doneWith reports whether an event may be behind its lane after an arrival: it
+// was acknowledged, as far as the sender may know, or given up, be it by a process
+// that used up its schedule and died before it had recorded that.
+func (tr *trial) doneWith(a Arrival) bool {
+	return a.Verdict == Acknowledged || a.Verdict == Uncertain || tr.states[a.Position] != "" || tr.resent(a.Position) ||
+		tr.skips(tr.n) && a.Era < int(tr.killed.Load())
 }
 
 // resent reports whether an event was sent again by hand once it was settled.
