@@ -147,6 +147,14 @@ func (ep *endpoint) snapshot() *view {
 		terms: ep.terms, row: ep.row, account: ep.engine.hub.Account(ep.row.Account), passed: ep.passed,
 		lanes: map[int64][]laneView{}, skips: ep.skips.clone(),
 	}
+	for _, way := range ep.ways() {
+		way.show(v)
+	}
+	return v
+}
+
+// show puts the open lanes into a view.
+func (ep *endpoint) show(v *view) {
 	for _, l := range ep.lanes {
 		if l.head == nil {
 			continue
@@ -157,7 +165,6 @@ func (ep *endpoint) snapshot() *view {
 		}
 		v.lanes[l.head.position] = append(v.lanes[l.head.position], lv)
 	}
-	return v
 }
 
 // wants reports whether the settings that hold for an event want it.
@@ -172,10 +179,7 @@ func (v *view) wants(ctx context.Context, ev *greenlane.Event) bool {
 // delivery judges one event. It returns nil when the endpoint does not want it.
 // Once the context has ended, it means nothing.
 func (v *view) delivery(ctx context.Context, ev *greenlane.Event, last *store.Attempt) *Delivery {
-	if ev.Position <= v.history[0].From {
-		return nil
-	}
-	if last == nil && !v.wants(ctx, ev) {
+	if last == nil && (ev.Position <= v.history[0].From || !v.wants(ctx, ev)) {
 		return nil
 	}
 	s := v.at(ev.Position)
@@ -193,7 +197,7 @@ func (v *view) delivery(ctx context.Context, ev *greenlane.Event, last *store.At
 		}
 	}
 	if d.State == DeliveryWaiting {
-		for _, key := range []int64{ev.Subject.Key(), -ev.Position} {
+		for _, key := range []int64{ev.Subject.Key(), consignmentKey(ev.Consignment), -ev.Position} {
 			if skip := v.skips.find(ev.Position, key); skip != nil {
 				d.State, d.Reason = DeliverySkipped, skip.Reason
 				if skip.Kind == store.SkipLane {
