@@ -141,7 +141,7 @@ func (h *chaosHub) look() error {
 			if row.EndpointID() != id {
 				continue
 			}
-			positions, err := db.Acknowledged(h.t.Context(), row.Number, 0)
+			positions, err := db.Acknowledged(h.t.Context(), row.Number, 1, 0, 1<<62)
 			if err != nil {
 				return err
 			}
