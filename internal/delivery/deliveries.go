@@ -207,6 +207,10 @@ func (v *view) delivery(ctx context.Context, ev *greenlane.Event, last *store.At
 			}
 		}
 	}
+	if d.State == DeliveryWaiting && d.Generation > 1 {
+		// Sent again, and given up: a later generation has a lane until it ends.
+		d.State = DeliverySkipped
+	}
 	return d
 }
 

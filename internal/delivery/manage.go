@@ -44,7 +44,8 @@ func endpointEvent(t greenlane.EventType, row *store.Endpoint, s *Settings, reas
 // settings must have been checked. row carries secrets and key; number, id,
 // account, state and times are set here.
 func (e *Engine) Create(ctx context.Context, r Request, row *store.Endpoint, s Settings, from int64, chance uint32) (*hub.Outcome, error) {
-	if err := e.urlFree(ctx, r.Account, 0, s.URL); err != nil && r.Once == nil {
+	err := e.ask(ctx, func(reply func(error)) { reply(e.urlFree(r.Account, 0, s.URL)) })
+	if err != nil && r.Once == nil {
 		return nil, err
 	}
 	number, err := e.store.Reserve(ctx, store.SubjectNumbers, 1)
@@ -65,15 +66,18 @@ func (e *Engine) Create(ctx context.Context, r Request, row *store.Endpoint, s S
 		Revisions: []*store.Revision{{Endpoint: number, Number: 1, From: from, Settings: settings, MadeAt: now}},
 		Cursors:   []store.Cursor{{Owner: newEndpoint(e, row).owner(), Position: from}},
 	}
+	e.post(func() { e.made[number] = row })
 	o, err := e.hub.Do(ctx, u)
-	if greenlane.CodeOf(err) == "conflict" {
-		return nil, urlTaken(s.URL)
-	}
-	if err == nil {
+	if err != nil || o.Replay != nil {
+		e.post(func() { delete(e.made, number) })
+	} else {
 		// The loop would come upon the event by itself, but whoever was answered
 		// may ask for the endpoint at once. It is recorded: a failure here only
 		// leaves it to the loop.
-		_ = e.ask(ctx, func(reply func(error)) { reply(e.reload(ctx)) })
+		_ = e.ask(ctx, func(reply func(error)) { reply(e.appeared(ctx, number)) })
+	}
+	if greenlane.CodeOf(err) == "conflict" {
+		return nil, urlTaken(s.URL)
 	}
 	return o, err
 }
@@ -82,14 +86,12 @@ func urlTaken(url string) error {
 	return greenlane.Errorf(greenlane.Conflict, "url_taken", "another endpoint of this account has the URL %s", url)
 }
 
-// urlFree refuses a URL that another living endpoint of the account has.
-func (e *Engine) urlFree(ctx context.Context, account, except int64, url string) error {
-	rows, err := e.store.AllEndpoints(ctx)
-	if err != nil {
-		return err
-	}
-	for _, row := range rows {
-		if row.Account == account && row.URL == url && row.Number != except {
+// urlFree refuses a URL that another living endpoint of the account has. One that
+// is being created at the same moment is left to the store. Only the loop calls
+// it.
+func (e *Engine) urlFree(account, except int64, url string) error {
+	for _, ep := range e.endpoints {
+		if ep.row.Account == account && ep.row.URL == url && ep.row.Number != except {
 			return urlTaken(url)
 		}
 	}
@@ -207,7 +209,7 @@ func (e *Engine) Update(ctx context.Context, r Request, revise func(Settings, *s
 		if err != nil {
 			return nil, err
 		}
-		if err := e.urlFree(ctx, r.Account, row.Number, s.URL); err != nil {
+		if err := e.urlFree(r.Account, row.Number, s.URL); err != nil {
 			return nil, err
 		}
 		settings, err := json.Marshal(s)

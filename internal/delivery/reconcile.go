@@ -59,7 +59,7 @@ func (e *Engine) Reconcile(ctx context.Context, account, endpoint, from, to int6
 			return nil, err
 		}
 		for _, d := range list {
-			if err := e.former(ctx, d); err != nil {
+			if err := e.arrived(ctx, d); err != nil {
 				return nil, err
 			}
 			r.count(d, digest)
@@ -76,9 +76,9 @@ func (e *Engine) Reconcile(ctx context.Context, account, endpoint, from, to int6
 	return r, nil
 }
 
-// former makes a delivery that is sent again delivered if its event was
-// acknowledged before: the receiver has it, whatever becomes of the repetition.
-func (e *Engine) former(ctx context.Context, d *Delivery) error {
+// arrived counts an event as delivered that was acknowledged once, whatever became
+// of sending it again.
+func (e *Engine) arrived(ctx context.Context, d *Delivery) error {
 	if d.Generation == 1 || d.State == DeliveryDelivered {
 		return nil
 	}
