@@ -191,7 +191,7 @@ func (l *lane) send() {
 	e := ep.engine
 	l.state, l.sentAt = laneSending, e.clock()
 	ep.inflight++
-	e.inflight++
+	e.share.begin(ep.row.Account)
 	if l.row == nil {
 		e.wakeAt(l, l.sentAt.Add(slowAfter))
 	}
@@ -239,7 +239,7 @@ func (l *lane) ended(a *Answer, record *store.Attempt, err error) {
 	ep := l.endpoint
 	e := ep.engine
 	ep.inflight--
-	e.inflight--
+	e.share.end(e, ep.row.Account)
 	e.touch(ep)
 	if ep.gone {
 		return
