@@ -124,6 +124,7 @@ type view struct {
 type laneView struct {
 	generation, attempts, probes, revision int
 	state                                  laneState
+	gaveUp                                 bool
 	dueAt                                  time.Time
 	reason                                 string
 }
@@ -159,7 +160,7 @@ func (ep *endpoint) show(v *view) {
 		if l.head == nil {
 			continue
 		}
-		lv := laneView{generation: l.generation, attempts: l.attempts, probes: l.probes, revision: l.head.revision, state: l.state, dueAt: l.dueAt}
+		lv := laneView{generation: l.generation, attempts: l.attempts, probes: l.probes, revision: l.head.revision, state: l.state, gaveUp: l.gaveUp, dueAt: l.dueAt}
 		if l.row != nil {
 			lv.reason = l.row.Reason
 		}
@@ -196,7 +197,7 @@ func (v *view) delivery(ctx context.Context, ev *greenlane.Event, last *store.At
 			d.inLane(l)
 		}
 	}
-	if d.State == DeliveryWaiting {
+	if d.State == DeliveryWaiting || d.State == DeliverySkipped {
 		for _, key := range []int64{ev.Subject.Key(), consignmentKey(ev.Consignment), -ev.Position} {
 			if skip := v.skips.find(ev.Position, key); skip != nil {
 				d.State, d.Reason = DeliverySkipped, skip.Reason
@@ -229,6 +230,9 @@ func (d *Delivery) inLane(l laneView) {
 		}
 	case laneLoading:
 		d.State = DeliveryDelivered
+		if l.gaveUp {
+			d.State = DeliverySkipped
+		}
 	}
 }
 

@@ -294,8 +294,13 @@ func (ep *endpoint) refuseOps(err error) {
 // catchUp brings a detached endpoint nearer to the log's end, from memory where
 // that reaches back far enough, else from the store.
 func (ep *endpoint) catchUp() {
-	for !ep.attached && !ep.reading && len(ep.window) < maxUnsettled/2 && ep.room() > 0 {
-		if ep.read >= ep.horizon() && (ep.latest.dear || ep.live != nil) {
+	for !ep.attached && !ep.reading && ep.readsOn() {
+		if ep.read >= ep.horizon() && ep.live != nil {
+			return
+		}
+		if ep.read >= ep.horizon() && ep.latest.dear {
+			// Nothing is handed to it: what comes must wake it.
+			ep.engine.apart[ep] = true
 			return
 		}
 		events, ok := ep.engine.hub.Recent(ep.read, readAtOnce)
@@ -315,6 +320,16 @@ func (ep *endpoint) catchUp() {
 		}
 		ep.attached = ep.read >= ep.engine.position && !ep.latest.dear
 	}
+}
+
+// readsOn reports whether a detached endpoint may look further. What waits behind
+// rows leaves the window for that: should it be all there is, nothing would come
+// to be recorded that wakes the endpoint again.
+func (ep *endpoint) readsOn() bool {
+	if len(ep.window) >= maxUnsettled/2 || ep.room() <= 0 {
+		ep.advance()
+	}
+	return len(ep.window) < maxUnsettled/2 && ep.room() > 0
 }
 
 // readOn reads the next events from the store and judges them, outside the
@@ -409,7 +424,8 @@ func (ep *endpoint) send() {
 // keptBack reports whether what is due waits for something else than a free
 // place.
 func (ep *endpoint) keptBack() bool {
-	return ep.base().breaker.open() || ep.base().inMaintenance() || ep.job != nil && ep.job.State == store.ReplayPaused
+	base := ep.base()
+	return !ep.enabled() || base.breaker.open() || base.inMaintenance()
 }
 
 // mayBegin reports whether an attempt may begin. A waiting change goes first, or

@@ -59,6 +59,8 @@ type lane struct {
 	probedAt time.Time
 	// urgent is the position up to which the lane goes on in maintenance.
 	urgent int64
+	// gaveUp: the head that was settled last was not acknowledged.
+	gaveUp bool
 }
 
 // lane returns a lane of the endpoint, making it if need be.
@@ -391,6 +393,7 @@ type ending struct {
 // where the next event must be found first, both wait for it.
 func (l *lane) settle(end ending) {
 	ep := l.endpoint
+	l.gaveUp = end.record == nil || !end.record.Done
 	if l.behind {
 		l.state = laneLoading
 		ep.loading++

@@ -364,31 +364,24 @@ func (e *Engine) Retry(ctx context.Context, r Request, position int64, reason st
 
 // retryNow makes the head of an open lane due at once.
 func (l *lane) retryNow(r Request, reason string) (*plan, error) {
-	ep, before, head := l.endpoint, l.row, l.head
-	if l.waits() {
+	ep := l.endpoint
+	switch {
+	case l.waits():
 		return nil, greenlane.Errorf(greenlane.Conflict, "not_head", "this delivery %s, which comes before it", l.waitsFor())
-	}
-	if l.state != laneWaiting && l.state != laneParked && (l.state != laneReady || !ep.keptBack()) {
+	case l.state == laneReady && !ep.keptBack():
+		return nil, greenlane.Errorf(greenlane.Conflict, "in_flight", "this delivery is due already; it goes out as soon as the endpoint's rate and its other attempts let it")
+	case l.state != laneReady && l.state != laneWaiting && l.state != laneParked:
 		return nil, greenlane.Errorf(greenlane.Conflict, "in_flight", "this delivery is being sent right now")
 	}
 	u := r.unit()
-	row := before
-	if before != nil {
-		changed := *before
-		changed.State, changed.DueAt = store.LaneRetrying, ep.engine.clock()
-		changed.Urgent = max(changed.Urgent, head.position)
-		row = &changed
+	var row *store.Lane
+	if l.row != nil {
+		row = l.dueNow()
 		u.Rows.Lanes = []*store.Lane{row}
 	}
 	u.Commands = []greenlane.Command{l.event(greenlane.EventLaneResumed, nil, reason, r.By)}
 	return &plan{u, func() {
-		// Its own time may have come while this was recorded.
-		if l.row != before || l.head != head || l.state == laneSending || l.state == laneLoading {
-			return
-		}
-		// Who asks for it now has it now, also in maintenance.
-		l.row, l.urgent = row, max(l.urgent, head.position)
-		l.ready()
+		l.resume(row)
 		ep.base().breaker.hurry(l)
 	}}, nil
 }

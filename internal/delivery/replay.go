@@ -49,10 +49,10 @@ type chosen struct {
 	Filter   string   `json:"filter,omitzero"`
 	Ordering Ordering `json:"ordering"`
 
-	Types   []string              `json:"types,omitzero"`
-	Narrow  string                `json:"narrow,omitzero"`
-	Subject *greenlane.SubjectRef `json:"subject,omitzero"`
-	Key     int64                 `json:"key,omitzero"`
+	Types  []string `json:"types,omitzero"`
+	Narrow string   `json:"narrow,omitzero"`
+	// Subject is its key, 0 for all.
+	Subject int64 `json:"subject,omitzero"`
 }
 
 // narrowing is what a replay takes of what its endpoint wants.
@@ -88,7 +88,7 @@ func (c *chosen) terms(first int64) (terms, error) {
 		return ts, err
 	}
 	t, err := newTerm(close)
-	ts.narrow = &narrowing{t, c.Key}
+	ts.narrow = &narrowing{t, c.Subject}
 	return ts, err
 }
 
@@ -262,8 +262,7 @@ func (e *Engine) Replay(ctx context.Context, r Request, what Range, reason strin
 		s, now := ep.settings(), e.clock()
 		c := chosen{Events: s.Events, Filter: s.Filter, Ordering: s.Ordering, Types: what.Types, Narrow: what.Filter}
 		if what.Subject != nil {
-			wire := what.Subject.Wire()
-			c.Subject, c.Key = &wire, what.Subject.Key()
+			c.Subject = what.Subject.Key()
 		}
 		selection, err := json.Marshal(c)
 		if err != nil {
@@ -350,9 +349,10 @@ func (ep *endpoint) laneRows() []store.LaneID {
 // ReplayStatus is how far a replay has come.
 type ReplayStatus struct {
 	*store.Replay
-	Types   []string
-	Filter  string
-	Subject *greenlane.SubjectRef
+	Types  []string
+	Filter string
+	// Subject is kind/number, empty for all.
+	Subject string
 	// OpenLanes have a head that failed, waits or takes long; Parked of them wait
 	// for a person.
 	OpenLanes, Parked, InFlight int
@@ -398,7 +398,10 @@ func (e *Engine) Replays(ctx context.Context, account, endpoint int64) ([]*Repla
 		if err := json.Unmarshal(row.Selection, &c); err != nil {
 			return nil, fmt.Errorf("replay %d: %w", row.Generation, err)
 		}
-		s.Types, s.Filter, s.Subject = c.Types, c.Narrow, c.Subject
+		s.Types, s.Filter = c.Types, c.Narrow
+		if c.Subject != 0 {
+			s.Subject = greenlane.SubjectFromKey(c.Subject).String()
+		}
 		out = append(out, s)
 	}
 	return out, nil
