@@ -123,6 +123,9 @@ type Chaos struct {
 	killed  atomic.Int64
 }
 
+// Killed tells that the hub was killed by somebody else than Run.
+func (c *Chaos) Killed() { c.killed.Add(1) }
+
 // kinds of endpoints, by number.
 func (c *Chaos) unordered(n int) bool { return n%10 == 9 }
 func (c *Chaos) skips(n int) bool     { return n%5 == 3 }
@@ -138,6 +141,19 @@ const evenFilter = "event.position % 2 == 0"
 func (c *Chaos) Run(t testing.TB) {
 	t.Helper()
 	t.Logf("seed %d: run it again with this to get the same decisions", c.Seed)
+	c.Create(t)
+	c.play(t)
+	c.Receiver.Heal()
+	c.Settle(t)
+	acknowledged, all := c.Receiver.Acknowledged()
+	t.Logf("%d requests came, %d were acknowledged; %d times something was done by hand, of which retry %d, park %d, skip %d, discard %d; killed %d times",
+		all, acknowledged, c.hands.Load(), c.decided[0].Load(), c.decided[1].Load(), c.decided[2].Load(), c.decided[3].Load(), c.killed.Load())
+	c.Judge(t)
+}
+
+// Create makes the endpoints.
+func (c *Chaos) Create(t testing.TB) {
+	t.Helper()
 	ctx := t.Context()
 	for n := range c.Endpoints {
 		s := Settings{URL: c.Receiver.URL(n), Schedule: c.Schedule, Unordered: c.unordered(n), Skip: c.skips(n)}
@@ -148,13 +164,6 @@ func (c *Chaos) Run(t testing.TB) {
 			t.Fatalf("endpoint %d: %v", n, err)
 		}
 	}
-	c.play(t)
-	c.Receiver.Heal()
-	c.settle(t)
-	acknowledged, all := c.Receiver.Acknowledged()
-	t.Logf("%d requests came, %d were acknowledged; %d times something was done by hand, of which retry %d, park %d, skip %d, discard %d; killed %d times",
-		all, acknowledged, c.hands.Load(), c.decided[0].Load(), c.decided[1].Load(), c.decided[2].Load(), c.decided[3].Load(), c.killed.Load())
-	c.judge(t)
 }
 
 // play records the events while receivers, operators and the killer do their
@@ -320,9 +329,9 @@ func (c *Chaos) decide(ctx context.Context, rnd *rand.Rand, n int, what string, 
 	return err
 }
 
-// settle puts everything right by hand, as somebody would who sees that the
+// Settle puts everything right by hand, as somebody would who sees that the
 // receivers are well, and waits until the hub has nothing left to do.
-func (c *Chaos) settle(t testing.TB) {
+func (c *Chaos) Settle(t testing.TB) {
 	t.Helper()
 	ctx := t.Context()
 	for n := range c.Endpoints {
@@ -336,30 +345,58 @@ func (c *Chaos) settle(t testing.TB) {
 	}
 	limit := time.Now().Add(2*time.Minute + c.For)
 	for {
-		states, err := c.Hub.States(ctx)
-		if err != nil || len(states) != c.Endpoints {
-			t.Fatalf("%d states, %v", len(states), err)
+		busy, err := c.busy(ctx)
+		if err == nil && busy == "" {
+			busy, err = c.unrecorded(ctx)
 		}
-		busy := ""
-		for n, s := range states {
-			if !s.Enabled || s.Broken {
-				err = c.Hub.Switch(ctx, n, true)
-			} else if s.Parked > 0 {
-				err = c.Hub.Redrive(ctx, n)
-			}
-			if err != nil && !errors.Is(err, ErrRefused) {
-				t.Fatalf("endpoint %d: %v", n, err)
-			}
-			if !s.Enabled || s.Broken || s.Parked > 0 || s.Behind {
-				busy = fmt.Sprintf("endpoint %d: %+v", n, s)
-			}
-		}
-		if busy == "" {
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case busy == "":
 			return
-		}
-		if time.Now().After(limit) {
+		case time.Now().After(limit):
 			t.Fatalf("the hub does not come to rest; %s", busy)
 		}
 		wait(ctx, 50*time.Millisecond)
 	}
+}
+
+// busy helps on endpoints that wait for somebody, and names one that is not done.
+func (c *Chaos) busy(ctx context.Context) (string, error) {
+	states, err := c.Hub.States(ctx)
+	if err != nil || len(states) != c.Endpoints {
+		return "", fmt.Errorf("%d states, %w", len(states), err)
+	}
+	busy := ""
+	for n, s := range states {
+		if !s.Enabled || s.Broken {
+			err = c.Hub.Switch(ctx, n, true)
+		} else if s.Parked > 0 {
+			err = c.Hub.Redrive(ctx, n)
+		}
+		if err != nil && !errors.Is(err, ErrRefused) {
+			return "", fmt.Errorf("endpoint %d: %w", n, err)
+		}
+		if !s.Enabled || s.Broken || s.Parked > 0 || s.Behind {
+			busy = fmt.Sprintf("endpoint %d: %+v", n, s)
+		}
+	}
+	return busy, nil
+}
+
+// unrecorded names an endpoint whose last attempts are not on disk yet.
+func (c *Chaos) unrecorded(ctx context.Context) (string, error) {
+	for n := range c.Endpoints {
+		for from := int64(1); from != 0; {
+			r, err := c.Hub.Reconcile(ctx, n, from, 0)
+			if err != nil {
+				return "", err
+			}
+			if r.Waiting+r.Parked > 0 {
+				return fmt.Sprintf("endpoint %d: %d wait and %d are parked by the records", n, r.Waiting, r.Parked), nil
+			}
+			from = r.Next
+		}
+	}
+	return "", nil
 }

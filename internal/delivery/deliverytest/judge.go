@@ -28,8 +28,8 @@ type trial struct {
 	faults int
 }
 
-// judge holds what came against what the hub says.
-func (c *Chaos) judge(t testing.TB) {
+// Judge holds what came against what the hub says, once it has nothing left to do.
+func (c *Chaos) Judge(t testing.TB) {
 	t.Helper()
 	events, given, err := c.Hub.Log(t.Context())
 	if err != nil {

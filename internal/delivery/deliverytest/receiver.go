@@ -132,7 +132,7 @@ func (r *Receiver) Temper(n int, m Mood) {
 	}
 }
 
-// Heal makes all endpoints well for good. What is held is answered at once.
+// Heal makes all endpoints well for good. What is held is acknowledged at once.
 func (r *Receiver) Heal() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -275,7 +275,9 @@ func (r *Receiver) behave(w http.ResponseWriter, req *http.Request, m Mood, roll
 	case Broken:
 		return broken(w, roll, cut)
 	case Deaf:
-		r.hold(req, r.deaf)
+		if r.hold(req, r.deaf) {
+			return acknowledge(w)
+		}
 		return reset(w)
 	case Gone:
 		return refuse(w, http.StatusGone)
@@ -306,15 +308,18 @@ func reset(w http.ResponseWriter) Verdict {
 	return Lost
 }
 
-// hold waits, unless the sender leaves or everything is well again.
-func (r *Receiver) hold(req *http.Request, d time.Duration) {
+// hold waits, unless the sender leaves or, which it reports, everything is well
+// again.
+func (r *Receiver) hold(req *http.Request, d time.Duration) (well bool) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 	case <-req.Context().Done():
 	case <-r.over:
+		return true
 	}
+	return false
 }
 
 // slowly acknowledges late, or in drips. One of ten takes so long that its lane
