@@ -203,6 +203,8 @@ type Rows struct {
 	Skips     []*store.Skip
 	Cursors   []store.Cursor
 	Breakers  []*store.Breaker
+	Expired   []store.AttemptID
+	Tallies   []*store.Tally
 	// Blobs count by their bytes towards what a batch and the queue may hold.
 	Blobs   []*store.Blob
 	Secrets []*store.OwnedSecrets

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"greenlane"
 	"greenlane/internal/store"
@@ -45,6 +46,8 @@ type census struct {
 	Lanes     []*store.Lane
 	Attempts  []*store.Attempt
 	Acked     map[int64][]int64
+	Expired   map[int64]int
+	Tallies   []*store.Tally
 	Breakers  []*store.Breaker
 	Skips     []*store.Skip
 	Cursors   map[string]int64
@@ -171,7 +174,7 @@ func (k *taker) accounts() (err error) {
 }
 
 func (k *taker) endpoints() (err error) {
-	k.c.Acked = map[int64][]int64{}
+	k.c.Acked, k.c.Expired = map[int64][]int64{}, map[int64]int{}
 	if k.c.Endpoints, err = k.AllEndpoints(k.ctx); err != nil {
 		return err
 	}
@@ -221,7 +224,12 @@ func (k *taker) endpoint(endpoint int64) error {
 		}
 		k.c.Attempts = append(k.c.Attempts, attempts...)
 	}
-	return nil
+	if k.c.Expired[endpoint], err = k.ExpiredGeneration(k.ctx, endpoint); err != nil {
+		return err
+	}
+	tallies, err := k.Store.Tallies(k.ctx, endpoint, time.Unix(0, 0), time.Unix(1<<40, 0))
+	k.c.Tallies = append(k.c.Tallies, tallies...)
+	return err
 }
 
 func bySkip(a, b *store.Skip) int {
