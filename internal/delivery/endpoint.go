@@ -65,6 +65,7 @@ type endpoint struct {
 	breaker     breaker
 	pace        pace
 	maintenance maintenance
+	hourly      hourly
 }
 
 // item is one event on its way to the endpoint.
@@ -204,15 +205,6 @@ func (ep *endpoint) offer(ev *greenlane.Event) bool {
 	return true
 }
 
-// keyOf returns the lane of an event: its subject, or itself where order does
-// not matter.
-func (ep *endpoint) keyOf(ev *greenlane.Event) int64 {
-	if ep.at(ev.Position).Ordering == OrderNone {
-		return -ev.Position
-	}
-	return ev.Subject.Key()
-}
-
 // pump does what can be done now: waiting changes, catching up, sending,
 // recording.
 func (ep *endpoint) pump() {
@@ -305,17 +297,6 @@ func (ep *endpoint) readOn() {
 		}
 		e.post(func() { ep.caughtUp(page, until, epoch, err) })
 	})
-}
-
-// typesAfter returns the types that any settings want that hold beyond a
-// position.
-func (ep *endpoint) typesAfter(position int64) []greenlane.EventType {
-	var types []greenlane.EventType
-	for number := ep.at(position + 1).number; number <= ep.latest.number; number++ {
-		types = append(types, ep.byNumber[number].Types()...)
-	}
-	slices.Sort(types)
-	return slices.Compact(types)
 }
 
 // caughtUp takes in what was read and is wanted. A page that was asked for before read was
@@ -467,7 +448,7 @@ func (ep *endpoint) unit() hub.Unit {
 		Account: ep.row.Account, Commands: b.commands, Lazy: true,
 		Source: greenlane.Source{Client: "greenlane", Origin: greenlane.OriginAutomation},
 		Rows: hub.Rows{
-			Attempts: b.attempts, Skips: b.skips, Endpoints: b.endpoints,
+			Attempts: b.attempts, Skips: b.skips, Endpoints: b.endpoints, Tallies: ep.hourly.take(ep.row.Number),
 			Cursors: []store.Cursor{{Owner: ep.owner(), Position: ep.passed}},
 		},
 	}

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"greenlane"
 	"greenlane/internal/store"
 )
 
@@ -36,6 +37,14 @@ func (x *skipIndex) find(position, key int64) *store.Skip {
 		}
 	}
 	return nil
+}
+
+// of returns the record for an event, whichever lane it was sent on.
+func (x *skipIndex) of(ev *greenlane.Event) *store.Skip {
+	if s := x.find(ev.Position, ev.Subject.Key()); s != nil {
+		return s
+	}
+	return x.find(ev.Position, -ev.Position)
 }
 
 // clone returns an index that later additions do not change.

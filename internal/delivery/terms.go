@@ -132,6 +132,15 @@ func (ts *terms) and(r *store.Revision) (terms, error) {
 // at returns the settings that hold for a position.
 func (ts *terms) at(position int64) *term { return ts.byNumber[revisionAt(ts.history, position)] }
 
+// keyOf returns the lane of an event: its subject, or itself where order does
+// not matter.
+func (ts *terms) keyOf(ev *greenlane.Event) int64 {
+	if ts.at(ev.Position).Ordering == OrderNone {
+		return -ev.Position
+	}
+	return ev.Subject.Key()
+}
+
 // typed reports whether the settings that hold for an event want its type.
 func (ts *terms) typed(ev *greenlane.Event) (*term, bool) {
 	t := ts.at(ev.Position)
@@ -139,6 +148,17 @@ func (ts *terms) typed(ev *greenlane.Event) (*term, bool) {
 		return t, ts.wants[ev.Type]
 	}
 	return t, t.Matches(ev.Type)
+}
+
+// typesAfter returns the types that any settings want that hold beyond a
+// position.
+func (ts *terms) typesAfter(position int64) []greenlane.EventType {
+	var types []greenlane.EventType
+	for number := ts.at(position + 1).number; number <= ts.latest.number; number++ {
+		types = append(types, ts.byNumber[number].Types()...)
+	}
+	slices.Sort(types)
+	return slices.Compact(types)
 }
 
 // jury judges events by an endpoint's terms as they were when it was called,
