@@ -82,7 +82,7 @@ type keptCounts struct {
 }
 
 // encode writes the form that decodeCounts reads. It runs at each commit of
-// deliveries and takes a tenth of what encoding/json does (BenchmarkHourly).
+// deliveries and takes a quarter of what encoding/json does (BenchmarkHourly).
 func (c *counts) encode() []byte {
 	out := make([]byte, 0, 1024)
 	out = append(out, `{"outcomes":{`...)
