@@ -118,9 +118,9 @@ type view struct {
 	terms
 	row     *store.Endpoint
 	account *greenlane.Account
-	// passed is the cursor in memory, recorded the one on disk.
-	passed, recorded int64
-	lanes            map[int64][]laneView
+	// recorded is the cursor on disk: what was acknowledged up to there is.
+	recorded int64
+	lanes    map[int64][]laneView
 	// heads are the heads of the open lanes of first sendings, by their keys.
 	heads map[int64]int64
 	skips skipIndex
@@ -153,8 +153,8 @@ func (e *Engine) view(ctx context.Context, account, number int64) (*view, error)
 
 func (ep *endpoint) snapshot() *view {
 	v := &view{
-		terms: ep.terms, row: ep.row, account: ep.engine.hub.Account(ep.row.Account), passed: ep.passed,
-		recorded: ep.recorded, lanes: map[int64][]laneView{}, heads: map[int64]int64{}, skips: ep.skips.clone(),
+		terms: ep.terms, row: ep.row, account: ep.engine.hub.Account(ep.row.Account), recorded: ep.recorded,
+		lanes: map[int64][]laneView{}, heads: map[int64]int64{}, skips: ep.skips.clone(),
 		first: ep.firstOpen(), read: ep.reached(), breaker: ep.breaker.row.State,
 	}
 	for _, l := range ep.lanes {
@@ -232,14 +232,14 @@ func (v *view) outOfLane(d *Delivery) {
 	if d.Generation > 1 {
 		d.Reason = "an earlier sending was acknowledged; sending it again was given up"
 	}
-	d.Expired = d.Last == nil && d.Event.Position <= v.recorded
+	d.Expired = d.Last == nil
 }
 
-// past reports whether the cursor is beyond an event and the event does not wait
-// in an open lane.
+// past reports whether the cursor is beyond an event, on disk, and the event does
+// not wait in an open lane.
 func (v *view) past(ev *greenlane.Event) bool {
 	head, open := v.heads[v.keyOf(ev)]
-	return ev.Position <= v.passed && (!open || ev.Position < head)
+	return ev.Position <= v.recorded && (!open || ev.Position < head)
 }
 
 func (d *Delivery) inLane(l laneView) {

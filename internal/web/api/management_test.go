@@ -57,6 +57,7 @@ func management(t *testing.T, r *rig, rec *receiver) []managed {
 		{"GET", hook, read, 200, "", true, nil},
 		{"GET", hook + "/deliveries", read, 200, "", true, nil},
 		{"GET", hook + "/reconcile", read, 200, "", true, nil},
+		{"GET", hook + "/report", read, 200, "", true, nil},
 		{"POST", again + "/redrive", operator, 202, `{"reason":"mended"}`, true, nil},
 		{"PATCH", hook, operator, 200, `{"name":"n"}`, true, nil},
 		{"POST", hook + "/test", operator, 200, `{"type":"declaration.created"}`, true, nil},
