@@ -157,6 +157,14 @@ func (ep *endpoint) snapshot() *view {
 		lanes: map[int64][]laneView{}, heads: map[int64]int64{}, skips: ep.skips.clone(),
 		first: ep.firstOpen(), read: ep.reached(), breaker: ep.breaker.row.State,
 	}
+	for _, way := range ep.ways() {
+		way.show(v)
+	}
+	return v
+}
+
+// show puts the open lanes into a view.
+func (ep *endpoint) show(v *view) {
 	for _, l := range ep.lanes {
 		if l.head == nil {
 			continue
@@ -165,12 +173,11 @@ func (ep *endpoint) snapshot() *view {
 		if l.row != nil {
 			lv.reason = l.row.Reason
 		}
-		if l.row != nil && l.generation == 1 {
+		if l.row != nil && l.generation == 1 && ep.live == nil {
 			v.heads[l.key] = l.head.position
 		}
 		v.lanes[l.head.position] = append(v.lanes[l.head.position], lv)
 	}
-	return v
 }
 
 // wants reports whether the settings that hold for an event want it.
@@ -185,10 +192,7 @@ func (v *view) wants(ctx context.Context, ev *greenlane.Event) bool {
 // delivery judges one event. It returns nil when the endpoint does not want it.
 // Once the context has ended, it means nothing.
 func (v *view) delivery(ctx context.Context, ev *greenlane.Event, last *store.Attempt) *Delivery {
-	if ev.Position <= v.history[0].From {
-		return nil
-	}
-	if last == nil && !v.wants(ctx, ev) {
+	if last == nil && (ev.Position <= v.history[0].From || !v.wants(ctx, ev)) {
 		return nil
 	}
 	s := v.at(ev.Position)

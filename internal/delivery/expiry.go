@@ -31,11 +31,12 @@ const (
 // too old for any report.
 //
 // What matters still is never removed, however old: the record of an
-// acknowledgement beyond the cursor, which the engine reads after a crash;
-// attempts of what is in an open lane; and what tells that an event arrived of
-// which a record says that it was skipped. That all else at or below a cursor
-// arrived follows from the cursor, so that removing its attempts changes no
-// delivery's state.
+// acknowledgement beyond the cursor of the endpoint or of a replay, which the
+// engine reads after a crash; attempts of what is in an open lane; and what alone
+// tells that an event arrived, because a record says that it was skipped, or
+// because only a replay wanted it. That all else at or below a cursor arrived
+// follows from the cursor, so that removing its attempts changes no delivery's
+// state.
 type Keeper struct {
 	engine *Engine
 	keep   time.Duration
@@ -161,7 +162,7 @@ func (e *Engine) resolve(ctx context.Context, list []store.OldAttempt, verdicts 
 		err = e.ofDeleted(ctx, list, verdicts)
 	}
 	if slices.Contains(verdicts, verdictAsk) && err == nil {
-		err = e.ofSkipped(ctx, list, verdicts)
+		err = e.byEvents(ctx, list, verdicts)
 	}
 	var ids []store.AttemptID
 	for i, a := range list {
@@ -172,12 +173,14 @@ func (e *Engine) resolve(ctx context.Context, list []store.OldAttempt, verdicts 
 	return ids, err
 }
 
-// heads are the positions that are tried in lanes.
+// heads are the positions that are tried in lanes, replays' among them.
 func (ep *endpoint) heads() map[int64]bool {
 	out := map[int64]bool{}
-	for _, l := range ep.lanes {
-		if l.head != nil {
-			out[l.head.position] = true
+	for _, way := range ep.ways() {
+		for _, l := range way.lanes {
+			if l.head != nil {
+				out[l.head.position] = true
+			}
 		}
 	}
 	return out
@@ -186,15 +189,16 @@ func (ep *endpoint) heads() map[int64]bool {
 // dispensable judges an attempt by what the loop knows. The cursor never goes
 // back, and no lane opens below it but for sending again what was settled.
 func (ep *endpoint) dispensable(a store.OldAttempt, heads map[int64]bool) verdict {
+	way := ep.wayOf(store.LaneID{Generation: a.Generation})
 	switch {
-	case a.Position > ep.recorded || heads[a.Position]:
+	case a.Position > ep.recorded || a.Position > way.recorded || heads[a.Position]:
 		return verdictKeep
 	case !a.Done && a.Generation == 1:
 		// It tells of no arrival.
 		return verdictRemove
 	case ep.skips.find(a.Position, 0) != nil:
 		return verdictKeep
-	case len(ep.skips.lanes) > 0:
+	case len(ep.skips.lanes) > 0 || a.Generation > 1:
 		return verdictAsk
 	}
 	return verdictRemove
@@ -218,13 +222,15 @@ func (e *Engine) ofDeleted(ctx context.Context, list []store.OldAttempt, verdict
 	return nil
 }
 
-// ofSkipped asks for the events of attempts: whether a record skips one depends
-// on its lane.
-func (e *Engine) ofSkipped(ctx context.Context, list []store.OldAttempt, verdicts []verdict) error {
+// byEvents settles what depends on the events: whether a record skips one depends
+// on its lane, and a replay may have sent what the endpoint did not want.
+func (e *Engine) byEvents(ctx context.Context, list []store.OldAttempt, verdicts []verdict) error {
 	var positions []int64
+	views := map[int64]*view{}
 	for i, a := range list {
 		if verdicts[i] == verdictAsk {
 			positions = append(positions, a.Position)
+			views[a.Endpoint] = nil
 		}
 	}
 	events, err := e.store.EventsAt(ctx, slices.Compact(positions))
@@ -235,15 +241,27 @@ func (e *Engine) ofSkipped(ctx context.Context, list []store.OldAttempt, verdict
 	for _, ev := range events {
 		at[ev.Position] = ev
 	}
-	return e.ask(ctx, func(reply func(error)) {
-		for i, a := range list {
-			ev, ep := at[a.Position], e.endpoints[a.Endpoint]
-			if verdicts[i] == verdictAsk && ev != nil && ep != nil && ep.skips.of(ev) == nil {
-				verdicts[i] = verdictRemove
+	err = e.ask(ctx, func(reply func(error)) {
+		for number := range views {
+			if ep := e.endpoints[number]; ep != nil {
+				views[number] = ep.snapshot()
 			}
 		}
 		reply(nil)
 	})
+	for i, a := range list {
+		ev, v := at[a.Position], views[a.Endpoint]
+		if err == nil && verdicts[i] == verdictAsk && ev != nil && v != nil && v.settles(ctx, ev) {
+			verdicts[i] = verdictRemove
+		}
+	}
+	return err
+}
+
+// settles reports whether that an event was settled follows from the cursor: the
+// endpoint's settings wanted it, and no record skips it.
+func (v *view) settles(ctx context.Context, ev *greenlane.Event) bool {
+	return v.skips.of(ev) == nil && v.wants(ctx, ev) && ctx.Err() == nil
 }
 
 // past reports whether the cursor is beyond an event and the event does not wait
@@ -253,8 +271,9 @@ func (ep *endpoint) past(ev *greenlane.Event) bool {
 	return ev.Position <= ep.passed && (l == nil || l.row == nil || l.head == nil || ev.Position < l.head.position)
 }
 
-// former returns the highest generation that an event may have been sent in, 1
-// at least, and whether attempts tell that it was sent.
+// former returns the generation that an event was sent in last, 1 at least, and
+// whether attempts tell that it was sent. Where they have expired it is the highest
+// that was given to any.
 func (ep *endpoint) former(ctx context.Context, position int64) (generation int, tried bool, err error) {
 	attempts, err := ep.engine.store.Attempts(ctx, ep.row.Number, position, 0)
 	if err != nil {
@@ -263,8 +282,11 @@ func (ep *endpoint) former(ctx context.Context, position int64) (generation int,
 	if len(attempts) > 0 {
 		return attempts[len(attempts)-1].Generation, true, nil
 	}
-	generation, err = ep.engine.store.ExpiredGeneration(ctx, ep.row.Number)
-	return max(1, generation), false, err
+	events, err := ep.engine.store.EventsAt(ctx, []int64{position})
+	if err != nil || len(events) == 0 || ep.skips.of(events[0]) != nil || !ep.past(events[0]) {
+		return 1, false, err
+	}
+	return max(1, ep.row.Generation), false, nil
 }
 
 // CheckKept returns an error unless attempts may be kept so long: an hour at

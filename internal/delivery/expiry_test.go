@@ -394,7 +394,7 @@ func TestExpirySparesWhatMatters(t *testing.T) {
 			t.Errorf("%+v is left, the cursor is at %d", id, cursor)
 		}
 	}
-	acknowledged, err := r.store.Acknowledged(t.Context(), number, cursor)
+	acknowledged, err := r.store.Acknowledged(t.Context(), number, 1, cursor, r.hub.Head())
 	if err != nil || len(acknowledged) != 1 {
 		t.Errorf("acknowledged beyond the cursor: %v, %v", acknowledged, err)
 	}

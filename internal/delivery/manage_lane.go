@@ -13,6 +13,7 @@ import (
 // Park keeps a delivery, and what waits behind it, from being tried until somebody
 // retries, skips or discards it. It must be the head of its lane.
 func (e *Engine) Park(ctx context.Context, r Request, position int64, generation int, reason string) (*hub.Outcome, error) {
+	r.position, r.generation = position, generation
 	return e.change(ctx, r, func(ep *endpoint) (*plan, error) {
 		l, err := ep.headed(ctx, position, generation)
 		if err != nil {
@@ -45,6 +46,7 @@ func (e *Engine) Park(ctx context.Context, r Request, position int64, generation
 // Skip gives one delivery up; its lane goes on with the next. It must not have
 // been acknowledged, nor be under way.
 func (e *Engine) Skip(ctx context.Context, r Request, position int64, generation int, reason string) (*hub.Outcome, error) {
+	r.position, r.generation = position, generation
 	return e.change(ctx, r, func(ep *endpoint) (*plan, error) {
 		l, err := ep.headed(ctx, position, generation)
 		if greenlane.CodeOf(err) == "not_head" {
@@ -55,6 +57,11 @@ func (e *Engine) Skip(ctx context.Context, r Request, position int64, generation
 		}
 		u := r.unit()
 		u.Commands = []greenlane.Command{l.event(greenlane.EventLaneSkipped, nil, reason, r.By)}
+		if ep.job != nil {
+			// What the replay gives up was settled before. Should the process end before
+			// the lane has gone on, it is tried once more.
+			return &plan{u, func() { l.settle(ending{}) }}, nil
+		}
 		if generation > 1 {
 			// A sending again has a lane of its own, and its event was settled before.
 			u.Rows.Settled = []store.LaneID{l.row.LaneID}
@@ -94,10 +101,14 @@ func (ep *endpoint) skipWaiting(ctx context.Context, r Request, position int64, 
 // Discard gives up all that waits in a delivery's lane by now, the delivery with
 // it. It must be the head of its lane.
 func (e *Engine) Discard(ctx context.Context, r Request, position int64, generation int, reason string) (*hub.Outcome, error) {
+	r.position, r.generation = position, generation
 	return e.change(ctx, r, func(ep *endpoint) (*plan, error) {
 		l, err := ep.headed(ctx, position, generation)
 		if err != nil {
 			return nil, err
+		}
+		if ep.job != nil {
+			return nil, greenlane.Errorf(greenlane.Conflict, "replay", "this is a replay's delivery; skip it, or cancel the replay")
 		}
 		if generation > 1 {
 			return nil, greenlane.Errorf(greenlane.Conflict, "single_delivery", "nothing waits behind a delivery that is sent again; skip it")

@@ -41,10 +41,12 @@ func (x *skipIndex) find(position, key int64) *store.Skip {
 
 // of returns the record for an event, whichever lane it was sent on.
 func (x *skipIndex) of(ev *greenlane.Event) *store.Skip {
-	if s := x.find(ev.Position, ev.Subject.Key()); s != nil {
-		return s
+	for _, key := range []int64{ev.Subject.Key(), consignmentKey(ev.Consignment), -ev.Position} {
+		if s := x.find(ev.Position, key); s != nil {
+			return s
+		}
 	}
-	return x.find(ev.Position, -ev.Position)
+	return nil
 }
 
 // clone returns an index that later additions do not change.

@@ -161,9 +161,11 @@ type Write struct {
 	Cursors []Cursor
 	// Breakers replace what their endpoints have.
 	Breakers []*Breaker
+	// Replays are inserted, or change what has their identity; what they are made
+	// of never does.
+	Replays []*Replay
 	// Expired names attempts to remove, after Attempts were written; one that is
-	// not there is left alone. The highest generation named stays known, see
-	// [Deliveries].
+	// not there is left alone.
 	Expired []AttemptID
 	// Tallies replace what their endpoints have of the same hour.
 	Tallies []*Tally

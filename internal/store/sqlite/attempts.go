@@ -33,13 +33,13 @@ func (db *DB) writeAttempts(w *store.Write) error {
 
 const selectAcknowledged = `SELECT DISTINCT position
   FROM attempts
-  WHERE position > ? AND endpoint = ? AND generation = 1 AND done = 1
+  WHERE position > ? AND position <= ? AND endpoint = ? AND generation = ? AND done = 1
   ORDER BY position`
 
 // Acknowledged implements [store.Deliveries].
-func (db *DB) Acknowledged(ctx context.Context, endpoint, after int64) ([]int64, error) {
+func (db *DB) Acknowledged(ctx context.Context, endpoint int64, generation int, after, last int64) ([]int64, error) {
 	var out []int64
-	err := db.query(ctx, selectAcknowledged, []any{after, endpoint}, func(rows *sql.Rows) error {
+	err := db.query(ctx, selectAcknowledged, []any{after, last, endpoint, int64(generation)}, func(rows *sql.Rows) error {
 		var p int64
 		err := rows.Scan(&p)
 		out = append(out, p)
@@ -57,7 +57,8 @@ const (
   ORDER BY generation, number`
 	selectLatestAttempt = "SELECT " + attemptColumns + `
   FROM attempts
-  WHERE position = ? AND endpoint = ?
+  WHERE position = ?1 AND endpoint = ?2 AND
+    (done = 1 OR NOT EXISTS (SELECT 1 FROM attempts WHERE position = ?1 AND endpoint = ?2 AND done = 1))
   ORDER BY generation DESC, number DESC
   LIMIT 1`
 )
@@ -133,32 +134,13 @@ func (db *DB) OldAttempts(ctx context.Context, q store.OldAttemptQuery) (store.O
 	return page, err
 }
 
-const (
-	deleteAttempt = "DELETE FROM attempts WHERE position = ? AND endpoint = ? AND generation = ? AND number = ?"
-	upsertExpired = `INSERT INTO expired_attempts
-  VALUES (?, ?)
-  ON CONFLICT (endpoint) DO UPDATE SET generation = max(generation, excluded.generation)`
-	selectExpired = "SELECT generation FROM expired_attempts WHERE endpoint = ?"
-)
+const deleteAttempt = "DELETE FROM attempts WHERE position = ? AND endpoint = ? AND generation = ? AND number = ?"
 
 func (db *DB) writeExpired(w *store.Write) error {
-	highest := map[int64]int{}
 	for _, id := range w.Expired {
 		if err := db.exec(deleteAttempt, id.Position, id.Endpoint, int64(id.Generation), int64(id.Number)); err != nil {
 			return err
 		}
-		highest[id.Endpoint] = max(highest[id.Endpoint], id.Generation)
-	}
-	for endpoint, generation := range highest {
-		if err := db.exec(upsertExpired, endpoint, int64(generation)); err != nil {
-			return err
-		}
 	}
 	return nil
-}
-
-// ExpiredGeneration implements [store.Deliveries].
-func (db *DB) ExpiredGeneration(ctx context.Context, endpoint int64) (generation int, err error) {
-	err = db.query(ctx, selectExpired, []any{endpoint}, func(rows *sql.Rows) error { return rows.Scan(&generation) })
-	return generation, err
 }

@@ -23,7 +23,7 @@ const (
 )
 
 func (db *DB) writeDeliveries(w *store.Write) error {
-	for _, step := range []func(*store.Write) error{db.writeSecrets, db.writeEndpoints, db.writeLanes, db.writeAttempts, db.writeExpired, db.writeTallies, db.writeBreakers} {
+	for _, step := range []func(*store.Write) error{db.writeSecrets, db.writeEndpoints, db.writeLanes, db.writeAttempts, db.writeExpired, db.writeTallies, db.writeBreakers, db.writeReplays} {
 		if err := step(w); err != nil {
 			return err
 		}
@@ -44,11 +44,11 @@ func (db *DB) writeDeliveries(w *store.Write) error {
 
 const (
 	upsertEndpoint = `INSERT INTO endpoints
-  (number, id, account, url, state, reason, secrets, eaze_key, created, updated)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  (number, id, account, url, state, reason, secrets, eaze_key, created, updated, generation)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT (number) DO UPDATE
   SET url = excluded.url, state = excluded.state, reason = excluded.reason, secrets = excluded.secrets,
-      eaze_key = excluded.eaze_key, updated = excluded.updated`
+      eaze_key = excluded.eaze_key, updated = excluded.updated, generation = max(generation, excluded.generation)`
 	insertRevision = "INSERT INTO revisions VALUES (?, ?, ?, ?, ?)"
 )
 
@@ -59,7 +59,7 @@ func (db *DB) writeEndpoints(w *store.Write) error {
 			return err
 		}
 		err = db.exec(upsertEndpoint, e.Number, e.ID[:], e.Account, e.URL, string(e.State), e.Reason, secrets,
-			e.EazeKey, greenlane.UnixMicro(e.CreatedAt), greenlane.UnixMicro(e.UpdatedAt))
+			e.EazeKey, greenlane.UnixMicro(e.CreatedAt), greenlane.UnixMicro(e.UpdatedAt), int64(e.Generation))
 		if err != nil {
 			return err
 		}
@@ -177,7 +177,7 @@ func (db *DB) writeLanes(w *store.Write) error {
 	return nil
 }
 
-const selectEndpoints = `SELECT number, id, account, url, state, reason, secrets, eaze_key, created, updated
+const selectEndpoints = `SELECT number, id, account, url, state, reason, secrets, eaze_key, created, updated, generation
   FROM endpoints
   WHERE state <> 'deleted'
   ORDER BY number`
@@ -189,7 +189,7 @@ func (db *DB) AllEndpoints(ctx context.Context) ([]*store.Endpoint, error) {
 		var e store.Endpoint
 		var id, secrets sql.RawBytes
 		var created, updated int64
-		err := rows.Scan(&e.Number, &id, &e.Account, &e.URL, &e.State, &e.Reason, &secrets, &e.EazeKey, &created, &updated)
+		err := rows.Scan(&e.Number, &id, &e.Account, &e.URL, &e.State, &e.Reason, &secrets, &e.EazeKey, &created, &updated, &e.Generation)
 		if err != nil {
 			return err
 		}

@@ -46,9 +46,9 @@ type census struct {
 	Lanes     []*store.Lane
 	Attempts  []*store.Attempt
 	Acked     map[int64][]int64
-	Expired   map[int64]int
 	Tallies   []*store.Tally
 	Breakers  []*store.Breaker
+	Replays   []*store.Replay
 	Skips     []*store.Skip
 	Cursors   map[string]int64
 	Blobs     []*store.Blob
@@ -174,7 +174,7 @@ func (k *taker) accounts() (err error) {
 }
 
 func (k *taker) endpoints() (err error) {
-	k.c.Acked, k.c.Expired = map[int64][]int64{}, map[int64]int{}
+	k.c.Acked = map[int64][]int64{}
 	if k.c.Endpoints, err = k.AllEndpoints(k.ctx); err != nil {
 		return err
 	}
@@ -204,6 +204,11 @@ func (k *taker) endpoint(endpoint int64) error {
 	if breaker != nil {
 		k.c.Breakers = append(k.c.Breakers, breaker)
 	}
+	replays, err := k.Store.Replays(k.ctx, endpoint)
+	if err != nil {
+		return err
+	}
+	k.c.Replays = append(k.c.Replays, replays...)
 	skips, err := k.Store.Skips(k.ctx, endpoint)
 	if err != nil {
 		return err
@@ -212,7 +217,7 @@ func (k *taker) endpoint(endpoint int64) error {
 	k.c.Revisions = append(k.c.Revisions, revisions...)
 	k.c.Lanes = append(k.c.Lanes, lanes...)
 	k.c.Skips = append(k.c.Skips, skips...)
-	acked, err := k.Acknowledged(k.ctx, endpoint, 0)
+	acked, err := k.Acknowledged(k.ctx, endpoint, 1, 0, everything)
 	if err != nil {
 		return err
 	}
@@ -223,9 +228,6 @@ func (k *taker) endpoint(endpoint int64) error {
 			return err
 		}
 		k.c.Attempts = append(k.c.Attempts, attempts...)
-	}
-	if k.c.Expired[endpoint], err = k.ExpiredGeneration(k.ctx, endpoint); err != nil {
-		return err
 	}
 	tallies, err := k.Store.Tallies(k.ctx, endpoint, time.Unix(0, 0), time.Unix(1<<40, 0))
 	k.c.Tallies = append(k.c.Tallies, tallies...)

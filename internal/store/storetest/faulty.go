@@ -263,8 +263,8 @@ func (f *Faulty) Cursor(ctx context.Context, owner string) (int64, error) {
 }
 
 // Acknowledged implements [store.Deliveries].
-func (f *Faulty) Acknowledged(ctx context.Context, endpoint, after int64) ([]int64, error) {
-	return ask(f, func() ([]int64, error) { return f.inner.Acknowledged(ctx, endpoint, after) })
+func (f *Faulty) Acknowledged(ctx context.Context, endpoint int64, generation int, after, last int64) ([]int64, error) {
+	return ask(f, func() ([]int64, error) { return f.inner.Acknowledged(ctx, endpoint, generation, after, last) })
 }
 
 // Attempts implements [store.Deliveries].
@@ -282,11 +282,6 @@ func (f *Faulty) OldAttempts(ctx context.Context, q store.OldAttemptQuery) (stor
 	return ask(f, func() (store.OldAttemptPage, error) { return f.inner.OldAttempts(ctx, q) })
 }
 
-// ExpiredGeneration implements [store.Deliveries].
-func (f *Faulty) ExpiredGeneration(ctx context.Context, endpoint int64) (int, error) {
-	return ask(f, func() (int, error) { return f.inner.ExpiredGeneration(ctx, endpoint) })
-}
-
 // Tallies implements [store.Deliveries].
 func (f *Faulty) Tallies(ctx context.Context, endpoint int64, from, until time.Time) ([]*store.Tally, error) {
 	return ask(f, func() ([]*store.Tally, error) { return f.inner.Tallies(ctx, endpoint, from, until) })
@@ -300,6 +295,11 @@ func (f *Faulty) ForgetTallies(ctx context.Context, t time.Time) (int, error) {
 // Breaker implements [store.Deliveries].
 func (f *Faulty) Breaker(ctx context.Context, endpoint int64) (*store.Breaker, error) {
 	return ask(f, func() (*store.Breaker, error) { return f.inner.Breaker(ctx, endpoint) })
+}
+
+// Replays implements [store.Deliveries].
+func (f *Faulty) Replays(ctx context.Context, endpoint int64) ([]*store.Replay, error) {
+	return ask(f, func() ([]*store.Replay, error) { return f.inner.Replays(ctx, endpoint) })
 }
 
 // Skips implements [store.Deliveries].

@@ -43,9 +43,9 @@ type content struct {
 	revisions map[revisionID]*store.Revision
 	lanes     map[store.LaneID]*store.Lane
 	attempts  map[store.AttemptID]*store.Attempt
-	expired   map[int64]int
 	tallies   map[tallyID]*store.Tally
 	breakers  map[int64]*store.Breaker
+	replays   map[[2]int64]*store.Replay
 	skips     []*store.Skip
 	cursors   map[string]int64
 	blobs     map[blobID][]byte
@@ -85,9 +85,9 @@ func newModel() *model {
 			accounts: map[int64]*greenlane.Account{}, keys: map[greenlane.ID]*greenlane.Key{},
 			endpoints: map[int64]*store.Endpoint{}, revisions: map[revisionID]*store.Revision{},
 			lanes: map[store.LaneID]*store.Lane{}, attempts: map[store.AttemptID]*store.Attempt{},
-			expired: map[int64]int{}, tallies: map[tallyID]*store.Tally{},
-			breakers: map[int64]*store.Breaker{},
-			cursors:  map[string]int64{}, blobs: map[blobID][]byte{}, secrets: map[secretsID][]store.Secret{},
+			tallies:  map[tallyID]*store.Tally{},
+			breakers: map[int64]*store.Breaker{}, replays: map[[2]int64]*store.Replay{},
+			cursors: map[string]int64{}, blobs: map[blobID][]byte{}, secrets: map[secretsID][]store.Secret{},
 		},
 	}
 }
@@ -98,7 +98,7 @@ func (c content) clone() content {
 	c.messages, c.waiting, c.answers = maps.Clone(c.messages), maps.Clone(c.waiting), maps.Clone(c.answers)
 	c.accounts, c.keys, c.endpoints = maps.Clone(c.accounts), maps.Clone(c.keys), maps.Clone(c.endpoints)
 	c.revisions, c.lanes, c.attempts = maps.Clone(c.revisions), maps.Clone(c.lanes), maps.Clone(c.attempts)
-	c.breakers, c.expired, c.tallies = maps.Clone(c.breakers), maps.Clone(c.expired), maps.Clone(c.tallies)
+	c.breakers, c.replays, c.tallies = maps.Clone(c.breakers), maps.Clone(c.replays), maps.Clone(c.tallies)
 	c.cursors, c.blobs, c.secrets = maps.Clone(c.cursors), maps.Clone(c.blobs), maps.Clone(c.secrets)
 	return c
 }
@@ -331,6 +331,7 @@ func (c *content) applyEndpoints(w *store.Write) error {
 		row := *e
 		if old := c.endpoints[e.Number]; old != nil {
 			row.ID, row.Account, row.CreatedAt = old.ID, old.Account, old.CreatedAt
+			row.Generation = max(row.Generation, old.Generation)
 		}
 		for _, other := range c.endpoints {
 			if other.Number != row.Number && other.Account == row.Account && other.URL == row.URL &&
@@ -366,7 +367,6 @@ func (c *content) applyDeliveries(w *store.Write) error {
 	}
 	for _, id := range w.Expired {
 		delete(c.attempts, id)
-		c.expired[id.Endpoint] = max(c.expired[id.Endpoint], id.Generation)
 	}
 	for _, t := range w.Tallies {
 		row := *t
@@ -377,6 +377,15 @@ func (c *content) applyDeliveries(w *store.Write) error {
 		row := *b
 		row.Since, row.Failing, row.ProbeAt = greenlane.Micro(b.Since), greenlane.Micro(b.Failing), greenlane.Micro(b.ProbeAt)
 		c.breakers[b.Endpoint] = &row
+	}
+	for _, r := range w.Replays {
+		id := [2]int64{r.Endpoint, int64(r.Generation)}
+		row := *r
+		row.CreatedAt, row.UpdatedAt = greenlane.Micro(r.CreatedAt), greenlane.Micro(r.UpdatedAt)
+		if old := c.replays[id]; old != nil {
+			row.First, row.Last, row.Selection, row.CreatedAt = old.First, old.Last, old.Selection, old.CreatedAt
+		}
+		c.replays[id] = &row
 	}
 	for _, s := range w.Skips {
 		row := *s

@@ -45,18 +45,18 @@ func reads(s store.Store) map[string]func(context.Context) error {
 		"Revisions":       func(ctx context.Context) error { return drop(s.Revisions(ctx, 5)) },
 		"Lanes":           func(ctx context.Context) error { return drop(s.Lanes(ctx, 5)) },
 		"Cursor":          func(ctx context.Context) error { return drop(s.Cursor(ctx, "endpoint/1")) },
-		"Acknowledged":    func(ctx context.Context) error { return drop(s.Acknowledged(ctx, 5, 0)) },
+		"Acknowledged":    func(ctx context.Context) error { return drop(s.Acknowledged(ctx, 5, 1, 0, 9)) },
 		"Attempts":        func(ctx context.Context) error { return drop(s.Attempts(ctx, 5, 1, 0)) },
 		"LatestAttempts":  func(ctx context.Context) error { return drop(s.LatestAttempts(ctx, 5, []int64{1})) },
+		"Replays":         func(ctx context.Context) error { return drop(s.Replays(ctx, 5)) },
 		"OldAttempts": func(ctx context.Context) error {
 			return drop(s.OldAttempts(ctx, store.OldAttemptQuery{Last: 1, Scan: 1}))
 		},
-		"ExpiredGeneration": func(ctx context.Context) error { return drop(s.ExpiredGeneration(ctx, 5)) },
-		"Tallies":           func(ctx context.Context) error { return drop(s.Tallies(ctx, 5, time.Unix(0, 0), time.Unix(1, 0))) },
-		"Breaker":           func(ctx context.Context) error { return drop(s.Breaker(ctx, 5)) },
-		"Skips":             func(ctx context.Context) error { return drop(s.Skips(ctx, 6)) },
-		"Blob":              func(ctx context.Context) error { return drop(s.Blob(ctx, 1, newBlob(1, 1).Digest)) },
-		"Secrets":           func(ctx context.Context) error { return drop(s.Secrets(ctx, 1, "warehouse/1")) },
+		"Tallies": func(ctx context.Context) error { return drop(s.Tallies(ctx, 5, time.Unix(0, 0), time.Unix(1, 0))) },
+		"Breaker": func(ctx context.Context) error { return drop(s.Breaker(ctx, 5)) },
+		"Skips":   func(ctx context.Context) error { return drop(s.Skips(ctx, 6)) },
+		"Blob":    func(ctx context.Context) error { return drop(s.Blob(ctx, 1, newBlob(1, 1).Digest)) },
+		"Secrets": func(ctx context.Context) error { return drop(s.Secrets(ctx, 1, "warehouse/1")) },
 		"List": func(ctx context.Context) error {
 			return drop(s.List(ctx, store.SubjectQuery{Account: 1, Kind: greenlane.KindEntry, Limit: 10}))
 		},

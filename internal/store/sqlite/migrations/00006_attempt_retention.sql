@@ -4,13 +4,6 @@
 -- together in headers, by the packing of that number.
 ALTER TABLE attempts ADD COLUMN packing INTEGER NOT NULL DEFAULT 0;
 
--- The highest generation of attempts that were removed, so that none is given
--- out twice: one row for each endpoint that ever lost any.
-CREATE TABLE expired_attempts (
-  endpoint   INTEGER PRIMARY KEY,
-  generation INTEGER NOT NULL
-) STRICT;
-
 -- What the attempts of an endpoint and an hour add up to. The age has an index
 -- that no update touches.
 CREATE TABLE tallies (
