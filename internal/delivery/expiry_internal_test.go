@@ -4,6 +4,8 @@ import (
 	"context"
 	"testing"
 	"time"
+
+	"greenlane/internal/store"
 )
 
 // TestKeeperSweeps lets a hub run for half a day with an event every hour: no
@@ -35,4 +37,50 @@ func TestKeeperSweeps(t *testing.T) {
 			b.t.Error(err)
 		}
 	})
+}
+
+// TestDispensable holds what the loop says of an attempt by what it knows alone.
+func TestDispensable(t *testing.T) {
+	t.Parallel()
+	e := &Engine{}
+	ep := newEndpoint(e, &store.Endpoint{Number: 1})
+	ep.recorded = 100
+	replay := newEndpoint(e, ep.row)
+	replay.live, replay.generation, replay.recorded = ep, 3, 40
+	ep.replays = []*endpoint{replay}
+	ep.lane(7, 1).head = &item{position: 50}
+	replay.lane(8, 3).head = &item{position: 30}
+	ep.skips.add(&store.Skip{First: 60, Last: 70, Kind: store.SkipRange})
+	attempt := func(position int64, generation int, done bool) store.OldAttempt {
+		return store.OldAttempt{AttemptID: store.AttemptID{Position: position, Endpoint: 1, Generation: generation, Number: 1}, Done: done}
+	}
+	for name, c := range map[string]struct {
+		a          store.OldAttempt
+		want, then verdict
+	}{
+		"acknowledged":                       {attempt(10, 1, true), verdictRemove, verdictAsk},
+		"failed":                             {attempt(10, 1, false), verdictRemove, verdictRemove},
+		"beyond the cursor":                  {attempt(101, 1, true), verdictKeep, verdictKeep},
+		"at the cursor":                      {attempt(100, 1, true), verdictRemove, verdictAsk},
+		"in a lane":                          {attempt(50, 1, false), verdictKeep, verdictKeep},
+		"in a lane of a replay":              {attempt(30, 1, true), verdictKeep, verdictKeep},
+		"skipped and arrived":                {attempt(65, 1, true), verdictKeep, verdictKeep},
+		"skipped after it failed":            {attempt(65, 1, false), verdictRemove, verdictRemove},
+		"sent again":                         {attempt(10, 2, true), verdictAsk, verdictAsk},
+		"sent again by a replay":             {attempt(40, 3, true), verdictAsk, verdictAsk},
+		"beyond a replay's cursor":           {attempt(41, 3, true), verdictKeep, verdictKeep},
+		"beyond it, of another generation":   {attempt(41, 2, true), verdictAsk, verdictAsk},
+		"sent again of what a range skipped": {attempt(60, 2, false), verdictKeep, verdictKeep},
+	} {
+		if got := ep.dispensable(c.a, ep.heads()); got != c.want {
+			t.Errorf("%s: verdict %d, want %d", name, got, c.want)
+		}
+		// Once any lane was skipped, what arrived has to be looked at.
+		skipping := *ep
+		skipping.skips = ep.skips.clone()
+		skipping.skips.add(&store.Skip{First: 1, Last: 1, Lane: 9, Kind: store.SkipLane})
+		if got := skipping.dispensable(c.a, ep.heads()); got != c.then {
+			t.Errorf("%s, with skipped lanes: verdict %d, want %d", name, got, c.then)
+		}
+	}
 }
