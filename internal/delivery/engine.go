@@ -325,6 +325,9 @@ func (e *Engine) open(ctx context.Context, ep *endpoint) error {
 		return err
 	}
 	ep.breaker.load(broken)
+	if err := ep.hourly.load(ctx, e.store, row.Number, e.clock()); err != nil {
+		return fmt.Errorf("endpoint %s: %w", row.EndpointID(), err)
+	}
 	skips, err := e.store.Skips(ctx, row.Number)
 	if err != nil {
 		return err

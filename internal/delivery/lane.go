@@ -228,6 +228,7 @@ func (e *Engine) attempt(in Sending, position int64, s *Settings, endpoint int64
 	}
 	r := e.sender.Build(s, in, generation)
 	answer := e.sender.Send(e.sending, r)
+	answer.Age = in.SentAt.Add(answer.Duration).Sub(in.Event.RecordedAt)
 	if e.sending.Err() != nil && !answer.Success() {
 		return nil, nil, errStopping
 	}
@@ -254,6 +255,7 @@ func (l *lane) ended(a *Answer, record *store.Attempt, err error) {
 		return
 	}
 	l.count(record, probe)
+	ep.base().hourly.add(ep.row.Number, e.clock(), a, record)
 	e.metrics.Attempts[a.Outcome].Add(1)
 	e.report(ep, l, a, record)
 	if a.Success() {
