@@ -340,7 +340,7 @@ func (c *content) applyEndpoints(w *store.Write) error {
 	}
 	for _, r := range w.Revisions {
 		row := *r
-		row.Settings, row.MadeAt = kept(r.Settings), greenlane.Micro(r.MadeAt)
+		row.Settings, row.Confidential, row.MadeAt = kept(r.Settings), kept(r.Confidential), greenlane.Micro(r.MadeAt)
 		c.revisions[revisionID{r.Endpoint, r.Number}] = &row
 	}
 	return nil
@@ -399,7 +399,7 @@ func (c *content) applySecrets(w *store.Write) error {
 // keptSecrets is how secrets come back.
 func keptSecrets(secrets []store.Secret) (out []store.Secret) {
 	for _, s := range secrets {
-		out = append(out, store.Secret{Text: s.Text, Until: greenlane.Micro(s.Until)})
+		out = append(out, store.Secret{Kind: s.Kind, Text: s.Text, Until: greenlane.Micro(s.Until)})
 	}
 	return out
 }
