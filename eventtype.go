@@ -278,7 +278,7 @@ var eventTypes = []EventTypeInfo{
 		"10 failures in a row, the last: answered 503 Service Unavailable", 10, 0),
 	describeBreaker(EventBreakerClosed, "An endpoint that had failed acknowledged an event; deliveries go on.",
 		"the receiver acknowledged an event", 14, 5),
-	describeEndpoint(EventSecretRotated, "An endpoint was given a new secret; the old one signs too for 24 hours.", ""),
+	describeEndpoint(EventSecretRotated, "An endpoint was given a new secret or asymmetric key; the old one signs too for 24 hours.", ""),
 	describeLane(EventLaneParked, "A delivery used up its schedule; its lane waits for a person."),
 	describeLane(EventLaneResumed, "A delivery is tried again at somebody's request."),
 	describeLane(EventLaneSkipped, "A delivery was given up; its lane goes on."),

@@ -2,12 +2,15 @@ package main
 
 import (
 	"bytes"
+	"database/sql"
 	"encoding/json"
+	"errors"
 	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -201,4 +204,63 @@ func TestSecretKeys(t *testing.T) {
 		}
 	}
 	wantWords(t, refusedStart(t, dir, exitFail, "--secret-key-file", filepath.Join(dir, "absent")), "can't be read", "absent")
+}
+
+// forget is what the documentation does where a key is lost for good.
+var forget = regexp.MustCompile("(?m)^sqlite3 greenlane-data/greenlane.db \"(.*)\"$")
+
+// TestLostKey follows the documentation: without the key the secrets are lost,
+// and nothing else.
+func TestLostKey(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	statements := forget.FindSubmatch(page)
+	if statements == nil {
+		t.Fatal("the documentation does not say what to do")
+	}
+	dir := filepath.Join(t.TempDir(), "data")
+	p := startHub(t, dir)
+	withSecrets(t, p)
+	p.stop()
+	if err := os.Remove(filepath.Join(dir, secretFile)); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", filepath.Join(dir, databaseFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = db.ExecContext(t.Context(), string(statements[1]))
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	p = startHub(t, dir)
+	status, answer, err := p.call(http.MethodGet, "/v1/webhooks", nil)
+	var list struct {
+		Data []struct {
+			ID, URL                   string
+			HasEazeKey, AsymmetricKey bool
+			Headers                   map[string]string
+		}
+	}
+	if err := errors.Join(err, json.Unmarshal(answer, &list)); err != nil || status != 200 || len(list.Data) != 1 {
+		t.Fatalf("%d %s, %v", status, answer, err)
+	}
+	if e := list.Data[0]; e.URL != "http://127.0.0.1:9/one" || e.HasEazeKey || e.AsymmetricKey || len(e.Headers) > 0 {
+		t.Errorf("there is %+v", e)
+	}
+	path := "/v1/webhooks/" + list.Data[0].ID
+	for _, call := range [][3]string{
+		{http.MethodPost, path + "/rotate-secret", "{}"},
+		{http.MethodPatch, path, `{"asymmetricKey": true, "eazeKey": "new", "headers": {"X-A": "new"}}`},
+		{http.MethodPost, "/v1/warehouses/w/rotate-secret", "{}"},
+		{http.MethodPost, path + "/test", "{}"},
+	} {
+		if status, answer, err := p.call(call[0], call[1], call[2]); status/100 != 2 || err != nil {
+			t.Errorf("%s: %d %s, %v", call[1], status, answer, err)
+		}
+	}
+	p.stop()
 }
