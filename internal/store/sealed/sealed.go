@@ -46,7 +46,9 @@ func Open(ctx context.Context, inner store.Store, ring *Keyring) (*Store, Report
 			return rows, &KeyError{missing}
 		}
 		changed, err := ring.renew(rows, &report)
-		changed.Scrub = report.Plain > 0
+		// Neither plain text nor what a former key opens, which may be known, is left
+		// in freed pages.
+		changed.Scrub = report.Plain+report.Former > 0
 		return changed, err
 	})
 	if err != nil {

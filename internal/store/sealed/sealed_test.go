@@ -251,9 +251,11 @@ func TestOtherKey(t *testing.T) {
 }
 
 // TestRotation: a new key first, the old one after it; then the new one alone.
+// Who knows the old one finds nothing that it opens.
 func TestRotation(t *testing.T) {
 	t.Parallel()
-	db, first, second := database(t, t.TempDir()), newKey(t), newKey(t)
+	dir := t.TempDir()
+	db, first, second := database(t, dir), newKey(t), newKey(t)
 	s, _ := open(t, db, ring(first))
 	if err := s.Append(t.Context(), content()); err != nil {
 		t.Fatal(err)
@@ -267,6 +269,9 @@ func TestRotation(t *testing.T) {
 		t.Errorf("rotated: %+v", report)
 	}
 	wantRead(t, s)
+	if found := grep(t, dir, []string{"sealed1:" + first.ID()}); len(found) > 0 {
+		t.Errorf("of the former key there is %q", found)
+	}
 	if ids, err := sealed.KeysInUse(t.Context(), db); err != nil || !slices.Equal(ids, []string{second.ID()}) {
 		t.Errorf("keys in use: %v, %v", ids, err)
 	}

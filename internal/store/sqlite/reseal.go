@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"fmt"
 
 	"greenlane"
 	"greenlane/internal/store"
@@ -30,8 +29,6 @@ const (
 	scrubDue    = "PRAGMA user_version = 1"
 	scrubbed    = "PRAGMA user_version = 0"
 	selectScrub = "PRAGMA user_version"
-	// secureDelete has overwritten cells filled with zeros.
-	secureDelete = "PRAGMA secure_delete = ON"
 	// vacuumStatement writes the file anew, without what was freed at any time;
 	// truncateLog then leaves nothing in the write-ahead log.
 	vacuumStatement = "VACUUM"
@@ -49,11 +46,7 @@ func (db *DB) Reseal(ctx context.Context, change func(store.Confidential) (store
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	err := db.transact(func() (store.Head, error) {
-		var head store.Head
-		if err := db.exec(secureDelete); err != nil {
-			return head, err
-		}
-		head = *db.head.Load()
+		head := *db.head.Load()
 		all, err := db.confidential()
 		if err != nil {
 			return head, err
@@ -164,23 +157,4 @@ func (db *DB) scrub() error {
 			"secrets that were not encrypted before can't be wiped from the database file while another program reads it")
 	}
 	return nil
-}
-
-// each reads rows on the writing connection, inside the transaction.
-func (db *DB) each(query string, scan func(*sql.Rows) error) error {
-	s, err := db.writing(query)
-	if err != nil {
-		return err
-	}
-	rows, err := s.QueryContext(context.Background())
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return fmt.Errorf("confidential rows: %w", err)
-		}
-	}
-	return rows.Err()
 }

@@ -10,7 +10,7 @@
 // Where things are: append.go is the transaction and its repair after a
 // failure; log.go, subjects.go, messages.go, accounts.go, deliveries.go and
 // blobs.go hold each statement beside the code that fills it in or scans it;
-// encode.go is how values lie in columns.
+// reseal.go rewrites what is confidential; encode.go is how values lie in columns.
 package sqlite
 
 import (
