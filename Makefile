@@ -3,8 +3,9 @@
 GO       ?= go
 BIN      := bin/greenlane
 FUZZTIME ?= 60s
+CHAOS    ?= 3m
 
-.PHONY: run build test lint bench fuzz clean
+.PHONY: run build test lint bench fuzz chaos clean
 
 # The main job: a hub with simulated trade and a receiver, on a temporary
 # data folder.
@@ -34,6 +35,11 @@ bench: build
 # Each fuzz target for FUZZTIME, one after the other.
 fuzz:
 	./scripts/fuzz $(FUZZTIME)
+
+# Deliveries at their worst: 200 endpoints that fail in every way, changes by
+# hand, and kill -9 of the hub, for CHAOS. `make test` does it for seconds.
+chaos: build
+	CHAOS=$(CHAOS) $(GO) test -run 'TestChaos$$' -count=1 -v -timeout 60m ./cmd/greenlane
 
 clean:
 	rm -rf bin

@@ -35,6 +35,8 @@ var rooms = []struct {
 		"pure: an expression and an event in, yes or no out, the same anywhere"},
 	{"greenlane/internal/delivery", []string{"greenlane", "greenlane/internal/filter", "greenlane/internal/hub", "greenlane/internal/store"},
 		[]string{"github.com/go-json-experiment/json", "code.dny.dev/ssrf"}, "follows the log, writes through the hub"},
+	{"greenlane/internal/delivery/deliverytest", []string{"greenlane/client"}, nil,
+		"receivers that misbehave, and a judge who knows the hub only from outside"},
 	{"greenlane/internal/reaction", []string{"greenlane", "greenlane/internal/hub", "greenlane/internal/store",
 		"greenlane/internal/customs", "greenlane/internal/delivery", "greenlane/internal/documents"},
 		[]string{"github.com/go-json-experiment/json", "github.com/wneessen/go-mail/smtp"},

@@ -26,8 +26,9 @@ import (
 type benchCmd struct {
 	Duration    time.Duration `help:"How long each throughput row runs." default:"10s"`
 	Connections int           `help:"Connections of the loader." default:"64"`
-	Rows        []string      `placeholder:"ROW,…" help:"Rows to run: single, end-to-end, three-endpoints, bulk, wco, ncts, notices, plan, execute, latency, start, large." default:"single,end-to-end,three-endpoints,bulk,wco,ncts,notices,plan,execute,latency,start"`
-	Preload     int           `help:"Events in the log before row large." default:"1000000"`
+	Rows        []string      `placeholder:"ROW,…" help:"Rows to run: single, end-to-end, three-endpoints, bulk, wco, ncts, notices, plan, execute, latency, start, large, slow-neighbour, dead, many, idle." default:"single,end-to-end,three-endpoints,bulk,wco,ncts,notices,plan,execute,latency,start"`
+	Preload     int           `help:"Events in the log before row large, and those that wait in row dead." default:"1000000"`
+	Endpoints   int           `help:"Endpoints of rows many and idle; 5,000 and 10,000 when left out." placeholder:"N"`
 	JSON        bool          `help:"Print JSON."`
 	Dir         string        `help:"Folder to measure on; its data is removed afterwards. The system's temporary folder when left out." type:"path" placeholder:"FOLDER"`
 }
@@ -47,6 +48,7 @@ func (c *benchCmd) Run(ctx context.Context, std *stdio) error {
 		"single": c.single, "end-to-end": c.endToEnd(1), "three-endpoints": c.endToEnd(3), "bulk": c.bulk,
 		"latency": c.latency, "start": c.start, "large": c.large, "wco": c.messages("WCO", wcoBody),
 		"ncts": c.messages("NCTS", nctsBody), "notices": c.notices, "plan": c.plan, "execute": c.execute,
+		"slow-neighbour": c.slowNeighbour, "dead": c.dead, "many": c.many, "idle": c.idle,
 	}
 	var out []*benchRow
 	for _, name := range c.Rows {
@@ -125,6 +127,7 @@ func (b *bed) start(ctx context.Context) error {
 		return err
 	}
 	begin := time.Now()
+	b.url = ""
 	b.cmd = exec.CommandContext(ctx, self, "serve", "--listen", "127.0.0.1:0", "--data", b.dir,
 		"--allow-endpoints", "127.0.0.0/8", "--log-level", "error")
 	b.cmd.Stderr = os.Stderr
@@ -164,34 +167,25 @@ func (b *bed) start(ctx context.Context) error {
 }
 
 func (b *bed) stop() {
-	if b.cmd != nil && b.cmd.Process != nil {
-		b.cmd.Process.Signal(os.Interrupt)
-		b.cmd.Wait()
-	}
+	b.halt()
 	if b.temporary {
 		os.RemoveAll(b.dir)
 	}
 }
 
+// halt ends the hub; its data stays.
+func (b *bed) halt() error {
+	if b.cmd == nil || b.cmd.Process == nil {
+		return nil
+	}
+	b.cmd.Process.Signal(os.Interrupt)
+	return b.cmd.Wait()
+}
+
 // endpoint creates an endpoint for entry events.
 func (b *bed) endpoint(ctx context.Context, url string) error {
-	body := fmt.Sprintf(`{"url":%q,"events":["customs.entry.status.updated"],"concurrency":32}`, url)
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, b.url+"/v1/webhooks", strings.NewReader(body))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Authorization", "Bearer "+b.key)
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusCreated {
-		text, _ := io.ReadAll(resp.Body)
-		return fmt.Errorf("endpoint not created: %s", text)
-	}
-	return nil
+	body := fmt.Sprintf(`{"url":%q,"events":[%q],"concurrency":32}`, url, entryStatus)
+	return b.send(ctx, b.key, http.MethodPost, "/v1/webhooks", body, nil)
 }
 
 // cpu returns the hub's CPU time so far, in seconds.
@@ -306,7 +300,7 @@ func (c *benchCmd) endToEnd(n int) func(context.Context) (*benchRow, error) {
 		defer b.stop()
 		var delivered atomic.Int64
 		for range n {
-			s, err := newSink(func(int64) { delivered.Add(1) })
+			s, err := newSink(func(*landing) { delivered.Add(1) })
 			if err != nil {
 				return nil, err
 			}
@@ -423,7 +417,7 @@ func (c *benchCmd) latency(ctx context.Context) (*benchRow, error) {
 	}
 	defer b.stop()
 	arrived := make(chan time.Time, 16)
-	s, err := newSink(func(int64) { arrived <- time.Now() })
+	s, err := newSink(func(*landing) { arrived <- time.Now() })
 	if err != nil {
 		return nil, err
 	}

@@ -24,16 +24,26 @@ Each row runs a hub of its own, as a process on a fresh data folder, which is re
     latency          from the answer to the arrival at the receiver
     start            from start to ready, and what an idle hub takes
     large            as single, on a log that is full already (takes long)
+    slow-neighbour   how fast one endpoint gets its events beside another that
+                     answers after two seconds
+    dead             an endpoint whose receiver refuses connections while the
+                     events of --preload come for it: rows, memory, what
+                     another feels of it, and how fast all is delivered once the
+                     receiver is up (takes long)
+    many             5,000 endpoints with an event a second each
+    idle             10,000 endpoints that get nothing (takes long)
 
 Examples:
 
     greenlane bench
-    greenlane bench --rows single --duration 2s --json`
+    greenlane bench --rows single --duration 2s --json
+    greenlane bench --rows many --duration 60s`
 }
 
 // benchRows are the rows there are.
 func benchRows() []string {
-	return []string{"single", "end-to-end", "three-endpoints", "bulk", "wco", "ncts", "notices", "plan", "execute", "latency", "start", "large"}
+	return []string{"single", "end-to-end", "three-endpoints", "bulk", "wco", "ncts", "notices", "plan", "execute", "latency", "start", "large",
+		"slow-neighbour", "dead", "many", "idle"}
 }
 
 // Validate refuses before anything is measured what could not be measured.
@@ -48,6 +58,8 @@ func (c *benchCmd) Validate() error {
 		return errors.New("--duration: must be longer than 0, such as 2s")
 	case c.Connections < 1:
 		return errors.New("--connections: must be at least 1")
+	case c.Endpoints < 0:
+		return errors.New("--endpoints: must be at least 1, or left out")
 	case c.Preload < 0:
 		return errors.New("--preload: must be at least 0")
 	}

@@ -119,18 +119,30 @@ func field(line []byte, name string) (string, bool) {
 	return textproto.TrimString(string(line[len(name):])), true
 }
 
-// sink is a webhook receiver that acknowledges everything at once and tells of
-// each arrival: the least an HTTP server can do.
+// sink is a webhook receiver that acknowledges everything as soon as it has told
+// of it: the least an HTTP server can do.
 type sink struct {
 	listener net.Listener
-	arrived  func(position int64)
+	arrived  func(*landing)
 	wg       sync.WaitGroup
 	mu       sync.Mutex
 	conns    map[net.Conn]bool
 }
 
-func newSink(arrived func(position int64)) (*sink, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+// landing is a request that came to a sink, valid until it is answered.
+type landing struct {
+	position      int64
+	path, subject []byte
+	// body is nil when it is longer than a sink's buffer.
+	body []byte
+}
+
+// newSink listens on a free port of this machine. arrived is called for each
+// request by the goroutine of its connection, before the answer.
+func newSink(arrived func(*landing)) (*sink, error) { return newSinkAt("127.0.0.1:0", arrived) }
+
+func newSinkAt(address string, arrived func(*landing)) (*sink, error) {
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, err
 	}
@@ -167,23 +179,34 @@ func (s *sink) accept() {
 func (s *sink) serve(conn net.Conn) {
 	defer conn.Close()
 	in := bufio.NewReaderSize(conn, 16<<10)
+	var path, subject []byte
 	for {
-		if _, err := in.ReadSlice('\n'); err != nil {
+		line, err := in.ReadSlice('\n')
+		if err != nil {
 			return
 		}
+		_, target, _ := bytes.Cut(line, []byte(" "))
+		target, _, _ = bytes.Cut(target, []byte(" "))
+		path, subject = append(path[:0], target...), subject[:0]
 		var position int64
 		length, err := readFields(in, func(line []byte) {
 			if value, ok := field(line, "greenlane-position:"); ok {
 				position, _ = strconv.ParseInt(value, 10, 64)
+			} else if value, ok := field(line, "greenlane-subject:"); ok {
+				subject = append(subject, value...)
 			}
 		})
 		if err != nil {
 			return
 		}
+		body, _ := in.Peek(min(length, in.Size())) // what fails here fails below
+		if len(body) < length {
+			body = nil
+		}
 		if _, err := in.Discard(length); err != nil {
 			return
 		}
-		s.arrived(position)
+		s.arrived(&landing{position: position, path: path, subject: subject, body: body})
 		if _, err := conn.Write([]byte("HTTP/1.1 204 No Content\r\n\r\n")); err != nil {
 			return
 		}

@@ -77,8 +77,15 @@ type Engine struct {
 
 	// Owned by the loop.
 	endpoints map[int64]*endpoint
+	// made are endpoints that are being created, by number, from before they are
+	// recorded until the loop has them.
+	made map[int64]*store.Endpoint
 	// routes lists the endpoints that want a type of event of an account.
 	routes map[route][]*endpoint
+	// turns are all endpoints, of which turn was asked last whether its cursor should
+	// be recorded, and swept is how many events were handed out since.
+	turns       []*endpoint
+	turn, swept int
 	// apart are endpoints that keep up with the log by reading it for themselves,
 	// because the loop has no time for their filters.
 	apart map[*endpoint]bool
@@ -135,7 +142,7 @@ func New(h *hub.Hub, o Options) *Engine {
 	return &Engine{
 		hub: h, store: h.Store(), sender: o.Sender, clock: o.Clock, chance: o.Chance, log: o.Log,
 		inbox: make(chan func(), 1024), ended: make(chan struct{}),
-		endpoints: map[int64]*endpoint{}, routes: map[route][]*endpoint{}, touched: map[*endpoint]bool{},
+		endpoints: map[int64]*endpoint{}, made: map[int64]*store.Endpoint{}, routes: map[route][]*endpoint{}, touched: map[*endpoint]bool{},
 		apart: map[*endpoint]bool{}, maxLanes: maxLanes, slowFilter: slowFilter,
 		patience: patience{breakAfter, breakLeast, probeFirst, probeMost},
 	}
@@ -222,8 +229,10 @@ func (e *Engine) shutdown(cancel context.CancelFunc) {
 
 func (e *Engine) unrecorded() bool {
 	for _, ep := range e.endpoints {
-		if ep.flushing || ep.loading > 0 || !ep.buffer.empty() {
-			return true
+		for _, way := range ep.ways() {
+			if way.flushing || way.loading > 0 || !way.buffer.empty() {
+				return true
+			}
 		}
 	}
 	return false
@@ -258,29 +267,53 @@ func (e *Engine) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, row := range rows {
-		if err := e.load(ctx, row); err != nil {
+	all := make([]*endpoint, len(rows))
+	for i, row := range rows {
+		if all[i], err = e.restore(ctx, row); err != nil {
+			return err
+		}
+	}
+	if err := e.surveyAll(ctx, all); err != nil {
+		return err
+	}
+	for _, ep := range all {
+		if err := e.open(ctx, ep); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// load makes the running form of an endpoint from what is on disk.
+// load takes in an endpoint that is on disk.
 func (e *Engine) load(ctx context.Context, row *store.Endpoint) error {
-	ep := newEndpoint(e, row)
-	revisions, err := e.store.Revisions(ctx, row.Number)
+	ep, err := e.restore(ctx, row)
 	if err != nil {
 		return err
 	}
+	return e.open(ctx, ep)
+}
+
+// restore makes the running form of an endpoint from what is on disk: its
+// settings, and how far it has come.
+func (e *Engine) restore(ctx context.Context, row *store.Endpoint) (*endpoint, error) {
+	ep := newEndpoint(e, row)
+	revisions, err := e.store.Revisions(ctx, row.Number)
+	if err != nil {
+		return nil, err
+	}
 	if ep.terms, err = newTerms(revisions); err != nil {
-		return fmt.Errorf("endpoint %s: %w", row.EndpointID(), err)
+		return nil, fmt.Errorf("endpoint %s: %w", row.EndpointID(), err)
 	}
-	if ep.passed, err = e.store.Cursor(ctx, ep.owner()); err != nil {
-		return err
-	}
-	ep.recorded, ep.read = ep.passed, ep.passed
-	acknowledged, err := e.store.Acknowledged(ctx, row.Number, ep.passed)
+	ep.recorded, err = e.store.Cursor(ctx, ep.owner())
+	ep.passed = ep.recorded
+	return ep, err
+}
+
+// open adds what is open beyond an endpoint's cursor, and lets it go on.
+func (e *Engine) open(ctx context.Context, ep *endpoint) error {
+	row := ep.row
+	ep.read = ep.passed
+	acknowledged, err := e.store.Acknowledged(ctx, row.Number, 1, ep.passed, e.position)
 	if err != nil {
 		return err
 	}
@@ -307,11 +340,19 @@ func (e *Engine) load(ctx context.Context, row *store.Endpoint) error {
 	if err != nil {
 		return err
 	}
+	if err := ep.loadReplays(ctx); err != nil {
+		return fmt.Errorf("endpoint %s: %w", row.EndpointID(), err)
+	}
 	for _, l := range lanes {
-		ep.reopen(l)
+		ep.wayOf(l.LaneID).reopen(l)
+	}
+	for _, way := range ep.ways() {
+		if err := way.recall(ctx); err != nil {
+			return err
+		}
 	}
 	e.endpoints[row.Number] = ep
-	e.reroute()
+	e.route(ep)
 	e.touch(ep)
 	return nil
 }
@@ -319,15 +360,22 @@ func (e *Engine) load(ctx context.Context, row *store.Endpoint) error {
 // reroute rebuilds the table of who wants what.
 func (e *Engine) reroute() {
 	clear(e.routes)
+	e.turns = e.turns[:0]
 	for _, ep := range e.endpoints {
-		for t := range ep.wants {
-			key := route{ep.row.Account, t}
-			e.routes[key] = append(e.routes[key], ep)
-		}
+		e.route(ep)
 	}
 }
 
-func (e *Engine) touch(ep *endpoint) { e.touched[ep] = true }
+// route adds an endpoint to the table of who wants what.
+func (e *Engine) route(ep *endpoint) {
+	e.turns = append(e.turns, ep)
+	for t := range ep.wants {
+		key := route{ep.row.Account, t}
+		e.routes[key] = append(e.routes[key], ep)
+	}
+}
+
+func (e *Engine) touch(ep *endpoint) { e.touched[ep.base()] = true }
 
 // follow hands out what came to the log's end since the last time.
 func (e *Engine) follow(ctx context.Context, head int64) error {
@@ -347,6 +395,11 @@ func (e *Engine) follow(ctx context.Context, head int64) error {
 				ep.hand(ev)
 			}
 		}
+		if ev.Type == greenlane.EventConsignmentMerged {
+			for _, ep := range e.endpoints {
+				ep.note(ev)
+			}
+		}
 		e.position = ev.Position
 		if ev.Subject.Kind == greenlane.KindEndpoint {
 			if err := e.changed(ctx, ev); err != nil {
@@ -354,6 +407,7 @@ func (e *Engine) follow(ctx context.Context, head int64) error {
 			}
 		}
 	}
+	e.sweep(len(events))
 	if len(events) > 0 {
 		for ep := range e.apart {
 			e.touch(ep)
@@ -365,10 +419,28 @@ func (e *Engine) follow(ctx context.Context, head int64) error {
 // changed takes in an endpoint that appeared. Changes of known ones are made by
 // this loop itself.
 func (e *Engine) changed(ctx context.Context, ev *greenlane.Event) error {
-	if ev.Type != greenlane.EventEndpointCreated || e.endpoints[ev.Subject.Number] != nil {
+	if ev.Type != greenlane.EventEndpointCreated {
 		return nil
 	}
-	return e.reload(ctx)
+	return e.appeared(ctx, ev.Subject.Number)
+}
+
+// appeared loads an endpoint that was recorded, unless the loop has it. To read
+// all of them for one that this process made would hold up the others'
+// deliveries.
+func (e *Engine) appeared(ctx context.Context, number int64) error {
+	row := e.made[number]
+	delete(e.made, number)
+	switch {
+	case e.endpoints[number] != nil:
+		return nil
+	case row == nil:
+		return e.reload(ctx)
+	}
+	if err := e.load(ctx, row); err != nil {
+		return e.tolerate(err)
+	}
+	return nil
 }
 
 // reload loads endpoints the loop does not know yet.

@@ -219,7 +219,7 @@ func newEndpoint(account, number int64, now time.Time) *store.Endpoint {
 		URL: fmt.Sprintf("https://receiver-%d.example/hooks?a=b", number), State: store.EndpointEnabled,
 		Secrets: []store.Secret{{Text: "whsec_bmV3"}, {Text: "whsec_b2xk", Until: now.Add(24 * time.Hour)},
 			{Kind: store.SecretEd25519, Text: "whsk_a2V5"}},
-		CreatedAt: now, UpdatedAt: now,
+		Generation: 1, CreatedAt: now, UpdatedAt: now,
 	}
 }
 
@@ -256,6 +256,15 @@ func newBreaker(endpoint int64, failures int, now time.Time) *store.Breaker {
 		b.State, b.Reason, b.Probes, b.ProbeAt = store.BreakerOpen, "10 failures in a row", 3, now.Add(30*time.Second)
 	}
 	return b
+}
+
+// newReplay makes one that has come as far as passed.
+func newReplay(endpoint int64, generation int, passed int64, now time.Time) *store.Replay {
+	return &store.Replay{
+		Endpoint: endpoint, Generation: generation, First: 3, Last: 900, Selection: []byte(`{"types":["clearance.*"]}`),
+		State: store.ReplayRunning, Passed: passed, Looked: passed + 2, Delivered: passed - 1, Skipped: 1, Reason: "the receiver lost a day",
+		By: "compliance desk", CreatedAt: now, UpdatedAt: now,
+	}
 }
 
 func newSkip(endpoint, first, last int64, now time.Time) *store.Skip {

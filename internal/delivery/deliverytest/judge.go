@@ -1,0 +1,353 @@
+package deliverytest
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"testing"
+)
+
+// complaints is how many of one endpoint's faults are printed.
+const complaints = 10
+
+// trial is the judgement of one endpoint.
+type trial struct {
+	*Chaos
+	t        testing.TB
+	n        int
+	arrivals []Arrival
+	events   []Event
+	// wanted are the events by position.
+	wanted map[int64]Event
+	// acknowledged are the positions the receiver acknowledged, unsure those it
+	// acknowledged with an answer that may not have come through.
+	acknowledged, unsure map[int64]bool
+	// states are what the hub says of what it did not deliver.
+	states map[int64]string
+	faults int
+}
+
+// judge holds what came against what the hub says.
+func (c *Chaos) judge(t testing.TB) {
+	t.Helper()
+	events, given, err := c.Hub.Log(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(events) != c.Subjects*c.Events {
+		t.Errorf("the log has %d events of %d", len(events), c.Subjects*c.Events)
+	}
+	wanted := map[int64]Event{}
+	for _, e := range events {
+		wanted[e.Position] = e
+	}
+	byHand := int64(0)
+	for _, g := range given {
+		if g.ByHand {
+			byHand++
+		}
+	}
+	if asked := c.decided[2].Load() + c.decided[3].Load(); byHand < asked {
+		t.Errorf("%d times something was given up by hand, and the log has %d records of it", asked, byHand)
+	}
+	for _, w := range c.Receiver.wrong {
+		t.Error(w)
+	}
+	again := 0
+	for n := range c.Endpoints {
+		tr := &trial{Chaos: c, t: t, n: n, arrivals: c.Receiver.Arrivals(n), events: events, wanted: wanted,
+			acknowledged: map[int64]bool{}, unsure: map[int64]bool{}, states: map[int64]string{}}
+		tr.collect()
+		tr.reconcile()
+		tr.complete()
+		tr.recorded(given)
+		if !c.unordered(n) {
+			tr.order()
+		}
+		again += tr.duplicates()
+		if tr.faults > complaints {
+			t.Errorf("endpoint %d: %d faults in all", n, tr.faults)
+		}
+	}
+	t.Logf("%d events were acknowledged again, all of them because a process died", again)
+}
+
+func (tr *trial) fault(format string, args ...any) {
+	tr.t.Helper()
+	if tr.faults++; tr.faults <= complaints {
+		tr.t.Errorf("endpoint %d: %s", tr.n, fmt.Sprintf(format, args...))
+	}
+}
+
+// collect gathers what the receiver knows.
+func (tr *trial) collect() {
+	for _, a := range tr.arrivals {
+		switch a.Verdict {
+		case Acknowledged:
+			tr.acknowledged[a.Position] = true
+		case Uncertain:
+			tr.unsure[a.Position] = true
+		case Pending:
+			tr.fault("position %d is not answered", a.Position)
+		}
+		if _, ok := tr.wanted[a.Position]; !ok {
+			tr.fault("position %d came, which is no event it may get", a.Position)
+		}
+	}
+}
+
+// reconcile holds that the hub's digest is that of the receiver's own list. An
+// event that was given up although the receiver has it must be one whose answer
+// or record was lost.
+func (tr *trial) reconcile() {
+	var matched, delivered int
+	for from := int64(1); from != 0; {
+		r, err := tr.Hub.Reconcile(tr.t.Context(), tr.n, from, 0)
+		if err != nil {
+			tr.t.Fatalf("endpoint %d: %v", tr.n, err)
+		}
+		matched, delivered = matched+r.Matched, delivered+r.Delivered
+		if r.Waiting+r.Parked > 0 {
+			tr.fault("%d wait and %d are parked", r.Waiting, r.Parked)
+		}
+		tr.open(from, r)
+		if own := tr.digest(from, r.To); own != r.Digest {
+			tr.fault("the hub's digest of %d to %d, %d delivered, is not the receiver's; it acknowledged %d", from, r.To, r.Delivered, len(tr.acknowledged))
+			tr.differences(from, r.To)
+		}
+		from = r.Next
+	}
+	tr.expect(matched)
+	if delivered+len(tr.states) != matched {
+		tr.fault("%d match, %d are delivered and %d given up", matched, delivered, len(tr.states))
+	}
+}
+
+// open lists what was not delivered, page by page.
+func (tr *trial) open(from int64, r *Reconciled) {
+	for missing := r.Matched - r.Delivered; ; {
+		last := from
+		for position, state := range r.Open {
+			tr.states[position] = state
+			last = max(last, position)
+		}
+		missing -= len(r.Open)
+		if missing <= 0 || len(r.Open) == 0 {
+			return
+		}
+		var err error
+		to := r.To
+		if r, err = tr.Hub.Reconcile(tr.t.Context(), tr.n, last+1, to); err != nil {
+			tr.t.Fatalf("endpoint %d: %v", tr.n, err)
+		}
+		from = last + 1
+	}
+}
+
+// has reports whether, by the receiver's list, an event should be delivered. What
+// it acknowledged and the hub gave up does not count: whether that may be is
+// judged for each.
+func (tr *trial) has(position int64) bool {
+	return (tr.acknowledged[position] || tr.unsure[position]) && tr.states[position] == ""
+}
+
+func (tr *trial) digest(from, to int64) string {
+	h := sha256.New()
+	for _, e := range tr.events {
+		if e.Position >= from && e.Position <= to && tr.has(e.Position) {
+			io.WriteString(h, e.ID+"\n")
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// differences names positions where the lists may differ: what nobody gave up and
+// the receiver does not have.
+func (tr *trial) differences(from, to int64) {
+	for _, e := range tr.events {
+		if e.Position >= from && e.Position <= to && tr.surely(e.Position) && !tr.has(e.Position) && tr.states[e.Position] == "" {
+			tr.fault("position %d is said to be delivered, and never was acknowledged: %v", e.Position, tr.story(e.Position))
+		}
+	}
+}
+
+// story tells what came of an event.
+func (tr *trial) story(position int64) (list []string) {
+	for i, a := range tr.arrivals {
+		if a.Position == position {
+			list = append(list, fmt.Sprintf("arrival %d: generation %d, attempt %d, era %d: %s", i, a.Generation, a.Attempt, a.Era,
+				[...]string{"pending", "acknowledged", "refused", "uncertain", "lost"}[a.Verdict]))
+		}
+	}
+	return list
+}
+
+// surely reports whether the endpoint wanted an event whatever its filter was.
+func (tr *trial) surely(position int64) bool {
+	switch {
+	case tr.even(tr.n):
+		return position%2 == 0
+	case tr.fickle(tr.n):
+		return position%2 == 0 && position%3 != 0
+	}
+	return true
+}
+
+// expect holds how many events the hub says the endpoint wanted against those
+// that it must have wanted.
+func (tr *trial) expect(matched int) {
+	sure := 0
+	for _, e := range tr.events {
+		if tr.surely(e.Position) {
+			sure++
+		}
+	}
+	if matched < sure || matched > sure && !tr.fickle(tr.n) {
+		tr.fault("the hub says %d events matched, of %d that do", matched, sure)
+	}
+}
+
+// complete holds that each event it wanted came, or was given up.
+func (tr *trial) complete() {
+	for _, e := range tr.events {
+		if tr.surely(e.Position) && !tr.has(e.Position) && tr.states[e.Position] == "" {
+			tr.fault("position %d, %s, never came: %v", e.Position, e.Subject, tr.story(e.Position))
+		}
+	}
+}
+
+// recorded holds that all that is given up has its record in the log, and that
+// what the receiver acknowledged was given up only where the hub may not know it.
+func (tr *trial) recorded(given []GivenUp) {
+	single, subjects := map[int64]bool{}, map[string][]GivenUp{}
+	for _, g := range given {
+		if g.Endpoint != tr.n {
+			continue
+		}
+		single[g.Position] = true
+		if g.Through > 0 {
+			subjects[g.Subject] = append(subjects[g.Subject], g)
+		}
+	}
+	for position, state := range tr.states {
+		found := single[position]
+		for _, g := range subjects[tr.wanted[position].Subject] {
+			found = found || g.Position <= position && position <= g.Through
+		}
+		if !found || state != "skipped" && state != "discarded" {
+			tr.fault("position %d is %s, and the log does not say so: %v", position, state, tr.story(position))
+		}
+		if tr.acknowledged[position] && !tr.mayBeUnknown(position) {
+			tr.fault("position %d is %s, and was acknowledged: %v", position, state, tr.story(position))
+		}
+	}
+}
+
+// mayBeUnknown reports whether the record of an event's acknowledgement may have
+// been lost with a process.
+func (tr *trial) mayBeUnknown(position int64) bool {
+	if tr.Recorded == nil {
+		return false
+	}
+	if _, ok := tr.Recorded(tr.n, position); ok {
+		return false
+	}
+	last := 0
+	for _, a := range tr.arrivals {
+		last = max(last, a.Era)
+	}
+	for _, a := range tr.arrivals {
+		if a.Position == position && a.Verdict == Acknowledged && a.Era == int(tr.killed.Load()) {
+			return false
+		}
+	}
+	return true
+}
+
+// order holds that within each subject no event comes before an earlier one is
+// done with; that events come in order as long as a process lives, and first
+// come in order over all; and that what came last is the newest.
+func (tr *trial) order() {
+	type lane struct {
+		last  Arrival
+		first int64
+		era   int
+	}
+	lanes := map[string]*lane{}
+	seen := map[int64]bool{}
+	for i, a := range tr.arrivals {
+		if a.Generation != 1 {
+			continue
+		}
+		l := lanes[a.Subject]
+		if l == nil {
+			l = &lane{}
+			lanes[a.Subject] = l
+		}
+		if a.Overlap {
+			tr.fault("%s: position %d came while another of its lane was not answered", a.Subject, a.Position)
+		}
+		if l.last.Era == a.Era && a.Position < l.last.Position {
+			tr.fault("%s: arrival %d is position %d, after %d", a.Subject, i, a.Position, l.last.Position)
+		}
+		if p := l.last; p.Position != 0 && p.Position < a.Position && p.Era == a.Era && !tr.doneWith(p) {
+			tr.fault("%s: arrival %d is position %d, although %d was not acknowledged", a.Subject, i, a.Position, p.Position)
+		}
+		if !seen[a.Position] {
+			if a.Position < l.first && !tr.fickle(tr.n) {
+				tr.fault("%s: position %d first came after %d", a.Subject, a.Position, l.first)
+			}
+			seen[a.Position], l.first = true, max(l.first, a.Position)
+		}
+		l.last = a
+	}
+	for subject, l := range lanes {
+		if l.last.Position != l.first && tr.states[l.first] == "" {
+			tr.fault("%s: what came last is position %d, and not the newest, %d", subject, l.last.Position, l.first)
+		}
+	}
+}
+
+// doneWith reports whether an event may be behind its lane after an arrival: it
+// was acknowledged, as far as the sender may know, or given up, be it by a process
+// that used up its schedule and died before it had recorded that.
+func (tr *trial) doneWith(a Arrival) bool {
+	return a.Verdict == Acknowledged || a.Verdict == Uncertain || tr.states[a.Position] != "" || tr.resent(a.Position) ||
+		tr.skips(tr.n) && a.Era < int(tr.killed.Load())
+}
+
+// resent reports whether an event was sent again by hand once it was settled.
+func (tr *trial) resent(position int64) bool {
+	for _, a := range tr.arrivals {
+		if a.Position == position && a.Generation > 1 {
+			return true
+		}
+	}
+	return false
+}
+
+// duplicates holds that what was acknowledged comes again only where a process
+// died before it had recorded that. It counts them.
+func (tr *trial) duplicates() (again int) {
+	first := map[int64]Arrival{}
+	for i, a := range tr.arrivals {
+		if a.Generation != 1 {
+			continue
+		}
+		before, ok := first[a.Position]
+		if !ok {
+			if a.Verdict == Acknowledged {
+				first[a.Position] = a
+			}
+			continue
+		}
+		again++
+		if before.Era == a.Era {
+			tr.fault("arrival %d is position %d, which the same process had acknowledged: %v", i, a.Position, tr.story(a.Position))
+		} else if era, ok := tr.Recorded(tr.n, a.Position); ok && era < a.Era {
+			tr.fault("arrival %d is position %d, whose acknowledgement was on disk: %v", i, a.Position, tr.story(a.Position))
+		}
+	}
+	return again
+}
