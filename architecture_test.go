@@ -20,6 +20,7 @@ var rooms = []struct {
 	{"greenlane", nil, nil, "vocabulary and rules: pure, the same on every backend"},
 	{"greenlane/client", nil, nil, "users take it into their programs; its structs are the wire"},
 	{"greenlane/internal/store", []string{"greenlane"}, nil, "a contract in the root's words"},
+	{"greenlane/internal/store/sealed", []string{"greenlane/internal/store"}, nil, "over any backend: what it is given is sealed"},
 	{"greenlane/internal/store/storetest", []string{"greenlane", "greenlane/internal/store"},
 		[]string{"github.com/google/go-cmp", "pgregory.net/rapid"}, "the suite that every backend passes"},
 	{"greenlane/internal/store/sqlite", []string{"greenlane", "greenlane/internal/store"},
@@ -46,8 +47,8 @@ var rooms = []struct {
 		"greenlane/internal/documents"},
 		[]string{"github.com/danielgtaylor/huma/v2", "github.com/go-json-experiment/json"}, "the JSON API over everything it shows"},
 	{"greenlane/cmd/greenlane", []string{"greenlane", "greenlane/client", "greenlane/internal/hub", "greenlane/internal/store",
-		"greenlane/internal/store/sqlite", "greenlane/internal/customs", "greenlane/internal/delivery", "greenlane/internal/reaction",
-		"greenlane/internal/web", "greenlane/internal/web/api"},
+		"greenlane/internal/store/sealed", "greenlane/internal/store/sqlite", "greenlane/internal/customs", "greenlane/internal/delivery",
+		"greenlane/internal/reaction", "greenlane/internal/web", "greenlane/internal/web/api"},
 		[]string{"module"}, "wiring: the only package that sees all"},
 }
 

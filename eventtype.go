@@ -278,7 +278,7 @@ var eventTypes = []EventTypeInfo{
 		"10 failures in a row, the last: answered 503 Service Unavailable", 10, 0),
 	describeBreaker(EventBreakerClosed, "An endpoint that had failed acknowledged an event; deliveries go on.",
 		"the receiver acknowledged an event", 14, 5),
-	describeEndpoint(EventSecretRotated, "An endpoint was given a new secret; the old one signs too for 24 hours.", ""),
+	describeEndpoint(EventSecretRotated, "An endpoint was given a new secret or asymmetric key; the old one signs too for 24 hours.", ""),
 	describeReplay(EventReplayStarted, "A range of the log is being sent to an endpoint again.", 4710, 0),
 	describeReplay(EventReplayPaused, "A replay was stopped until it is resumed.", 5000, 210),
 	describeReplay(EventReplayResumed, "A replay goes on.", 5000, 210),

@@ -14,4 +14,6 @@
 //		http.Error(w, "not from the hub", http.StatusUnauthorized)
 //		return
 //	}
+//
+// [VerifyEd25519] does so with an endpoint's public key, which can't sign.
 package client

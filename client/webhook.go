@@ -1,6 +1,7 @@
 package client
 
 import (
+	"crypto/ed25519"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -16,11 +17,12 @@ import (
 // either way (Standard Webhooks, reference libraries).
 const Tolerance = 5 * time.Minute
 
-// What [Verify] can find wrong.
+// What [Verify] and [VerifyEd25519] can find wrong.
 var (
 	ErrMissingHeaders = errors.New("a webhook-id, webhook-timestamp or webhook-signature header is missing")
 	ErrTimestamp      = errors.New("the webhook's timestamp is not near the present time")
-	ErrSignature      = errors.New("the webhook was not signed with this secret")
+	ErrSignature      = errors.New("the webhook was not signed with this secret or key")
+	ErrPublicKey      = errors.New("the public key is not whpk_ and base64 of 32 bytes")
 )
 
 // Verify checks a webhook by its Standard Webhooks headers. secret is the one
@@ -28,38 +30,67 @@ var (
 // was received, byte for byte; now is the receiver's time. During a rotation
 // the hub signs with both secrets, and either verifies.
 func Verify(secret string, header http.Header, body []byte, now time.Time) error {
-	id, stamp, signatures := header.Get("webhook-id"), header.Get("webhook-timestamp"), header.Get("webhook-signature")
-	if id == "" || stamp == "" || signatures == "" {
-		return ErrMissingHeaders
-	}
-	seconds, err := strconv.ParseInt(stamp, 10, 64)
+	content, err := signedContent(header, body, now)
 	if err != nil {
-		return ErrTimestamp
+		return err
 	}
-	if d := now.Sub(time.Unix(seconds, 0)); d > Tolerance || d < -Tolerance {
-		return ErrTimestamp
+	for _, key := range signingKeys(secret) {
+		mac := hmac.New(sha256.New, key)
+		mac.Write(content)
+		want := mac.Sum(nil)
+		if anySignature(header, "v1,", func(got []byte) bool { return hmac.Equal(got, want) }) {
+			return nil
+		}
 	}
-	if signed(signingKeys(secret), id+"."+stamp+".", body, signatures) {
+	return ErrSignature
+}
+
+// VerifyEd25519 checks a webhook of an endpoint with an asymmetric key, as [Verify]
+// does with the secret. publicKey is one of those at
+// GET /v1/webhooks/{id}/public-key, whpk_…; who has it can't sign. It must come
+// from there and not from the webhook itself.
+func VerifyEd25519(publicKey string, header http.Header, body []byte, now time.Time) error {
+	content, err := signedContent(header, body, now)
+	if err != nil {
+		return err
+	}
+	encoded, marked := strings.CutPrefix(publicKey, "whpk_")
+	key, err := base64.StdEncoding.DecodeString(encoded)
+	if !marked || err != nil || len(key) != ed25519.PublicKeySize {
+		return ErrPublicKey
+	}
+	if anySignature(header, "v1a,", func(got []byte) bool { return ed25519.Verify(key, content, got) }) {
 		return nil
 	}
 	return ErrSignature
 }
 
-// signed reports whether one of the signatures was made with one of the keys.
-func signed(keys [][]byte, prefix string, body []byte, signatures string) bool {
-	for _, key := range keys {
-		mac := hmac.New(sha256.New, key)
-		mac.Write([]byte(prefix))
-		mac.Write(body)
-		want := mac.Sum(nil)
-		for signature := range strings.SplitSeq(signatures, " ") {
-			encoded, ok := strings.CutPrefix(signature, "v1,")
-			if !ok {
-				continue
-			}
-			if got, err := base64.StdEncoding.DecodeString(encoded); err == nil && hmac.Equal(got, want) {
-				return true
-			}
+// signedContent returns what a webhook's signatures are over, if its timestamp is
+// near the present.
+func signedContent(header http.Header, body []byte, now time.Time) ([]byte, error) {
+	id, stamp := header.Get("webhook-id"), header.Get("webhook-timestamp")
+	if id == "" || stamp == "" || header.Get("webhook-signature") == "" {
+		return nil, ErrMissingHeaders
+	}
+	seconds, err := strconv.ParseInt(stamp, 10, 64)
+	if err != nil {
+		return nil, ErrTimestamp
+	}
+	if d := now.Sub(time.Unix(seconds, 0)); d > Tolerance || d < -Tolerance {
+		return nil, ErrTimestamp
+	}
+	return append([]byte(id+"."+stamp+"."), body...), nil
+}
+
+// anySignature reports whether one of the signatures of a version is good.
+func anySignature(header http.Header, version string, good func([]byte) bool) bool {
+	for signature := range strings.SplitSeq(header.Get("webhook-signature"), " ") {
+		encoded, ok := strings.CutPrefix(signature, version)
+		if !ok {
+			continue
+		}
+		if got, err := base64.StdEncoding.DecodeString(encoded); err == nil && good(got) {
+			return true
 		}
 	}
 	return false
@@ -69,9 +100,10 @@ func signed(keys [][]byte, prefix string, body []byte, signatures string) bool {
 // encodes when it has the form whsec_ and base 64. The hub encodes any secret in
 // secretBase64, and takes a secret of one's own that encodes 24 to 64 bytes for
 // those; it is only outside of these lengths that either may be meant. Without a
-// secret there is none: anybody could sign with the empty one.
+// secret there is none: anybody could sign with the empty one, and with a public
+// key.
 func signingKeys(secret string) [][]byte {
-	if secret == "" {
+	if secret == "" || strings.HasPrefix(secret, "whpk_") {
 		return nil
 	}
 	if encoded, ok := strings.CutPrefix(secret, "whsec_"); ok {

@@ -1,7 +1,9 @@
 package client_test
 
 import (
+	"crypto/ed25519"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -157,6 +159,83 @@ func TestVerifyWhileRotating(t *testing.T) {
 			t.Errorf("%s: %v", secret, err)
 		}
 	}
+}
+
+// TestVerifyEd25519 judges a genuine webhook and forgeries of it, before and while
+// the key is rotated.
+func TestVerifyEd25519(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	h := r.subscribe(t, map[string]any{"asymmetricKey": true})
+	keys := r.publicKeys(t, h)
+	a := r.genuine(t, h)
+	_, theirs, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := "whpk_" + base64.StdEncoding.EncodeToString(theirs.Public().(ed25519.PublicKey))
+	forgery := ed25519.Sign(theirs, fmt.Appendf(nil, "%s.%s.%s", a.header.Get("webhook-id"), a.header.Get("webhook-timestamp"), a.body))
+	signedByThem := a.with("webhook-signature", "v1a,"+base64.StdEncoding.EncodeToString(forgery))
+	altered := a
+	altered.body = append([]byte{' '}, a.body...)
+	signature := a.header.Get("webhook-signature")
+	for _, tt := range []struct {
+		what, key string
+		arrival
+		now  time.Time
+		want error
+	}{
+		{"genuine", keys[0], a, a.at, nil},
+		{"another key", other, a, a.at, client.ErrSignature},
+		{"signed by another", keys[0], signedByThem, a.at, client.ErrSignature},
+		{"an altered body", keys[0], altered, a.at, client.ErrSignature},
+		{"another id", keys[0], a.with("webhook-id", "evt_01K7XJ0000000000000000000A"), a.at, client.ErrSignature},
+		{"the shared secret's alone", keys[0], a.with("webhook-signature", strings.Fields(signature)[0]), a.at, client.ErrSignature},
+		{"its own as the other's", keys[0], a.with("webhook-signature", strings.ReplaceAll(signature, "v1a,", "v1,")), a.at, client.ErrSignature},
+		{"a cut signature", keys[0], a.with("webhook-signature", signature[:len(signature)-4]), a.at, client.ErrSignature},
+		{"no signature", keys[0], a.with("webhook-signature", ""), a.at, client.ErrMissingHeaders},
+		{"an old one", keys[0], a, a.at.Add(client.Tolerance + 2*time.Second), client.ErrTimestamp},
+		{"no key", "", a, a.at, client.ErrPublicKey},
+		{"a secret as key", h.secret, a, a.at, client.ErrPublicKey},
+		{"half a key", keys[0][:20], a, a.at, client.ErrPublicKey},
+	} {
+		if err := client.VerifyEd25519(tt.key, tt.header, tt.body, tt.now); !errors.Is(err, tt.want) || tt.want == nil && err != nil {
+			t.Errorf("%s: %v, want %v", tt.what, err, tt.want)
+		}
+	}
+	if err := client.Verify(h.secret, a.header, a.body, a.at); err != nil {
+		t.Errorf("the secret: %v", err)
+	}
+	// Everybody knows the public key: as a shared secret it would let anybody sign.
+	if err := client.Verify(keys[0], forged(keys[0], a).header, a.body, a.at); !errors.Is(err, client.ErrSignature) {
+		t.Errorf("a public key taken for the secret: %v", err)
+	}
+	if err := r.Call(t.Context(), "POST", "/v1/webhooks/"+h.id+"/rotate-secret", nil, map[string]any{"which": "asymmetricKey"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	both := r.publicKeys(t, h)
+	if len(both) != 2 || both[1] != keys[0] {
+		t.Fatalf("public keys %v", both)
+	}
+	a = r.genuine(t, h)
+	for _, key := range both {
+		if err := client.VerifyEd25519(key, a.header, a.body, a.at); err != nil {
+			t.Errorf("rotated, %s: %v", key, err)
+		}
+	}
+}
+
+// publicKeys returns an endpoint's keys as they are published.
+func (r *running) publicKeys(t *testing.T, h *hook) (keys []string) {
+	t.Helper()
+	var answer struct{ Keys []struct{ PublicKey string } }
+	if err := r.Call(t.Context(), "GET", "/v1/webhooks/"+h.id+"/public-key", nil, nil, &answer); err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range answer.Keys {
+		keys = append(keys, k.PublicKey)
+	}
+	return keys
 }
 
 func TestVerifyOpenTrack(t *testing.T) {

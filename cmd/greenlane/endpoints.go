@@ -16,16 +16,17 @@ import (
 
 // endpointsCmd manages webhook endpoints.
 type endpointsCmd struct {
-	List    endpointsList    `cmd:"" default:"withargs" help:"List endpoints and how they are doing (the default)."`
-	Create  endpointsCreate  `cmd:"" help:"Create an endpoint; prints its secret once."`
-	Update  endpointsUpdate  `cmd:"" help:"Change an endpoint's URL or settings."`
-	Show    endpointsShow    `cmd:"" help:"Show an endpoint with its settings."`
-	Report  endpointsReport  `cmd:"" help:"Report how an endpoint did: availability, times, outcomes."`
-	Test    endpointsTest    `cmd:"" help:"Send an example event to an endpoint."`
-	Enable  endpointsEnable  `cmd:"" help:"Resume deliveries to an endpoint."`
-	Disable endpointsDisable `cmd:"" help:"Stop deliveries to an endpoint; its events wait."`
-	Rotate  endpointsRotate  `cmd:"" help:"Give an endpoint a new secret; the old one signs too for 24 hours."`
-	Delete  endpointsDelete  `cmd:"" help:"Delete an endpoint and what waits for it."`
+	List      endpointsList      `cmd:"" default:"withargs" help:"List endpoints and how they are doing (the default)."`
+	Create    endpointsCreate    `cmd:"" help:"Create an endpoint; prints its secret once."`
+	Update    endpointsUpdate    `cmd:"" help:"Change an endpoint's URL or settings."`
+	Show      endpointsShow      `cmd:"" help:"Show an endpoint with its settings."`
+	Report    endpointsReport    `cmd:"" help:"Report how an endpoint did: availability, times, outcomes."`
+	Test      endpointsTest      `cmd:"" help:"Send an example event to an endpoint."`
+	Enable    endpointsEnable    `cmd:"" help:"Resume deliveries to an endpoint."`
+	Disable   endpointsDisable   `cmd:"" help:"Stop deliveries to an endpoint; its events wait."`
+	Rotate    endpointsRotate    `cmd:"" help:"Give an endpoint a new secret; the old one signs too for 24 hours."`
+	PublicKey endpointsPublicKey `cmd:"" help:"Show the public keys of an endpoint that signs with an asymmetric key."`
+	Delete    endpointsDelete    `cmd:"" help:"Delete an endpoint and what waits for it."`
 }
 
 // Help says what an endpoint is.
@@ -50,13 +51,15 @@ type endpoint struct {
 	Headers       map[string]string `json:"headers"`
 	Concurrency   int               `json:"concurrency"`
 	endpointPace
-	State       string    `json:"state"`
-	Reason      string    `json:"reason"`
-	Secret      string    `json:"secret"`
-	FormerUntil time.Time `json:"formerUntil"`
-	CreatedAt   time.Time `json:"createdAt"`
-	UpdatedAt   time.Time `json:"updatedAt"`
-	Status      struct {
+	State         string    `json:"state"`
+	Reason        string    `json:"reason"`
+	Secret        string    `json:"secret"`
+	PublicKey     string    `json:"publicKey"`
+	AsymmetricKey bool      `json:"asymmetricKey"`
+	FormerUntil   time.Time `json:"formerUntil"`
+	CreatedAt     time.Time `json:"createdAt"`
+	UpdatedAt     time.Time `json:"updatedAt"`
+	Status        struct {
 		Health    string `json:"health"`
 		Cursor    int64  `json:"cursor"`
 		Lag       int64  `json:"lag"`
@@ -99,20 +102,21 @@ func (c *endpointsList) Run(ctx context.Context, std *stdio) error {
 // endpointFlags are the settings of an endpoint. What is left out is the hub's
 // to choose for a new one, and stays as it is for an old one.
 type endpointFlags struct {
-	Name        string            `help:"A name for people." placeholder:"NAME" field:"body.name"`
-	Events      []string          `help:"Event types, separated by commas; declaration.* means all that begin so, and *, the default, all business events." placeholder:"TYPE" field:"body.events"`
-	Filter      *string           `help:"Send only events of which this expression in CEL is true, such as event.late; an empty one takes the filter away." placeholder:"EXPRESSION" field:"body.filter"`
-	Fields      *string           `help:"With format greenlane or cloudevents: send only these parts of an event beside its identity, such as data.orders, separated by commas; an empty list sends all again." placeholder:"PATH,…" field:"body.fields"`
-	Omit        *string           `help:"With format greenlane or cloudevents: send all but these parts of an event, such as detail; an empty list sends all again." placeholder:"PATH,…" field:"body.omit"`
-	Format      string            `help:"auto (the default: each event in the form of the system it comes from), greenlane, entrygo, opentrack, eaze or cloudevents." placeholder:"FORMAT" field:"body.format"`
-	Schedule    []string          `help:"When to try again: standard (10 attempts over three days, the default), opentrack (5 attempts, 30 minutes apart), or waits such as 5s,1m,2h." placeholder:"SCHEDULE" field:"body.retrySchedule"`
-	Ordering    string            `help:"What is delivered in order: subject (the default), consignment or none." placeholder:"ORDERING" field:"body.ordering"`
-	OnExhausted string            `help:"When a schedule is used up: park (the default: the subject's events wait for a person) or skip." placeholder:"ACTION" field:"body.onExhausted"`
-	Header      map[string]string `help:"A header to send along, such as X-Team=customs; may be repeated." placeholder:"NAME=VALUE" mapsep:"none" field:"body.headers"`
-	Concurrency int               `help:"Requests at once, 1 to 100; 10 by default." placeholder:"N" field:"body.concurrency"`
-	RateLimit   string            `help:"Requests per second, such as 5 or 0.5; none, the default, for no limit." placeholder:"N" field:"body.rateLimit"`
-	Maintenance []string          `help:"When to send nothing, such as 'sat,sun 22:00-06:00 Europe/Amsterdam' (every day without days, UTC without a zone); may be repeated; none takes all away." placeholder:"WINDOW" sep:"none" field:"body.maintenanceWindow"`
-	Urgent      []string          `help:"Event types to send in maintenance, too, separated by commas; none for none." placeholder:"TYPE" field:"body.urgentTypes"`
+	Name          string            `help:"A name for people." placeholder:"NAME" field:"body.name"`
+	Events        []string          `help:"Event types, separated by commas; declaration.* means all that begin so, and *, the default, all business events." placeholder:"TYPE" field:"body.events"`
+	Filter        *string           `help:"Send only events of which this expression in CEL is true, such as event.late; an empty one takes the filter away." placeholder:"EXPRESSION" field:"body.filter"`
+	Fields        *string           `help:"With format greenlane or cloudevents: send only these parts of an event beside its identity, such as data.orders, separated by commas; an empty list sends all again." placeholder:"PATH,…" field:"body.fields"`
+	Omit          *string           `help:"With format greenlane or cloudevents: send all but these parts of an event, such as detail; an empty list sends all again." placeholder:"PATH,…" field:"body.omit"`
+	Format        string            `help:"auto (the default: each event in the form of the system it comes from), greenlane, entrygo, opentrack, eaze or cloudevents." placeholder:"FORMAT" field:"body.format"`
+	Schedule      []string          `help:"When to try again: standard (10 attempts over three days, the default), opentrack (5 attempts, 30 minutes apart), or waits such as 5s,1m,2h." placeholder:"SCHEDULE" field:"body.retrySchedule"`
+	Ordering      string            `help:"What is delivered in order: subject (the default), consignment or none." placeholder:"ORDERING" field:"body.ordering"`
+	OnExhausted   string            `help:"When a schedule is used up: park (the default: the subject's events wait for a person) or skip." placeholder:"ACTION" field:"body.onExhausted"`
+	Header        map[string]string `help:"A header to send along, such as X-Team=customs; may be repeated." placeholder:"NAME=VALUE" mapsep:"none" field:"body.headers"`
+	AsymmetricKey *bool             `help:"Sign with an Ed25519 key as well, which the hub makes and shows nobody; --no-asymmetric-key takes it away." negatable:"" field:"body.asymmetricKey"`
+	Concurrency   int               `help:"Requests at once, 1 to 100; 10 by default." placeholder:"N" field:"body.concurrency"`
+	RateLimit     string            `help:"Requests per second, such as 5 or 0.5; none, the default, for no limit." placeholder:"N" field:"body.rateLimit"`
+	Maintenance   []string          `help:"When to send nothing, such as 'sat,sun 22:00-06:00 Europe/Amsterdam' (every day without days, UTC without a zone); may be repeated; none takes all away." placeholder:"WINDOW" sep:"none" field:"body.maintenanceWindow"`
+	Urgent        []string          `help:"Event types to send in maintenance, too, separated by commas; none for none." placeholder:"TYPE" field:"body.urgentTypes"`
 }
 
 // body returns the settings that were given.
@@ -140,6 +144,9 @@ func (f *endpointFlags) body() (map[string]any, error) {
 	}
 	if len(f.Header) > 0 {
 		body["headers"] = f.Header
+	}
+	if f.AsymmetricKey != nil {
+		body["asymmetricKey"] = *f.AsymmetricKey
 	}
 	if f.Concurrency != 0 {
 		body["concurrency"] = f.Concurrency
@@ -295,7 +302,7 @@ func (e *endpoint) print(w io.Writer) error {
 	}
 	return facts(w, "id", e.ID, "name", orDash(e.Name), "url", e.URL, "state", state, "events", strings.Join(e.Events, ", "),
 		"filter", e.filter(), "fields", orDash(strings.Join(e.Fields, ", ")), "omit", orDash(strings.Join(e.Omit, ", ")), "format", e.Format, "ordering", e.Ordering, "schedule", e.schedule(), "on exhausted", e.OnExhausted,
-		"headers", orDash(strings.Join(slices.Sorted(maps.Keys(e.Headers)), ", ")), "concurrency", strconv.Itoa(e.Concurrency),
+		"asymmetric key", yesNo(e.AsymmetricKey), "headers", orDash(strings.Join(slices.Sorted(maps.Keys(e.Headers)), ", ")), "concurrency", strconv.Itoa(e.Concurrency),
 		"rate limit", e.rate(), "maintenance", e.windows(), "urgent", orDash(strings.Join(e.UrgentTypes, ", ")),
 		"created", shortTime(e.CreatedAt), "changed", shortTime(e.UpdatedAt), "health", e.health(), "breaker", e.Status.Breaker.String(),
 		"cursor", fmt.Sprintf("%d, %d events behind", e.Status.Cursor, e.Status.Lag),
@@ -396,30 +403,6 @@ func changeEndpoint(ctx context.Context, f *hubFlags, std *stdio, id, verb strin
 	return printOr(asJSON, std.out, raw, func() error {
 		_, err := fmt.Fprintf(std.out, "%s is %s\n", e.ID, e.State)
 		return err
-	})
-}
-
-type endpointsRotate struct {
-	hubFlags
-	ID   string `arg:"" help:"The endpoint's id, wh_…."`
-	JSON bool   `help:"Print JSON."`
-}
-
-// Help says how to change secrets without losing a webhook.
-func (*endpointsRotate) Help() string {
-	return `
-For 24 hours each webhook is signed with both secrets, so that the receiver can change to the new one in its own time. The secret is printed once and can't be shown again.`
-}
-
-// Run prints the new secret, which is not shown again.
-func (c *endpointsRotate) Run(ctx context.Context, std *stdio) error {
-	var e endpoint
-	raw, err := call(ctx, &c.hubFlags, http.MethodPost, "/v1/webhooks/"+url.PathEscape(c.ID)+"/rotate-secret", map[string]any{}, &e)
-	if err != nil {
-		return err
-	}
-	return printOr(c.JSON, std.out, raw, func() error {
-		return facts(std.out, "secret", e.Secret+"   (shown only now)", "the old one signs until", shortTime(e.FormerUntil))
 	})
 }
 

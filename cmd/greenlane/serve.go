@@ -21,7 +21,7 @@ import (
 	"greenlane/internal/delivery"
 	"greenlane/internal/hub"
 	"greenlane/internal/reaction"
-	"greenlane/internal/store/sqlite"
+	"greenlane/internal/store"
 	"greenlane/internal/web"
 	"greenlane/internal/web/api"
 )
@@ -34,6 +34,8 @@ type serveCmd struct {
 	SMTP           string          `name:"smtp" help:"Mail server for what brokers and warehouses are told of exports: smtp[s]://user:password@host:port. Without one each e-mail becomes a file in the data folder's outbox." placeholder:"URL"`
 	MailFrom       string          `help:"Sender of those e-mails; required with --smtp." placeholder:"ADDRESS"`
 	ExportRetries  []time.Duration `help:"Pauses after each failed attempt to tell a broker or warehouse, separated by commas; when they are used up the export fails. 10s,1m,5m,15m,30m,2h,6h when left out." placeholder:"PAUSES"`
+	SecretKey      []string        `help:"Key that secrets in the database are encrypted with: base64 of 32 bytes. Others after it, separated by commas, only decrypt. Best given by its variable: arguments are seen by all users of the machine." placeholder:"KEY"`
+	SecretKeyFile  string          `help:"File with those keys, one a line; secret.key in the data folder, which the first start makes, when left out." placeholder:"FILE" type:"path"`
 	DebugListen    string          `help:"Address for Go profiles (net/http/pprof), such as 127.0.0.1:6060; off when left out. It has no authentication." placeholder:"HOST:PORT"`
 	LogLevel       string          `help:"Least level that is logged: debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
 	LogFormat      string          `help:"Form of the log on standard error: text or json." enum:"text,json" default:"text"`
@@ -44,7 +46,7 @@ type serveCmd struct {
 // Help says what happens at the first start, and how it is configured.
 func (*serveCmd) Help() string {
 	return `
-Runs until it is interrupted (Ctrl-C or SIGTERM), and then finishes what is under way. The first start makes an account and an administrator's key. The key is written to admin.key in the data folder and never printed; the other commands read it there.
+Runs until it is interrupted (Ctrl-C or SIGTERM), and then finishes what is under way. The first start makes an account and an administrator's key. The key is written to admin.key in the data folder and never printed; the other commands read it there. It also makes secret.key there, without which the secrets in the database can't be read: back it up with the database.
 
 Each flag may also be set by its variable, GREENLANE_…, or in a configuration file; a flag overrules a variable, and a variable the file.
 
@@ -114,7 +116,7 @@ func newLog(w io.Writer, level, format string) (*slog.Logger, error) {
 type server struct {
 	log      *slog.Logger
 	folder   *folder
-	db       *sqlite.DB
+	db       store.Store
 	hub      *hub.Hub
 	sender   *delivery.Sender
 	engine   *delivery.Engine
@@ -146,9 +148,16 @@ func (s *server) open(ctx context.Context, c *serveCmd) error {
 	if s.folder, err = openFolder(c.Data); err != nil {
 		return err
 	}
-	if s.db, err = s.folder.database(ctx); err != nil {
+	database, err := s.folder.database(ctx)
+	if err != nil {
 		return err
 	}
+	s.db = database // to be closed, whatever follows
+	sealed, err := c.seal(ctx, s, database)
+	if err != nil {
+		return err
+	}
+	s.db = sealed
 	clock := greenlane.Clock(greenlane.SystemClock)
 	if s.hub, err = hub.Open(ctx, s.db, hub.Options{Clock: clock, Random: rand.Reader, Log: s.log}); err != nil {
 		return err

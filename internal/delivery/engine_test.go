@@ -378,7 +378,7 @@ func TestRefusedRecords(t *testing.T) {
 			if n := len(rec.arrivals()); n != 1 || len(other.acknowledged()) != 1 {
 				t.Errorf("%d arrivals, %d at the other", n, len(other.acknowledged()))
 			}
-			if _, err := r.engine.Rotate(t.Context(), by(number), "another secret"); greenlane.KindOf(err) != greenlane.Unavailable && greenlane.KindOf(err) != greenlane.Internal {
+			if _, err := r.engine.Rotate(t.Context(), by(number), store.Secret{Text: "another secret"}); greenlane.KindOf(err) != greenlane.Unavailable && greenlane.KindOf(err) != greenlane.Internal {
 				t.Errorf("a change: %v", err)
 			}
 			if end == "deleted" {

@@ -2,8 +2,10 @@ package delivery
 
 import (
 	"net/http"
+	"slices"
 
 	"greenlane"
+	"greenlane/internal/store"
 )
 
 // renderOpenTrack writes OpenTrack's webhook body: event, data, the attempt
@@ -19,8 +21,9 @@ func renderOpenTrack(s *Sending, headers http.Header) []byte {
 	o.int("pendingRetries", int64(max(s.Left, 0)))
 	o.text("sentAt", greenlane.FormatMillis(s.SentAt))
 	o.close()
-	if len(s.Secrets) > 0 {
-		headers["X-Opentrack-Signature"] = []string{openTrackSignature(s.Secrets[0].Text, o.b)}
+	// Those of one kind are newest first.
+	if i := slices.IndexFunc(s.Secrets, func(secret store.Secret) bool { return secret.Kind == store.SecretShared }); i >= 0 {
+		headers["X-Opentrack-Signature"] = []string{openTrackSignature(s.Secrets[i].Text, o.b)}
 	}
 	return o.b
 }

@@ -2,7 +2,6 @@ package delivery
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -55,15 +54,15 @@ func (e *Engine) Create(ctx context.Context, r Request, row *store.Endpoint, s S
 	now := e.clock()
 	row.Number, row.ID, row.Account = number, greenlane.NewID(now, number, chance), r.Account
 	row.URL, row.State, row.Generation, row.CreatedAt, row.UpdatedAt = s.URL, store.EndpointEnabled, 1, now, now
-	settings, err := json.Marshal(s)
-	if err != nil {
+	revision := &store.Revision{Endpoint: number, Number: 1, From: from, MadeAt: now}
+	if err := s.fill(revision); err != nil {
 		return nil, err
 	}
 	u := r.unit()
 	u.Commands = []greenlane.Command{endpointEvent(greenlane.EventEndpointCreated, row, &s, "", r.By)}
 	u.Rows = hub.Rows{
 		Endpoints: []*store.Endpoint{row},
-		Revisions: []*store.Revision{{Endpoint: number, Number: 1, From: from, Settings: settings, MadeAt: now}},
+		Revisions: []*store.Revision{revision},
 		Cursors:   []store.Cursor{{Owner: newEndpoint(e, row).owner(), Position: from}},
 	}
 	e.post(func() { e.made[number] = row })
@@ -212,13 +211,12 @@ func (e *Engine) Update(ctx context.Context, r Request, revise func(Settings, *s
 		if err := e.urlFree(r.Account, row.Number, s.URL); err != nil {
 			return nil, err
 		}
-		settings, err := json.Marshal(s)
-		if err != nil {
-			return nil, err
-		}
 		now := e.clock()
 		row.URL, row.UpdatedAt = s.URL, now
-		revision := &store.Revision{Endpoint: row.Number, Number: ep.latest.number + 1, From: ep.begun(), Settings: settings, MadeAt: now}
+		revision := &store.Revision{Endpoint: row.Number, Number: ep.latest.number + 1, From: ep.begun(), MadeAt: now}
+		if err := s.fill(revision); err != nil {
+			return nil, err
+		}
 		u := r.unit()
 		u.Commands = []greenlane.Command{endpointEvent(greenlane.EventEndpointUpdated, &row, &s, "", r.By)}
 		u.Rows = hub.Rows{
@@ -239,19 +237,17 @@ func (e *Engine) Update(ctx context.Context, r Request, revise func(Settings, *s
 	})
 }
 
-// Rotate gives the endpoint a new secret; the former one signs too until the
-// overlap ends.
-func (e *Engine) Rotate(ctx context.Context, r Request, secret string) (*hub.Outcome, error) {
+// Rotate gives the endpoint new secrets, one of a kind; the former ones of these
+// kinds sign too until the overlap ends. An endpoint without a key pair is not
+// given one.
+func (e *Engine) Rotate(ctx context.Context, r Request, secrets ...store.Secret) (*hub.Outcome, error) {
 	return e.change(ctx, r, func(ep *endpoint) (*plan, error) {
 		row, now := *ep.row, e.clock()
-		row.Secrets = []store.Secret{{Text: secret}}
-		for _, s := range ep.row.Secrets {
-			if s.Until.IsZero() {
-				s.Until = now.Add(RotationOverlap)
+		for _, s := range secrets {
+			if s.Kind == store.SecretEd25519 && !HasKeyPair(row.Secrets) {
+				return nil, noKeyPair()
 			}
-			if now.Before(s.Until) {
-				row.Secrets = append(row.Secrets, s)
-			}
+			row.Secrets = rotated(row.Secrets, s, now)
 		}
 		row.UpdatedAt = now
 		return ep.rowChange(r, &row, greenlane.EventSecretRotated, ""), nil

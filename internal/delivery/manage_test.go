@@ -626,7 +626,7 @@ func TestDeletesAtOnce(t *testing.T) {
 	<-began
 	go remove(others)
 	go func() {
-		_, err := r.engine.Rotate(ctx, by(number), "another secret")
+		_, err := r.engine.Rotate(ctx, by(number), store.Secret{Text: "another secret"})
 		others <- err
 	}()
 	// The engine answers in turn: once it has, it may have come upon both.

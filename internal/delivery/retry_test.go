@@ -450,7 +450,7 @@ func TestGoneAmidAChange(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*rig, delivery.Request) error{
 		"rotation": func(r *rig, by delivery.Request) error {
-			_, err := r.engine.Rotate(t.Context(), by, "the new secret")
+			_, err := r.engine.Rotate(t.Context(), by, store.Secret{Text: "the new secret"})
 			return err
 		},
 		"settings": func(r *rig, by delivery.Request) error {

@@ -142,7 +142,7 @@ func TestRotation(t *testing.T) {
 	}
 	rotate := func(secret string) {
 		t.Helper()
-		if _, err := r.engine.Rotate(t.Context(), by(number), secret); err != nil {
+		if _, err := r.engine.Rotate(t.Context(), by(number), store.Secret{Text: secret}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -225,7 +225,7 @@ func TestCheckSecret(t *testing.T) {
 	t.Parallel()
 	for text, ok := range map[string]bool{
 		strings.Repeat("s", 7): false, strings.Repeat("s", 8): true, strings.Repeat("s", 256): true,
-		strings.Repeat("s", 257): false, "": false,
+		strings.Repeat("s", 257): false, "": false, "whsk_c2VjcmV0IGtleQ==": false, "whpk_cHVibGljIGtleQ==": false, "a secret with whsk_ in it": true,
 	} {
 		if err := delivery.CheckSecret(text); (err == nil) != ok {
 			t.Errorf("%d characters: %v", len(text), err)

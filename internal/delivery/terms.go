@@ -2,7 +2,6 @@ package delivery
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"sync"
@@ -43,11 +42,11 @@ const (
 )
 
 func newTerm(r *store.Revision) (*term, error) {
-	t := &term{Settings: &Settings{}, number: r.Number}
-	if err := json.Unmarshal(r.Settings, t.Settings); err != nil {
+	s, err := ReadSettings(r)
+	if err != nil {
 		return nil, fmt.Errorf("revision %d: %w", r.Number, err)
 	}
-	var err error
+	t := &term{Settings: s, number: r.Number}
 	if t.windows, err = parseWindows(t.Maintenance); err != nil {
 		return nil, fmt.Errorf("revision %d: %w", r.Number, err)
 	}

@@ -58,7 +58,7 @@ type Endpoint struct {
 	State EndpointState
 	// Reason says why it is disabled.
 	Reason string
-	// Secrets are the signing keys, newest first.
+	// Secrets are the signing keys, those of one kind newest first.
 	Secrets []Secret
 	// EazeKey is the pre-shared key of format eaze, empty without one.
 	EazeKey string
@@ -84,11 +84,23 @@ const (
 
 // Secret is one signing key of an endpoint or of another owner.
 type Secret struct {
-	// Text is the secret as the caller gave or was shown it.
+	Kind SecretKind `json:"kind,omitzero"`
+	// Text is a shared secret as the caller gave or was shown it, or a private key,
+	// which nobody is shown.
 	Text string `json:"text"`
 	// Until ends its use; zero means that it has no end.
 	Until time.Time `json:"until,omitzero"`
 }
+
+// SecretKind says what a [Secret] signs by.
+type SecretKind string
+
+const (
+	// SecretShared is known to hub and receiver: HMAC-SHA256.
+	SecretShared SecretKind = ""
+	// SecretEd25519 is the private key of a pair; receivers know the public one.
+	SecretEd25519 SecretKind = "ed25519"
+)
 
 // OwnedSecrets are the signing keys of something that is no endpoint, newest
 // first, such as a warehouse that is notified by webhook.
@@ -109,9 +121,10 @@ type Revision struct {
 	Endpoint int64
 	Number   int
 	From     int64
-	// Settings is JSON, the delivery package's own.
-	Settings []byte
-	MadeAt   time.Time
+	// Settings is JSON, the delivery package's own, and Confidential what of them
+	// nobody may read, nil when there is nothing.
+	Settings, Confidential []byte
+	MadeAt                 time.Time
 }
 
 // LaneID names a lane: one subject's (or consignment's) way to an endpoint.

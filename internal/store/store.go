@@ -61,6 +61,7 @@ type Store interface {
 	Accounts
 	Deliveries
 	Blobs
+	Resealing
 	// Run does the backend's own work in the background until ctx ends. An
 	// error from it is fatal.
 	Run(ctx context.Context) error

@@ -170,18 +170,9 @@ func (db *DB) load() error {
 }
 
 func (db *DB) loadTypes() error {
-	s, err := db.writing(selectEventTypes)
-	if err != nil {
-		return err
-	}
-	rows, err := s.QueryContext(context.Background())
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
 	// Types registered in a transaction that was rolled back are gone with it.
 	clear(db.types)
-	for rows.Next() {
+	return db.each(selectEventTypes, func(rows *sql.Rows) error {
 		var number int64
 		var name greenlane.EventType
 		if err := rows.Scan(&number, &name); err != nil {
@@ -189,8 +180,8 @@ func (db *DB) loadTypes() error {
 		}
 		db.types[name] = number
 		db.typeNames.Store(number, name)
-	}
-	return rows.Err()
+		return nil
+	})
 }
 
 // loadNumbers reads how far the sequences have come. It is done at opening
@@ -313,6 +304,25 @@ func (db *DB) scan(query string, args []any, to ...any) error {
 		return err
 	}
 	return s.QueryRowContext(context.Background(), args...).Scan(to...)
+}
+
+// each reads rows on the writing connection, inside the transaction.
+func (db *DB) each(query string, scan func(*sql.Rows) error) error {
+	s, err := db.writing(query)
+	if err != nil {
+		return err
+	}
+	rows, err := s.QueryContext(context.Background())
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }
 
 // writing returns the prepared form of a statement of the writing connection.

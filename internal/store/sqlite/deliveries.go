@@ -49,7 +49,9 @@ const (
   ON CONFLICT (number) DO UPDATE
   SET url = excluded.url, state = excluded.state, reason = excluded.reason, secrets = excluded.secrets,
       eaze_key = excluded.eaze_key, updated = excluded.updated, generation = max(generation, excluded.generation)`
-	insertRevision = "INSERT INTO revisions VALUES (?, ?, ?, ?, ?)"
+	insertRevision = `INSERT INTO revisions
+  (endpoint, number, first, settings, confidential, made)
+  VALUES (?, ?, ?, ?, ?, ?)`
 )
 
 func (db *DB) writeEndpoints(w *store.Write) error {
@@ -65,7 +67,7 @@ func (db *DB) writeEndpoints(w *store.Write) error {
 		}
 	}
 	for _, r := range w.Revisions {
-		err := db.exec(insertRevision, r.Endpoint, int64(r.Number), r.From, string(r.Settings),
+		err := db.exec(insertRevision, r.Endpoint, int64(r.Number), r.From, string(r.Settings), string(r.Confidential),
 			greenlane.UnixMicro(r.MadeAt))
 		if err != nil {
 			return err
@@ -78,7 +80,7 @@ func (db *DB) writeEndpoints(w *store.Write) error {
 func encodeSecrets(secrets []store.Secret) (string, error) {
 	kept := make([]store.Secret, len(secrets))
 	for i, s := range secrets {
-		kept[i] = store.Secret{Text: s.Text, Until: greenlane.Micro(s.Until)}
+		kept[i] = store.Secret{Kind: s.Kind, Text: s.Text, Until: greenlane.Micro(s.Until)}
 	}
 	b, err := json.Marshal(kept)
 	return string(b), err
@@ -202,7 +204,7 @@ func (db *DB) AllEndpoints(ctx context.Context) ([]*store.Endpoint, error) {
 	return out, err
 }
 
-const selectRevisions = `SELECT number, first, settings, made
+const selectRevisions = `SELECT number, first, settings, confidential, made
   FROM revisions
   WHERE endpoint = ?
   ORDER BY number`
@@ -213,8 +215,8 @@ func (db *DB) Revisions(ctx context.Context, endpoint int64) ([]*store.Revision,
 	err := db.query(ctx, selectRevisions, []any{endpoint}, func(rows *sql.Rows) error {
 		r := store.Revision{Endpoint: endpoint}
 		var made int64
-		err := rows.Scan(&r.Number, &r.From, &r.Settings, &made)
-		r.Settings, r.MadeAt = present(r.Settings), greenlane.FromUnixMicro(made)
+		err := rows.Scan(&r.Number, &r.From, &r.Settings, &r.Confidential, &made)
+		r.Settings, r.Confidential, r.MadeAt = present(r.Settings), present(r.Confidential), greenlane.FromUnixMicro(made)
 		out = append(out, &r)
 		return err
 	})

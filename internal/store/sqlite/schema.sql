@@ -197,7 +197,7 @@ CREATE TABLE revisions (
   number   INTEGER NOT NULL,
   first    INTEGER NOT NULL,
   settings TEXT    NOT NULL,
-  made     INTEGER NOT NULL,
+  made     INTEGER NOT NULL, confidential TEXT NOT NULL DEFAULT '',
   PRIMARY KEY (endpoint, number)
 ) STRICT, WITHOUT ROWID;
 

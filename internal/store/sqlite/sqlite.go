@@ -10,7 +10,8 @@
 // Where things are: append.go is the transaction and its repair after a
 // failure; log.go, subjects.go, messages.go, accounts.go, deliveries.go,
 // attempts.go, tallies.go and blobs.go hold each statement beside the code that
-// fills it in or scans it; encode.go is how values lie in columns, packing.go how
+// fills it in or scans it; reseal.go rewrites what is confidential;
+// encode.go is how values lie in columns, packing.go how
 // receivers' answers do.
 package sqlite
 

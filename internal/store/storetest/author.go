@@ -217,14 +217,16 @@ func newEndpoint(account, number int64, now time.Time) *store.Endpoint {
 	return &store.Endpoint{
 		Number: number, ID: greenlane.NewID(now, number, 5), Account: account,
 		URL: fmt.Sprintf("https://receiver-%d.example/hooks?a=b", number), State: store.EndpointEnabled,
-		Secrets:    []store.Secret{{Text: "whsec_bmV3"}, {Text: "whsec_b2xk", Until: now.Add(24 * time.Hour)}},
+		Secrets: []store.Secret{{Text: "whsec_bmV3"}, {Text: "whsec_b2xk", Until: now.Add(24 * time.Hour)},
+			{Kind: store.SecretEd25519, Text: "whsk_a2V5"}},
 		Generation: 1, CreatedAt: now, UpdatedAt: now,
 	}
 }
 
 func newRevision(endpoint int64, number int, from int64, now time.Time) *store.Revision {
 	return &store.Revision{
-		Endpoint: endpoint, Number: number, From: from, Settings: fmt.Appendf(nil, `{"revision":%d}`, number), MadeAt: now,
+		Endpoint: endpoint, Number: number, From: from, Settings: fmt.Appendf(nil, `{"revision":%d}`, number),
+		Confidential: fmt.Appendf(nil, `{"token":"<&>é%d"}`, number), MadeAt: now,
 	}
 }
 

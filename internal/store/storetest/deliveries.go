@@ -100,13 +100,13 @@ func testRevisions(t *testing.T, w *world) {
 	w.commitEndpoints(newEndpoint(1, 1, w.now), newEndpoint(1, 2, w.now))
 	first, second := newRevision(1, 1, 0, w.now), newRevision(1, 2, 40, w.now.Add(time.Hour))
 	other, bare := newRevision(2, 1, 7, w.now), newRevision(2, 12, 9, w.now)
-	bare.Settings = []byte{}
+	bare.Settings, bare.Confidential = []byte{}, []byte{}
 	for _, r := range []*store.Revision{first, bare, second, other} {
 		d := w.draft()
 		d.Revisions = []*store.Revision{r}
 		w.commit(d)
 	}
-	bare.Settings = nil
+	bare.Settings, bare.Confidential = nil, nil
 	for range 2 {
 		for endpoint, want := range map[int64][]*store.Revision{1: {first, second}, 2: {other, bare}, 3: nil} {
 			got, err := w.Revisions(t.Context(), endpoint)

@@ -317,6 +317,12 @@ func (f *Faulty) Blob(ctx context.Context, account int64, digest [32]byte) ([]by
 	return ask(f, func() ([]byte, error) { return f.inner.Blob(ctx, account, digest) })
 }
 
+// Reseal implements [store.Resealing].
+func (f *Faulty) Reseal(ctx context.Context, change func(store.Confidential) (store.Confidential, error)) error {
+	_, err := ask(f, func() (struct{}, error) { return struct{}{}, f.inner.Reseal(ctx, change) })
+	return err
+}
+
 // EachSubject implements [store.Subjects].
 func (f *Faulty) EachSubject(ctx context.Context, each func(*store.SubjectRow) error) error {
 	_, err := ask(f, func() (struct{}, error) {

@@ -5,40 +5,23 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"sync"
 	"testing"
 
 	"greenlane"
 	"greenlane/internal/store"
 )
 
-// opener returns an Opener of models that live as long as the test.
-func opener() func(*testing.T, string) *model {
-	var mu sync.Mutex
-	models := map[string]*model{}
-	return func(_ *testing.T, dir string) *model {
-		mu.Lock()
-		defer mu.Unlock()
-		if models[dir] == nil {
-			models[dir] = newModel()
-		}
-		models[dir].reopen()
-		return models[dir]
-	}
-}
-
 // TestModel holds the model against the suite: what the suite asks for is then
 // the contract and not the habits of one backend.
 func TestModel(t *testing.T) {
 	t.Parallel()
-	open := opener()
-	Run(t, func(t *testing.T, dir string) store.Store { return open(t, dir) })
+	Run(t, Memory())
 }
 
 // TestFaultyPassesOn: a faulty store without a fault is a store.
 func TestFaultyPassesOn(t *testing.T) {
 	t.Parallel()
-	open := opener()
+	open := Memory()
 	Run(t, func(t *testing.T, dir string) store.Store { return NewFaulty(open(t, dir)) })
 }
 
@@ -126,6 +109,9 @@ func TestFaultyCrashes(t *testing.T) {
 			calls["ForgetTallies"] = func(ctx context.Context) error {
 				_, err := f.ForgetTallies(ctx, a.now)
 				return err
+			}
+			calls["Reseal"] = func(ctx context.Context) error {
+				return f.Reseal(ctx, func(store.Confidential) (store.Confidential, error) { return store.Confidential{}, nil })
 			}
 			for method := range reflect.TypeFor[store.Store]().Methods() {
 				if calls[method.Name] == nil && method.Name != "Append" && method.Name != "Close" {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"testing"
 	"time"
 
 	"greenlane"
@@ -89,6 +90,22 @@ func newModel() *model {
 			breakers: map[int64]*store.Breaker{}, replays: map[[2]int64]*store.Replay{},
 			cursors: map[string]int64{}, blobs: map[blobID][]byte{}, secrets: map[secretsID][]store.Secret{},
 		},
+	}
+}
+
+// Memory opens the model, the contract in memory, for the tests of what works
+// over any backend. What it holds ends with the test.
+func Memory() Opener {
+	var mu sync.Mutex
+	models := map[string]*model{}
+	return func(_ *testing.T, dir string) store.Store {
+		mu.Lock()
+		defer mu.Unlock()
+		if models[dir] == nil {
+			models[dir] = newModel()
+		}
+		models[dir].reopen()
+		return models[dir]
 	}
 }
 
@@ -345,7 +362,7 @@ func (c *content) applyEndpoints(w *store.Write) error {
 	}
 	for _, r := range w.Revisions {
 		row := *r
-		row.Settings, row.MadeAt = kept(r.Settings), greenlane.Micro(r.MadeAt)
+		row.Settings, row.Confidential, row.MadeAt = kept(r.Settings), kept(r.Confidential), greenlane.Micro(r.MadeAt)
 		c.revisions[revisionID{r.Endpoint, r.Number}] = &row
 	}
 	return nil
@@ -421,7 +438,7 @@ func (c *content) applySecrets(w *store.Write) error {
 // keptSecrets is how secrets come back.
 func keptSecrets(secrets []store.Secret) (out []store.Secret) {
 	for _, s := range secrets {
-		out = append(out, store.Secret{Text: s.Text, Until: greenlane.Micro(s.Until)})
+		out = append(out, store.Secret{Kind: s.Kind, Text: s.Text, Until: greenlane.Micro(s.Until)})
 	}
 	return out
 }

@@ -416,3 +416,49 @@ func (m *model) Secrets(ctx context.Context, account int64, owner string) (out [
 	err = m.view(ctx, func(c *content) { out = c.secrets[secretsID{account, owner}] })
 	return out, err
 }
+
+// Reseal implements [store.Resealing]. There are no files to scrub.
+func (m *model) Reseal(ctx context.Context, change func(store.Confidential) (store.Confidential, error)) error {
+	var failed error
+	err := m.view(ctx, func(c *content) {
+		changed, err := change(c.confidential())
+		if err != nil {
+			failed = err
+			return
+		}
+		for _, e := range changed.Endpoints {
+			row := *c.endpoints[e.Number]
+			row.Secrets, row.EazeKey = keptSecrets(e.Secrets), e.EazeKey
+			c.endpoints[e.Number] = &row
+		}
+		for _, r := range changed.Revisions {
+			id := revisionID{r.Endpoint, r.Number}
+			row := *c.revisions[id]
+			row.Confidential = kept(r.Confidential)
+			c.revisions[id] = &row
+		}
+		for _, o := range changed.Secrets {
+			c.secrets[secretsID{o.Account, o.Owner}] = keptSecrets(o.Secrets)
+		}
+	})
+	return cmp.Or(err, failed)
+}
+
+func (c *content) confidential() (all store.Confidential) {
+	for _, e := range c.endpoints {
+		if len(e.Secrets) > 0 || e.EazeKey != "" {
+			all.Endpoints = append(all.Endpoints, &store.Endpoint{Number: e.Number, Secrets: slices.Clone(e.Secrets), EazeKey: e.EazeKey})
+		}
+	}
+	for id, r := range c.revisions {
+		if len(r.Confidential) > 0 {
+			all.Revisions = append(all.Revisions, &store.Revision{Endpoint: id.endpoint, Number: id.number, Confidential: slices.Clone(r.Confidential)})
+		}
+	}
+	for id, secrets := range c.secrets {
+		if len(secrets) > 0 {
+			all.Secrets = append(all.Secrets, &store.OwnedSecrets{Account: id.account, Owner: id.owner, Secrets: slices.Clone(secrets)})
+		}
+	}
+	return all
+}

@@ -55,6 +55,7 @@ func Run(t *testing.T, open Opener) {
 		{"deliveries", deliveryTests},
 		{"blobs", blobTests},
 		{"secrets", secretTests},
+		{"resealing", resealTests},
 		{"reading", readingTests},
 		{"concurrency", concurrencyTests},
 	} {

@@ -107,7 +107,7 @@ func closed(fields []member) jsontext.Value {
 var webhookHeaderTexts = [][2]string{
 	{"webhook-id", "The event's id, the same on every try: the receiver's key to recognise repeats."},
 	{"webhook-timestamp", "Unix seconds of this try."},
-	{"webhook-signature", "v1, and base 64 of HMAC-SHA256 over id.timestamp.body (Standard Webhooks); two values while a secret is rotated."},
+	{"webhook-signature", "v1, and base 64 of HMAC-SHA256 over id.timestamp.body (Standard Webhooks); two values while a secret is rotated. Of an endpoint with an asymmetric key also v1a, and base 64 of the Ed25519 signature over the same."},
 	{"Greenlane-Event-Type", "The event's type."},
 	{"Greenlane-Position", "The event's position in the log."},
 	{"Greenlane-Subject", "The subject: kind/number."},

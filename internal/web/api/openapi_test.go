@@ -312,6 +312,7 @@ GET /v1/timeline
 GET /v1/webhooks
 GET /v1/webhooks/{id}
 GET /v1/webhooks/{id}/deliveries
+GET /v1/webhooks/{id}/public-key
 PATCH /v1/accounts/{id}
 PATCH /v1/declarations/{id}
 PATCH /v1/shipments/{id}

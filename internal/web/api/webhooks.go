@@ -161,9 +161,10 @@ type WebhookBody struct {
 	Scope
 	URL string `json:"url" maxLength:"2000" doc:"http or https; unique in the account." example:"https://example.com/hooks/customs"`
 	WebhookSettings
-	Secret  string `json:"secret,omitempty" doc:"A signing secret of one's own, 8 to 256 characters; made by the hub when left out."`
-	EazeKey string `json:"eazeKey,omitempty" maxLength:"256" doc:"What Eaze-Signature carries in format eaze. With format eaze named and only secret given it is that secret; otherwise no header is sent without it."`
-	From    Start  `json:"from,omitzero" doc:"Which events it gets: those after now, the default, after a position, or since a time."`
+	Secret        string `json:"secret,omitempty" doc:"A signing secret of one's own, 8 to 256 characters; made by the hub when left out."`
+	AsymmetricKey bool   `json:"asymmetricKey,omitempty" doc:"true also signs with an Ed25519 key that the hub makes and shows nobody (v1a of Standard Webhooks): receivers verify with what public-key gives."`
+	EazeKey       string `json:"eazeKey,omitempty" maxLength:"256" doc:"What Eaze-Signature carries in format eaze. With format eaze named and only secret given it is that secret; otherwise no header is sent without it."`
+	From          Start  `json:"from,omitzero" doc:"Which events it gets: those after now, the default, after a position, or since a time."`
 }
 
 // settings returns the settings that are asked for, once they are right.
@@ -217,12 +218,13 @@ type WebhookView struct {
 	Headers       map[string]string    `json:"headers" doc:"Names of the headers sent along; their values are covered."`
 	Concurrency   int                  `json:"concurrency"`
 	PaceView
-	HasEazeKey bool                `json:"hasEazeKey"`
-	State      store.EndpointState `json:"state" enum:"enabled,disabled"`
-	Reason     *string             `json:"reason" doc:"Why it is disabled."`
-	CreatedAt  time.Time           `json:"createdAt"`
-	UpdatedAt  time.Time           `json:"updatedAt"`
-	Status     WebhookStatus       `json:"status"`
+	HasEazeKey    bool                `json:"hasEazeKey"`
+	AsymmetricKey bool                `json:"asymmetricKey" doc:"It is also signed with an Ed25519 key, see public-key."`
+	State         store.EndpointState `json:"state" enum:"enabled,disabled"`
+	Reason        *string             `json:"reason" doc:"Why it is disabled."`
+	CreatedAt     time.Time           `json:"createdAt"`
+	UpdatedAt     time.Time           `json:"updatedAt"`
+	Status        WebhookStatus       `json:"status"`
 }
 
 // covered stands for what is never shown again.
@@ -236,7 +238,7 @@ func webhookView(row *store.Endpoint, s *delivery.Settings, status delivery.Stat
 	return WebhookView{
 		ID: row.EndpointID(), URL: row.URL, Name: orNull(s.Name), Events: s.Events, Filter: orNull(s.Filter), Fields: s.Fields, Omit: s.Omit, Format: s.Format, Ordering: s.Ordering,
 		OnExhausted: s.OnExhausted, RetrySchedule: RetrySchedule{s.Schedule}, Headers: headers, Concurrency: s.Concurrency, PaceView: paceView(s),
-		HasEazeKey: row.EazeKey != "", State: row.State, Reason: orNull(row.Reason), CreatedAt: row.CreatedAt,
+		HasEazeKey: row.EazeKey != "", AsymmetricKey: delivery.HasKeyPair(row.Secrets), State: row.State, Reason: orNull(row.Reason), CreatedAt: row.CreatedAt,
 		UpdatedAt: row.UpdatedAt, Status: webhookStatus(row, status),
 	}
 }
@@ -302,6 +304,11 @@ func (a *API) createWebhook(ctx context.Context, in *rawInput) (*Answer[WebhookC
 		return nil, err
 	}
 	row := &store.Endpoint{Secrets: []store.Secret{{Text: body.Secret}}, EazeKey: body.EazeKey}
+	if body.AsymmetricKey {
+		if err := a.addKeyPair(row); err != nil {
+			return nil, err
+		}
+	}
 	status := delivery.Status{Cursor: from, Lag: max(0, a.hub.Head()-from), Breaker: delivery.BreakerStatus{State: delivery.BreakerClosed}}
 	out, err := manage(a, c, 0, func(r delivery.Request) (*hub.Outcome, error) {
 		return a.engine.Create(ctx, r, row, settings, from, chance)
@@ -341,8 +348,7 @@ func (a *API) settings(ctx context.Context, row *store.Endpoint) (*delivery.Sett
 	if err != nil {
 		return nil, err
 	}
-	var s delivery.Settings
-	return &s, json.Unmarshal(revisions[len(revisions)-1].Settings, &s)
+	return delivery.ReadSettings(revisions[len(revisions)-1])
 }
 
 // webhook shows an endpoint as it is now.
@@ -428,7 +434,8 @@ type WebhookPatch struct {
 	Scope
 	URL Change[string] `json:"url,omitzero" maxLength:"2000"`
 	WebhookSettings
-	EazeKey Change[string] `json:"eazeKey,omitzero" maxLength:"256" doc:"null takes it away."`
+	EazeKey       Change[string] `json:"eazeKey,omitzero" maxLength:"256" doc:"null takes it away."`
+	AsymmetricKey Change[bool]   `json:"asymmetricKey,omitzero" doc:"true also signs with an Ed25519 key, which is made if there is none; false takes it away at once."`
 }
 
 type webhookPatchInput struct {
@@ -456,6 +463,9 @@ func (a *API) patchWebhook(ctx context.Context, in *webhookPatchInput) (*webhook
 	_, err = a.engine.Update(ctx, a.request(ctx, row.Number), func(s delivery.Settings, row *store.Endpoint) (delivery.Settings, error) {
 		body.URL.apply(&s.URL)
 		body.EazeKey.apply(&row.EazeKey)
+		if err := a.changeKeyPair(row, body.AsymmetricKey); err != nil {
+			return s, err
+		}
 		s = body.revise(s)
 		var c checks
 		c.uncovered(s.Headers)
@@ -476,50 +486,6 @@ func (a *API) deleteWebhook(ctx context.Context, in *webhookIDInput) (*struct{},
 		_, err = a.engine.Delete(ctx, a.request(ctx, row.Number))
 	}
 	return nil, err
-}
-
-// RotateBody asks for a new signing secret.
-type RotateBody struct {
-	Scope
-	Secret string `json:"secret,omitempty" doc:"A secret of one's own, 8 to 256 characters; made by the hub when left out."`
-}
-
-// secretOr returns the caller's own secret if it will do, or a fresh one.
-func (a *API) secretOr(own string) (string, error) {
-	if own == "" {
-		return delivery.NewSecret(a.random)
-	}
-	if err := delivery.CheckSecret(own); err != nil {
-		return "", greenlane.InvalidField("body.secret", nil, "%v", err)
-	}
-	return own, nil
-}
-
-// WebhookRotated is the new secret of an endpoint.
-type WebhookRotated struct {
-	ID string `json:"id"`
-	Secrets
-	FormerUntil time.Time `json:"formerUntil" doc:"Until then the former secret signs, too."`
-}
-
-func (a *API) rotateSecret(ctx context.Context, in *webhookInput) (*Answer[WebhookRotated], error) {
-	var body RotateBody
-	c, row, err := a.managing(ctx, in, "rotate-secret", &body)
-	if err != nil {
-		return nil, err
-	}
-	if body.Secret, err = a.secretOr(body.Secret); err != nil {
-		return nil, err
-	}
-	out, err := manage(a, c, row.Number, func(r delivery.Request) (*hub.Outcome, error) {
-		return a.engine.Rotate(ctx, r, body.Secret)
-	}, func(o *hub.Outcome) (int, WebhookRotated) {
-		return statusOK, WebhookRotated{ID: in.ID, FormerUntil: o.Events[0].OccurredAt.Add(delivery.RotationOverlap)}
-	})
-	if err == nil && out.Replayed == "" {
-		out.Body.Secrets = shown(body.Secret)
-	}
-	return out, err
 }
 
 // WebhookState says whether an endpoint is served.
@@ -662,10 +628,7 @@ func (a *API) webhookRoutes() {
 	register(a, operation{method: "POST", path: one + "/test", id: "test-webhook", tag: tag, summary: "Send an example", raw: true,
 		role: greenlane.RoleOperator, errors: []int{404}}, a.testWebhook)
 	describeOptional[TestBody](a, one+"/test")
-	register(a, operation{method: "POST", path: one + "/rotate-secret", id: "rotate-webhook-secret", tag: tag, raw: true,
-		summary: "Give an endpoint a new secret", role: greenlane.RoleOperator, errors: []int{404},
-		more: "The former secret signs beside the new one for 24 hours."}, a.rotateSecret)
-	describeOptional[RotateBody](a, one+"/rotate-secret")
+	a.secretRoutes(tag, one)
 	register(a, operation{method: "POST", path: one + "/enable", id: "enable-webhook", tag: tag, summary: "Resume an endpoint", raw: true,
 		role: greenlane.RoleOperator, errors: []int{404}}, a.enableWebhook)
 	describeOptional[EnableBody](a, one+"/enable")

@@ -91,7 +91,7 @@ func TestWebhookCreated(t *testing.T) {
 	secret := got["secret"].(string)
 	want := map[string]any{
 		"id": got["id"], "url": "http://127.0.0.1:9/hooks", "name": nil, "events": []any{"*"}, "format": "auto", "ordering": "subject",
-		"filter": nil, "fields": []any{}, "omit": []any{}, "onExhausted": "park", "retrySchedule": "standard", "headers": map[string]any{}, "concurrency": 10.0, "hasEazeKey": false,
+		"filter": nil, "fields": []any{}, "omit": []any{}, "onExhausted": "park", "retrySchedule": "standard", "headers": map[string]any{}, "concurrency": 10.0, "hasEazeKey": false, "asymmetricKey": false,
 		"state": "enabled", "reason": nil, "createdAt": got["createdAt"], "updatedAt": got["createdAt"], "secret": secret, "secretBase64": secret,
 		"status": map[string]any{"health": "active", "cursor": float64(r.hub.Head() - 1), "lag": 0.0, "unsettled": 0.0, "inFlight": 0.0,
 			"openLanes": 0.0, "parked": 0.0, "stalled": false, "filterErrors": 0.0, "breaker": map[string]any{"state": "closed", "since": nil, "reason": nil,
@@ -119,7 +119,7 @@ func TestWebhookCreated(t *testing.T) {
 	want = map[string]any{
 		"url": "http://127.0.0.1:9/all", "name": "warehouse", "events": []any{"declaration.*", "audit.key_created"}, "format": "opentrack",
 		"ordering": "none", "onExhausted": "skip", "retrySchedule": "opentrack", "headers": map[string]any{"X-Token": "********"},
-		"filter": "event.late", "fields": []any{}, "omit": []any{}, "rateLimit": nil, "maintenanceWindow": []any{}, "urgentTypes": []any{}, "concurrency": 3.0, "hasEazeKey": true, "state": "enabled", "reason": nil, "secret": "my own secret",
+		"filter": "event.late", "fields": []any{}, "omit": []any{}, "rateLimit": nil, "maintenanceWindow": []any{}, "urgentTypes": []any{}, "concurrency": 3.0, "hasEazeKey": true, "asymmetricKey": false, "state": "enabled", "reason": nil, "secret": "my own secret",
 		"secretBase64": "whsec_" + base64.StdEncoding.EncodeToString([]byte("my own secret")),
 	}
 	if diff := cmp.Diff(want, all, cmpopts.IgnoreMapEntries(func(k string, _ any) bool {
@@ -277,7 +277,7 @@ func TestWebhookDelete(t *testing.T) {
 	if a := r.call("DELETE", path, nil); a.status != 204 || len(a.body) != 0 {
 		t.Errorf("%d: %s", a.status, a.body)
 	}
-	for _, request := range []string{"GET ", "DELETE ", "PATCH ", "POST /test", "POST /enable", "POST /disable", "POST /rotate-secret", "GET /deliveries"} {
+	for _, request := range []string{"GET ", "DELETE ", "PATCH ", "POST /test", "POST /enable", "POST /disable", "POST /rotate-secret", "GET /deliveries", "GET /public-key"} {
 		method, rest, _ := strings.Cut(request, " ")
 		var body any
 		if method == "PATCH" {
