@@ -147,7 +147,7 @@ func TestConnectingEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, d := range []*net.Dialer{&g.guarded, &g.open} {
+	for _, d := range []*net.Dialer{&g.guarded, &g.named} {
 		if d.Timeout != connectTimeout || connectTimeout != 5*time.Second {
 			t.Errorf("connecting may take %s", d.Timeout)
 		}
