@@ -35,11 +35,14 @@ func endpointEvent(t greenlane.EventType, row *store.Endpoint, s *Settings, reas
 }
 
 // Create makes an endpoint that gets the events after position from. The
-// settings must have been checked. row carries secrets and key; number, id,
+// settings must have been checked, and agreed on with the receiver. row carries secrets and key; number, id,
 // account, state and times are set here.
 func (e *Engine) Create(ctx context.Context, r Request, row *store.Endpoint, s Settings, from int64, chance uint32) (*hub.Outcome, error) {
 	if err := e.urlFree(ctx, r.Account, 0, s.URL); err != nil && r.Once == nil {
 		return nil, err
+	}
+	if !s.agreed() {
+		return nil, notAgreed(s.URL)
 	}
 	number, err := e.store.Reserve(ctx, store.SubjectNumbers, 1)
 	if err != nil {
@@ -183,6 +186,9 @@ func (e *Engine) Update(ctx context.Context, r Request, revise func(Settings, *s
 		}
 		if err := e.urlFree(ctx, r.Account, row.Number, s.URL); err != nil {
 			return nil, err
+		}
+		if !s.agreed() {
+			return nil, notAgreed(s.URL)
 		}
 		settings, err := json.Marshal(s)
 		if err != nil {

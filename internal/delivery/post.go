@@ -33,7 +33,7 @@ func (s *Sender) Post(ctx context.Context, url, id string, secrets []store.Secre
 		WroteHeaders: func() { written.Store(true) },
 		WroteRequest: func(info httptrace.WroteRequestInfo) { written.Store(info.Err == nil) },
 	})
-	a := s.send(ctx, url, header, body)
+	a, _ := s.exchange(ctx, http.MethodPost, url, header, body)
 	a.Uncertain = a.Status == 0 && written.Load()
 	return a
 }

@@ -114,6 +114,9 @@ func (s *Sender) Build(settings *Settings, in Sending, generation int) *Call {
 	header["Greenlane-Subject"] = []string{e.Subject.String()}
 	header["Greenlane-Subject-Version"] = []string{strconv.FormatInt(e.Version, 10)}
 	header["Greenlane-Attempt"] = []string{strconv.Itoa(in.Attempt)}
+	if settings.Granted != nil {
+		header["Webhook-Request-Origin"] = []string{settings.Granted.Origin}
+	}
 	if generation > 1 {
 		header["Greenlane-Replay"] = []string{strconv.Itoa(generation)}
 	}
@@ -154,36 +157,39 @@ func (s *Sender) Send(ctx context.Context, r *Call) *Answer {
 		header = maps.Clone(header)
 		header[idempotent] = nil
 	}
-	return s.send(ctx, r.URL, header, r.Body)
+	a, _ := s.exchange(ctx, http.MethodPost, r.URL, header, r.Body)
+	return a
 }
 
 // idempotent is the header by which net/http knows that a POST may be repeated
 // (see [http.Transport]).
 const idempotent = "Idempotency-Key"
 
-// send makes one attempt at anything, within the limits of one.
-func (s *Sender) send(ctx context.Context, url string, header http.Header, body []byte) *Answer {
+// exchange makes one attempt at anything, within the limits of one, and returns
+// the headers of the answer as well.
+func (s *Sender) exchange(ctx context.Context, method, url string, header http.Header, body []byte) (*Answer, http.Header) {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
 	trace := &tracer{clock: s.clock, begin: s.clock()}
 	ctx = httptrace.WithClientTrace(ctx, trace.hooks())
-	a := s.roundTrip(ctx, cancel, trace, url, header, body)
-	a.Duration = s.clock().Sub(trace.begin)
-	return a
-}
-
-func (s *Sender) roundTrip(ctx context.Context, cancel func(), trace *tracer, url string, header http.Header, body []byte) *Answer {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
 	if err != nil {
-		return &Answer{Outcome: OutcomeConnection, Error: "the URL can't be called: " + err.Error()}
+		return &Answer{Outcome: OutcomeConnection, Error: "the URL can't be called: " + err.Error()}, nil
 	}
 	req.Header = header
 	resp, err := s.transport.RoundTrip(req)
 	if err != nil {
 		outcome, words := failure(ctx, err, s.clock())
-		return &Answer{Outcome: outcome, Error: words, Wire: trace.wireSoFar()}
+		return &Answer{Outcome: outcome, Error: words, Duration: s.clock().Sub(trace.begin), Wire: trace.wireSoFar()}, nil
 	}
 	defer resp.Body.Close()
+	a := s.read(resp, cancel, trace)
+	a.Duration = s.clock().Sub(trace.begin)
+	return a, resp.Header
+}
+
+// read takes in an answer; cancel ends reading its body.
+func (s *Sender) read(resp *http.Response, cancel func(), trace *tracer) *Answer {
 	a := &Answer{Status: resp.StatusCode, Outcome: outcomeOf(resp.StatusCode), Headers: keepHeaders(resp.Header), Wire: trace.wireSoFar()}
 	a.Wire.Protocol = resp.Proto
 	if resp.TLS != nil {

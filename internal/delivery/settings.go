@@ -45,6 +45,10 @@ type Settings struct {
 	// are names as in Events, and what is before them in their lanes.
 	Maintenance []Window `json:"maintenanceWindow,omitzero"`
 	UrgentTypes []string `json:"urgentTypes,omitzero"`
+	// Handshake: the receiver is asked for its permission before it is sent to.
+	// Granted is what it answered, which is not the owner's to set.
+	Handshake bool   `json:"handshake,omitzero"`
+	Granted   *Grant `json:"granted,omitzero"`
 }
 
 // Ordering says what is delivered in order.
@@ -300,7 +304,8 @@ func checkHeaders(headers map[string]string) map[string]string {
 			wrong[name] = "is there twice"
 		case !validToken(name):
 			wrong[name] = "is not a header name"
-		case slices.Contains(ours, canonical), strings.HasPrefix(canonical, "Webhook-"), strings.HasPrefix(canonical, "Greenlane-"):
+		case slices.Contains(ours, canonical), strings.HasPrefix(canonical, "Webhook-"), strings.HasPrefix(canonical, "Greenlane-"),
+			strings.HasPrefix(canonical, "Ce-"):
 			wrong[name] = "is set by the hub"
 		case len(value) > maxHeaderBytes || strings.ContainsFunc(value, control):
 			wrong[name] = fmt.Sprintf("must be one line of at most %d bytes without control characters", maxHeaderBytes)
