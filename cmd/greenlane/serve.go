@@ -35,6 +35,7 @@ type serveCmd struct {
 	MailFrom       string          `help:"Sender of those e-mails; required with --smtp." placeholder:"ADDRESS"`
 	ExportRetries  []time.Duration `help:"Pauses after each failed attempt to tell a broker or warehouse, separated by commas; when they are used up the export fails. 10s,1m,5m,15m,30m,2h,6h when left out." placeholder:"PAUSES"`
 	DebugListen    string          `help:"Address for Go profiles (net/http/pprof), such as 127.0.0.1:6060; off when left out. It has no authentication." placeholder:"HOST:PORT"`
+	OTLPEndpoint   string          `name:"otlp-endpoint" help:"Collector of OpenTelemetry that gets a span for each attempt at a delivery, by OTLP over HTTP, such as http://localhost:4318; off when left out and OTEL_EXPORTER_OTLP_ENDPOINT is not set." placeholder:"URL"`
 	LogLevel       string          `help:"Least level that is logged: debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
 	LogFormat      string          `help:"Form of the log on standard error: text or json." enum:"text,json" default:"text"`
 }
@@ -115,6 +116,7 @@ type server struct {
 	db       *sqlite.DB
 	hub      *hub.Hub
 	sender   *delivery.Sender
+	tracing  *tracing
 	engine   *delivery.Engine
 	runners  []*reaction.Runner
 	exports  *reaction.Exports
@@ -151,7 +153,16 @@ func (s *server) open(ctx context.Context, c *serveCmd) error {
 		return err
 	}
 	s.sender = delivery.NewSender(guard, clock, version)
-	s.engine = delivery.New(s.hub, delivery.Options{Sender: s.sender, Clock: clock, Chance: mathrand.Float64, Log: s.log})
+	if c.traced() {
+		if s.tracing, err = newTracing(ctx, c.OTLPEndpoint, s.log); err != nil {
+			return err
+		}
+		s.sender.Trace(s.tracing.attempt)
+	}
+	m := newMetrics()
+	s.engine = delivery.New(s.hub, delivery.Options{Sender: s.sender, Clock: clock, Chance: mathrand.Float64, Log: s.log, Watch: m.attempted})
+	m.observeHub(s.hub)
+	m.observeEngine(s.engine, clock)
 	for _, r := range []reaction.Reaction{reaction.NewUnpark(s.hub), reaction.NewSimulator(s.hub, clock)} {
 		s.runners = append(s.runners, reaction.NewRunner(s.hub, r, reaction.Options{Log: s.log}))
 	}
@@ -164,7 +175,6 @@ func (s *server) open(ctx context.Context, c *serveCmd) error {
 	if s.listener, err = listen(c.Listen); err != nil {
 		return err
 	}
-	m := newMetrics(s.hub, s.engine)
 	shell := &web.Shell{Log: s.log, Observe: m.observe}
 	s.http = web.NewServer(shell.Wrap(s.routes(m)), s.log)
 	if c.DebugListen != "" {
@@ -257,6 +267,9 @@ func (s *server) close() error {
 	}
 	if s.sender != nil {
 		s.sender.Close()
+	}
+	if s.tracing != nil {
+		s.tracing.close(tracingLimit)
 	}
 	if s.db != nil {
 		errs = append(errs, s.db.Close())

@@ -14,6 +14,8 @@ import (
 
 // Status is how an endpoint is doing.
 type Status struct {
+	// ID is the endpoint's public identifier.
+	ID string
 	// Cursor is the position up to which everything is settled or waits behind
 	// an open lane; Lag is how many events of the log lie beyond it.
 	Cursor, Lag int64
@@ -22,6 +24,13 @@ type Status struct {
 	InFlight  int
 	OpenLanes int
 	Parked    int
+	// Waiting are lanes whose head could be sent and waits for a free place, for the
+	// endpoint's rate, or for the end of a maintenance window or an outage.
+	Waiting int
+	// Oldest is when the oldest event was recorded that is in work and not
+	// delivered, zero when there is none. Parked lanes do not count: they wait for a
+	// person. What was not read from the log yet is younger than what was.
+	Oldest time.Time
 	// Stalled: a bound was reached, and nothing more is read until lanes settle;
 	// or what was sent can't be recorded, and nothing more is sent until it can.
 	Stalled bool
@@ -50,7 +59,7 @@ func (e *Engine) Statuses(ctx context.Context, account int64) (map[int64]Status,
 func (ep *endpoint) status() Status {
 	ep.advance()
 	s := Status{
-		Cursor: ep.passed, Lag: max(0, ep.engine.hub.Head()-ep.passed), InFlight: ep.inflight, OpenLanes: ep.open,
+		ID: ep.row.EndpointID(), Cursor: ep.passed, Lag: max(0, ep.engine.hub.Head()-ep.passed), InFlight: ep.inflight, OpenLanes: ep.open,
 		Stalled: ep.full() || ep.refused, FilterErrors: ep.latest.failures.Load(), Breaker: ep.breaker.status(),
 	}
 	if ep.inMaintenance() {
@@ -62,11 +71,32 @@ func (ep *endpoint) status() Status {
 		}
 	}
 	for _, l := range ep.lanes {
-		if l.state == laneParked {
+		switch l.state {
+		case laneParked:
 			s.Parked++
+			continue
+		case laneReady:
+			s.Waiting++
+		}
+		if at := l.since(); !at.IsZero() && (s.Oldest.IsZero() || at.Before(s.Oldest)) {
+			s.Oldest = at
 		}
 	}
 	return s
+}
+
+// since returns when the lane's head was recorded or, where that is not in memory,
+// when the lane was opened for it; zero without a head.
+func (l *lane) since() time.Time {
+	switch {
+	case l.head == nil || l.state == laneLoading:
+		return time.Time{}
+	case l.head.event != nil:
+		return l.head.event.RecordedAt
+	case l.row != nil:
+		return l.row.OpenedAt
+	}
+	return time.Time{}
 }
 
 // DeliveryState is how far a delivery has come.

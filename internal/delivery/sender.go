@@ -55,6 +55,8 @@ type Sender struct {
 	transport *http.Transport
 	clock     greenlane.Clock
 	userAgent string
+	// tracer follows attempts at events, nil for nobody.
+	tracer Tracer
 }
 
 // NewSender makes a sender whose connections go through the guard. Version
@@ -140,6 +142,9 @@ type Answer struct {
 	Uncertain bool
 	// Wire is how it got there.
 	Wire Wire
+
+	// call is what was sent, of an attempt at an event.
+	call *Call
 }
 
 // Success reports whether the receiver acknowledged: any 2xx.
@@ -151,13 +156,18 @@ func (a *Answer) Success() bool { return a.Status >= 200 && a.Status < 300 && a.
 // new one: it is the same attempt, and the same webhook-id tells the receiver of a
 // repetition should the first have arrived.
 func (s *Sender) Send(ctx context.Context, r *Call) *Answer {
-	header := r.Header
+	header := maps.Clone(r.Header)
 	if _, own := header[idempotent]; !own {
 		// Without a value it is not sent; it tells the transport alone.
-		header = maps.Clone(header)
 		header[idempotent] = nil
 	}
+	end := func(*Answer) {}
+	if s.tracer != nil {
+		end = s.tracer(r, header)
+	}
 	a, _ := s.exchange(ctx, http.MethodPost, r.URL, header, r.Body)
+	a.call = r
+	end(a)
 	return a
 }
 
