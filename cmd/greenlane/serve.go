@@ -85,6 +85,9 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio) error {
 	if err != nil {
 		return err
 	}
+	// net/http prints what it thinks of a receiver's connections by the standard
+	// logger: that belongs into this log, in its form.
+	slog.SetDefault(log)
 	s, err := openServer(ctx, c, log)
 	if err != nil {
 		return err

@@ -67,7 +67,7 @@ func NewSender(g *Guard, clock greenlane.Clock, version string) *Sender {
 		userAgent: "Greenlane/" + version,
 		transport: &http.Transport{
 			// No proxy: the guard must see the address that is called.
-			DialContext:            g.DialContext,
+			DialContext:            traced(g.DialContext),
 			TLSHandshakeTimeout:    connectTimeout,
 			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 			ForceAttemptHTTP2:      true,
@@ -181,7 +181,7 @@ func (s *Sender) exchange(ctx context.Context, method, url string, header http.H
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
 	trace := &tracer{clock: s.clock, begin: s.clock()}
-	ctx = httptrace.WithClientTrace(ctx, trace.hooks())
+	ctx = httptrace.WithClientTrace(context.WithValue(ctx, tracerKey{}, trace), trace.hooks())
 	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
 	if err != nil {
 		return &Answer{Outcome: OutcomeConnection, Error: "the URL can't be called: " + err.Error()}, nil
@@ -215,7 +215,7 @@ func (s *Sender) read(resp *http.Response, cancel func(), trace *tracer) *Answer
 		a.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), s.clock())
 	}
 	// What follows 101 is no body but a connection that nothing would end.
-	if resp.StatusCode != http.StatusSwitchingProtocols {
+	if resp.Body != http.NoBody && resp.StatusCode != http.StatusSwitchingProtocols {
 		limit := time.AfterFunc(bodyTimeout, cancel)
 		defer limit.Stop()
 		a.Body = readBody(resp.Body)

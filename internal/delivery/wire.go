@@ -1,7 +1,9 @@
 package delivery
 
 import (
+	"context"
 	"crypto/tls"
+	"net"
 	"net/http/httptrace"
 	"sync"
 	"time"
@@ -58,9 +60,26 @@ func (t *tracer) note(f func(now time.Time)) {
 	f(now)
 }
 
-// hooks returns what the transport calls. There is none for informational answers:
-// one that is looked at no longer counts towards the transport's limit on heads.
+// hooks returns what the transport calls for a request. There is none for
+// informational answers: one that is looked at no longer counts towards the
+// transport's limit on heads.
 func (t *tracer) hooks() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		GotConn:           t.got,
+		TLSHandshakeStart: func() { t.note(func(now time.Time) { t.handshake = now }) },
+		TLSHandshakeDone: func(tls.ConnectionState, error) {
+			t.note(func(now time.Time) { t.wire.Handshake = now.Sub(t.handshake) })
+		},
+		GotFirstResponseByte: func() { t.note(func(now time.Time) { t.wire.FirstByte = now.Sub(t.begin) }) },
+	}
+}
+
+// tracerKey finds the tracer of a request in the context of the dial made for it.
+type tracerKey struct{}
+
+// dialHooks returns what a dial calls. They are made for dials alone: most requests
+// find a connection.
+func (t *tracer) dialHooks() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
 		DNSStart: func(httptrace.DNSStartInfo) { t.note(func(now time.Time) { t.dns = now }) },
 		DNSDone:  func(httptrace.DNSDoneInfo) { t.note(func(now time.Time) { t.wire.DNS = now.Sub(t.dns) }) },
@@ -77,12 +96,16 @@ func (t *tracer) hooks() *httptrace.ClientTrace {
 		ConnectDone: func(string, string, error) {
 			t.note(func(now time.Time) { t.wire.Connect = now.Sub(t.connect) })
 		},
-		TLSHandshakeStart: func() { t.note(func(now time.Time) { t.handshake = now }) },
-		TLSHandshakeDone: func(tls.ConnectionState, error) {
-			t.note(func(now time.Time) { t.wire.Handshake = now.Sub(t.handshake) })
-		},
-		GotConn:              t.got,
-		GotFirstResponseByte: func() { t.note(func(now time.Time) { t.wire.FirstByte = now.Sub(t.begin) }) },
+	}
+}
+
+// traced returns a dial that tells the tracer of the request it is made for.
+func traced(dial func(ctx context.Context, network, address string) (net.Conn, error)) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		if t, ok := ctx.Value(tracerKey{}).(*tracer); ok {
+			ctx = httptrace.WithClientTrace(ctx, t.dialHooks())
+		}
+		return dial(ctx, network, address)
 	}
 }
 
