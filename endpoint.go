@@ -21,6 +21,11 @@ const (
 	EventBreakerOpened    EventType = "endpoint.breaker_opened"
 	EventBreakerClosed    EventType = "endpoint.breaker_closed"
 	EventSecretRotated    EventType = "endpoint.secret_rotated"
+	EventReplayStarted    EventType = "endpoint.replay_started"
+	EventReplayPaused     EventType = "endpoint.replay_paused"
+	EventReplayResumed    EventType = "endpoint.replay_resumed"
+	EventReplayCanceled   EventType = "endpoint.replay_canceled"
+	EventReplayCompleted  EventType = "endpoint.replay_completed"
 	EventLaneParked       EventType = "lane.parked"
 	EventLaneResumed      EventType = "lane.resumed"
 	EventLaneSkipped      EventType = "lane.skipped"
@@ -55,6 +60,25 @@ type BreakerData struct {
 	Probes   int    `json:"probes"`
 }
 
+// ReplayData is what the endpoint.replay_… events publish.
+type ReplayData struct {
+	EndpointID string `json:"endpointId"`
+	Name       Text   `json:"name"`
+	URL        string `json:"url"`
+	// Replay is its number: the generation of its deliveries.
+	Replay int `json:"replay"`
+	// From and To are the positions it covers, inclusive; Passed is how far it has
+	// come.
+	From   int64 `json:"from"`
+	To     int64 `json:"to"`
+	Passed int64 `json:"passed"`
+	// Delivered were acknowledged, Skipped given up.
+	Delivered int64 `json:"delivered"`
+	Skipped   int64 `json:"skipped"`
+	Reason    Text  `json:"reason"`
+	By        Text  `json:"by"`
+}
+
 // LaneData is what the lane.… events publish.
 type LaneData struct {
 	EndpointID string `json:"endpointId"`
@@ -77,6 +101,7 @@ type (
 	EndpointChanged = Content[EndpointData, Nothing]
 	LaneChanged     = Content[LaneData, Nothing]
 	BreakerChanged  = Content[BreakerData, Nothing]
+	ReplayChanged   = Content[ReplayData, Nothing]
 )
 
 // RecordEndpoint puts a change of an endpoint or of one of its lanes into the
@@ -84,7 +109,8 @@ type (
 type RecordEndpoint struct {
 	Number int64
 	Type   EventType
-	// Body is an [EndpointChanged], a [LaneChanged] or a [BreakerChanged].
+	// Body is an [EndpointChanged], a [LaneChanged], a [BreakerChanged] or a
+	// [ReplayChanged].
 	Body Body
 }
 
@@ -111,7 +137,7 @@ func (h *EndpointHistory) Decide(env *Env, c Command) ([]Draft, error) {
 // Apply implements [State].
 func (h *EndpointHistory) Apply(e *Event) (State, error) {
 	switch e.Body.(type) {
-	case EndpointChanged, LaneChanged, BreakerChanged:
+	case EndpointChanged, LaneChanged, BreakerChanged, ReplayChanged:
 		return &EndpointHistory{Changes: h.Changes + 1, Last: e.Type, At: e.OccurredAt}, nil
 	}
 	return nil, unknownEvent(e)

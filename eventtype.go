@@ -279,6 +279,11 @@ var eventTypes = []EventTypeInfo{
 	describeBreaker(EventBreakerClosed, "An endpoint that had failed acknowledged an event; deliveries go on.",
 		"the receiver acknowledged an event", 14, 5),
 	describeEndpoint(EventSecretRotated, "An endpoint was given a new secret; the old one signs too for 24 hours.", ""),
+	describeReplay(EventReplayStarted, "A range of the log is being sent to an endpoint again.", 4710, 0),
+	describeReplay(EventReplayPaused, "A replay was stopped until it is resumed.", 5000, 210),
+	describeReplay(EventReplayResumed, "A replay goes on.", 5000, 210),
+	describeReplay(EventReplayCanceled, "A replay was ended before it was through.", 5000, 210),
+	describeReplay(EventReplayCompleted, "A replay is through: everything in it was acknowledged or given up.", 9000, 1322),
 	describeLane(EventLaneParked, "A delivery used up its schedule; its lane waits for a person."),
 	describeLane(EventLaneResumed, "A delivery is tried again at somebody's request."),
 	describeLane(EventLaneSkipped, "A delivery was given up; its lane goes on."),
@@ -303,6 +308,13 @@ func describeBreaker(t EventType, summary string, reason Text, failures, probes 
 	return describe(t, KindEndpoint, SeedNone, summary, BreakerChanged{Data: BreakerData{
 		EndpointID: "wh_01K7XJ0000000000000000000A", Name: "warehouse", URL: "https://example.com/hooks", Reason: reason,
 		Failures: failures, FailingSince: Millis{exampleTime(9)}, OpenedAt: Millis{exampleTime(10)}, Probes: probes,
+	}})
+}
+
+func describeReplay(t EventType, summary string, passed, delivered int64) EventTypeInfo {
+	return describe(t, KindEndpoint, SeedNone, summary, ReplayChanged{Data: ReplayData{
+		EndpointID: "wh_01K7XJ0000000000000000000A", Name: "warehouse", URL: "https://example.com/hooks", Replay: 2,
+		From: 4711, To: 9000, Passed: passed, Delivered: delivered, Reason: "the receiver lost a day", By: "admin",
 	}})
 }
 

@@ -89,7 +89,7 @@ func TestEventTypesBySeed(t *testing.T) {
 			t.Errorf("%s is hidden from subscribers of *", name)
 		}
 	}
-	if len(internal) != 16 {
+	if len(internal) != 21 {
 		t.Errorf("%d internal types: %v", len(internal), internal)
 	}
 }

@@ -137,10 +137,15 @@ func (p *endpointPace) windows() string {
 	return strings.Join(texts, "; ")
 }
 
-// health writes how it is doing, and until when it is not sent to.
+// health writes how it is doing, and until when a window holds. An endpoint that is
+// disabled or fails stays so beyond that.
 func (e *endpoint) health() string {
-	if e.Status.MaintenanceUntil.IsZero() {
+	switch until := e.Status.MaintenanceUntil; {
+	case until.IsZero():
 		return e.Status.Health
+	case e.Status.Health == "maintenance":
+		return "maintenance until " + shortTime(until)
+	default:
+		return e.Status.Health + ", in maintenance until " + shortTime(until)
 	}
-	return e.Status.Health + " until " + shortTime(e.Status.MaintenanceUntil)
 }

@@ -107,7 +107,7 @@ type endpointFlags struct {
 	Omit        *string           `help:"With the same formats: send all but these parts of an event, such as detail; an empty list sends all again." placeholder:"PATH,…" field:"body.omit"`
 	Format      string            `help:"auto (the default: each event in the form of the system it comes from), greenlane, entrygo, opentrack, eaze, cloudevents or cloudevents-binary." placeholder:"FORMAT" field:"body.format"`
 	Schedule    []string          `help:"When to try again: standard (10 attempts over three days, the default), opentrack (5 attempts, 30 minutes apart), or waits such as 5s,1m,2h." placeholder:"SCHEDULE" field:"body.retrySchedule"`
-	Ordering    string            `help:"What is delivered in order: subject (the default) or none." placeholder:"ORDERING" field:"body.ordering"`
+	Ordering    string            `help:"What is delivered in order: subject (the default), consignment or none." placeholder:"ORDERING" field:"body.ordering"`
 	OnExhausted string            `help:"When a schedule is used up: park (the default: the subject's events wait for a person) or skip." placeholder:"ACTION" field:"body.onExhausted"`
 	Header      map[string]string `help:"A header to send along, such as X-Team=customs; may be repeated." placeholder:"NAME=VALUE" mapsep:"none" field:"body.headers"`
 	Concurrency int               `help:"Requests at once, 1 to 100; 10 by default." placeholder:"N" field:"body.concurrency"`

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestEndpointsPages lists more endpoints than fit on a page of the API.
@@ -45,6 +46,28 @@ func TestShortDuration(t *testing.T) {
 		if got := shortDuration(in); got != want {
 			t.Errorf("%s is written %s, want %s", in, got, want)
 		}
+	}
+}
+
+// TestHealthInMaintenance: a window's end is not told as that of what is wrong.
+func TestHealthInMaintenance(t *testing.T) {
+	t.Parallel()
+	until := time.Date(2026, 6, 11, 6, 0, 0, 0, time.UTC)
+	for health, want := range map[string]string{
+		"maintenance": "maintenance until 2026-06-11 06:00:00Z",
+		"disabled":    "disabled, in maintenance until 2026-06-11 06:00:00Z",
+		"failing":     "failing, in maintenance until 2026-06-11 06:00:00Z",
+	} {
+		var e endpoint
+		e.Status.Health, e.Status.MaintenanceUntil = health, until
+		if got := e.health(); got != want {
+			t.Errorf("%s is written %q", health, got)
+		}
+	}
+	e := endpoint{}
+	e.Status.Health = "active"
+	if got := e.health(); got != "active" {
+		t.Errorf("without a window: %q", got)
 	}
 }
 

@@ -46,6 +46,7 @@ type cli struct {
 	Trigger    triggerCmd    `cmd:"" help:"Play a lifecycle against a running hub, to see its events arrive."`
 	Endpoints  endpointsCmd  `cmd:"" help:"Manage webhook endpoints."`
 	Deliveries deliveriesCmd `cmd:"" help:"Show deliveries to an endpoint; retry, park, skip or discard them."`
+	Replay     replayCmd     `cmd:"" help:"Send a range of the log to an endpoint again."`
 	Keys       keysCmd       `cmd:"" help:"Manage API keys."`
 	Verify     verifyCmd     `cmd:"" help:"Recompute the hash chain, fold the whole log, compare with what is stored."`
 	Bench      benchCmd      `cmd:"" help:"Measure throughput and latency on this machine."`

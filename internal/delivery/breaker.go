@@ -54,8 +54,10 @@ type breaker struct {
 	row      store.Breaker
 	// probe is the lane whose head is in flight as a probe.
 	probe *lane
-	// wish is a lane that somebody asked to be tried now.
-	wish *lane
+	// wish is a lane that somebody asked to be tried now; hurried: somebody did, or
+	// changed the settings, while a probe was in flight that knew nothing of it.
+	wish    *lane
+	hurried bool
 	// round is when the present round of probes began: each head that failed has
 	// its turn, then one that was never tried. One event the receiver refuses for
 	// its own sake would otherwise keep the breaker open for ever.
@@ -125,7 +127,11 @@ func (b *breaker) failed(now time.Time, a *Answer, probe bool) {
 	b.row.Failures++
 	if probe && b.open() {
 		b.row.Probes++
-		b.probeAt(now.Add(max(ep.engine.patience.wait(b.row.Probes), a.RetryAfter)))
+		wait := max(ep.engine.patience.wait(b.row.Probes), a.RetryAfter)
+		if b.hurried {
+			wait = 0
+		}
+		b.probeAt(now.Add(wait))
 	}
 	if reason := b.tooMany(now); reason != "" && !b.open() && ep.enabled() {
 		b.trip(now, reason, a)
@@ -170,7 +176,7 @@ func (b *breaker) probeAt(at time.Time) {
 // one: who repaired the receiver need not wait.
 func (b *breaker) hurry(l *lane) {
 	if b.open() {
-		b.wish, b.row.ProbeAt = l, b.endpoint.engine.clock()
+		b.wish, b.row.ProbeAt, b.hurried = l, b.endpoint.engine.clock(), b.probe != nil
 	}
 }
 
@@ -194,6 +200,8 @@ func (b *breaker) pump() {
 	if b.due() && ep.mayBegin() {
 		if !b.fresh() {
 			ep.catchUp()
+			// A probe is no reason to send in maintenance.
+			ep.sortOut()
 		}
 		if !ep.reading {
 			b.send()
@@ -211,7 +219,7 @@ func (b *breaker) send() {
 		return
 	}
 	ep.waiting = slices.DeleteFunc(ep.waiting, func(w *lane) bool { return w == l })
-	b.probe, b.wish = l, nil
+	b.probe, b.wish, b.hurried = l, nil, false
 	ep.engine.metrics.Probes.Add(1)
 	l.send()
 }

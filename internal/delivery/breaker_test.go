@@ -2,6 +2,7 @@ package delivery_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"greenlane"
 	"greenlane/internal/delivery"
+	"greenlane/internal/store"
 )
 
 // unbroken keeps breakers closed, whatever fails.
@@ -347,5 +349,83 @@ func TestProbeObeysRetryAfter(t *testing.T) {
 	s := r.step(t, rec, clock, number, time.Hour)
 	if !s.Breaker.Next.Equal(clock.time().Add(time.Hour)) || s.Breaker.Probes != 1 {
 		t.Errorf("%+v", s.Breaker)
+	}
+}
+
+// TestRedriveIsTriedAtOnce: parked lanes that are let go on are tried now, the first
+// of them also while the breaker is open.
+func TestRedriveIsTriedAtOnce(t *testing.T) {
+	t.Parallel()
+	clock := newWatch()
+	r, rec := startAt(t, t.TempDir(), clock.time), newReceiver(t)
+	answer := down(rec)
+	number := r.endpoint(t, rec.URL, entryEvents)
+	answer(500)
+	r.open(t, rec, number)
+	parked := positions(rec.arrivals())[3:5]
+	slices.Sort(parked)
+	for _, p := range parked {
+		if _, err := r.engine.Park(t.Context(), by(number), p, 1, "why"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	answer(200)
+	if _, err := r.engine.Redrive(t.Context(), by(number), 10, "mended"); err != nil {
+		t.Fatal(err)
+	}
+	s := r.step(t, rec, clock, number, 0)
+	if got := positions(rec.arrivals()[10:]); s.Breaker.State != delivery.BreakerClosed || !slices.Equal(got, parked) {
+		t.Errorf("%v came, want %v: %+v", got, parked, s.Breaker)
+	}
+}
+
+// TestHurryAmidAProbe: what somebody asks for while a probe is in flight is tried as
+// soon as that has failed, whatever pause its receiver asked for.
+func TestHurryAmidAProbe(t *testing.T) {
+	t.Parallel()
+	for name, hurry := range map[string]func(*rig, int64, int64) error{
+		"retry": func(r *rig, number, position int64) error {
+			_, err := r.engine.Retry(t.Context(), by(number), position, "mended")
+			return err
+		},
+		"update": func(r *rig, number, _ int64) error {
+			_, err := r.engine.Update(t.Context(), by(number), func(s delivery.Settings, _ *store.Endpoint) (delivery.Settings, error) {
+				s.Name = "mended"
+				return s, nil
+			})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			clock := newWatch()
+			r, rec := startAt(t, t.TempDir(), clock.time), newReceiver(t)
+			rec.header = map[string][]string{"Retry-After": {"3600"}}
+			probe, mended := make(chan struct{}), make(chan struct{})
+			rec.answer = func(_ arrival, count int) int {
+				if count == 1 {
+					return 503
+				}
+				select {
+				case <-mended:
+					return 200
+				default:
+				}
+				<-probe
+				return 503
+			}
+			number := r.endpoint(t, rec.URL, entryEvents)
+			r.open(t, rec, number)
+			clock.move(time.Hour)
+			rec.until(t, "the probe", func() bool { return r.status(t, number).Breaker.State == delivery.BreakerHalfOpen })
+			if err := hurry(r, number, rec.arrivals()[3].position); err != nil {
+				t.Fatal(err)
+			}
+			probe <- struct{}{}
+			close(mended)
+			if s := r.step(t, rec, clock, number, 0); s.Breaker.State != delivery.BreakerClosed {
+				t.Errorf("%d arrivals, %+v", len(rec.arrivals()), s.Breaker)
+			}
+		})
 	}
 }

@@ -5,8 +5,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -74,6 +76,10 @@ type life struct {
 	once bool
 	// wants says what the filter means.
 	wants func(position int64) bool
+	// joined: the shipments turn out to be of one consignment, one after the other.
+	joined bool
+	// replayed: at the end all of it is sent again.
+	replayed bool
 	// down is how many arrivals fail before the receiver comes up. Without it
 	// breakers stay closed: some events are never acknowledged.
 	down int
@@ -89,7 +95,8 @@ func (l life) prepare(e *delivery.Engine) {
 
 // lives are one that retries until everything is acknowledged, one that gives up
 // at once what fails, while the cursor can't pass it, one that retries what its
-// filter lets through, and one whose receiver is down at first, so that its
+// filter lets through, one ordered by consignment, one that is sent all of it again,
+// and one whose receiver is down at first, so that its
 // breaker opens, half opens and closes.
 func lives() map[string]life {
 	third := func(a arrival) bool { return a.subject[len(a.subject)-1]%3 == 0 }
@@ -114,6 +121,21 @@ func lives() map[string]life {
 			},
 			refuses: func(a arrival, count int) bool { return third(a) && count <= 2 },
 			wants:   func(position int64) bool { return position%2 == 0 },
+		},
+		"joined": {
+			set: func(s *delivery.Settings) {
+				s.Ordering = delivery.OrderConsignment
+				s.Schedule = delivery.Schedule{Waits: []time.Duration{0, 2 * time.Millisecond, 2 * time.Millisecond, 5 * time.Millisecond, 5 * time.Millisecond}}
+			},
+			refuses: func(a arrival, count int) bool { return third(a) && count <= 2 },
+			joined:  true,
+		},
+		"replay": {
+			set: func(s *delivery.Settings) {
+				s.Schedule = delivery.Schedule{Waits: []time.Duration{0, 2 * time.Millisecond, 2 * time.Millisecond, 5 * time.Millisecond, 5 * time.Millisecond}}
+			},
+			refuses:  func(a arrival, count int) bool { return third(a) && (count <= 1 || count == 3) },
+			replayed: true,
 		},
 		"down": {
 			set: func(s *delivery.Settings) {
@@ -174,6 +196,9 @@ func scenario(t *testing.T, m *mortal, url string, l life) {
 	for n := range 6 {
 		for _, shipment := range []string{"A", "B", "C"} {
 			key := greenlane.ShipmentKey{Number: shipment}
+			if l.joined && n >= int(shipment[0]-'A') {
+				key.Containers = []string{"SYNU0000010"}
+			}
 			if !do(hub.Unit{Account: 1, Commands: []greenlane.Command{
 				greenlane.TrackShipment{Key: key},
 				greenlane.RecordActivities{Shipment: key, Activities: []greenlane.NewActivity{{
@@ -192,6 +217,10 @@ func scenario(t *testing.T, m *mortal, url string, l life) {
 				return
 			}
 		}
+	}
+	if l.replayed {
+		// An error means that the process is dead.
+		_, _ = m.engine.Replay(t.Context(), delivery.Request{Account: 1, Endpoint: number}, delivery.Range{First: 1, Last: m.hub.Head()}, "all again")
 	}
 }
 
@@ -393,7 +422,11 @@ func judge(t *testing.T, what string, m *mortal, s store.Store, rec *receiver, l
 		return true
 	})
 	settle(t, m)
-	got := rec.arrivals()
+	if l.replayed {
+		r := &rig{hub: m.hub, engine: m.engine, store: s}
+		judgeReplays(t, what, r, rec, rows[0].Number)
+	}
+	got := slices.DeleteFunc(rec.arrivals(), func(a arrival) bool { return a.header.Get("Greenlane-Replay") != "" })
 	for i := range got {
 		if l.once {
 			got[i].status = 200
@@ -403,10 +436,58 @@ func judge(t *testing.T, what string, m *mortal, s store.Store, rec *receiver, l
 		}
 	}
 	inOrderAtLast(t, what, got)
+	if l.joined {
+		r := &rig{hub: m.hub, engine: m.engine, store: s}
+		judgeMerges(t, what, got, r.logged(t, greenlane.EventConsignmentMerged))
+	}
 	judgeBreaker(t, what, m, s, rows[0].Number, l)
 	report, err := hub.Verify(t.Context(), s, nil)
 	if err != nil || !report.OK() {
 		t.Errorf("%s: verify: %v %+v", what, err, report)
+	}
+}
+
+// judgeMerges holds that what comes after the last merge was acknowledged in
+// order, and after all that came before it.
+func judgeMerges(t *testing.T, what string, got []arrival, merges []*greenlane.Event) {
+	t.Helper()
+	if len(merges) != 2 {
+		t.Fatalf("%s: %d merges", what, len(merges))
+	}
+	merged := merges[1].Position
+	seen := map[int64]bool{}
+	next := int64(math.MaxInt64)
+	for _, a := range slices.Backward(got) {
+		if a.status >= 300 || seen[a.position] {
+			continue
+		}
+		seen[a.position] = true
+		if a.position > merged && a.position > next {
+			t.Errorf("%s: position %d arrived for the last time before %d, of the same consignment since %d", what, a.position, next, merged)
+		}
+		next = a.position
+	}
+}
+
+// judgeReplays holds that each replay that was begun came to its end and brought
+// all its events, in order.
+func judgeReplays(t *testing.T, what string, r *rig, rec *receiver, number int64) {
+	t.Helper()
+	events := r.logged(t, greenlane.EventEntryStatus, greenlane.EventClearanceChanged)
+	rec.until(t, what+": replays to end", func() bool { return len(r.replays(t, number, store.ReplayRunning)) == 0 })
+	for _, replay := range r.replays(t, number, store.ReplayCompleted) {
+		got := slices.DeleteFunc(rec.arrivals(), func(a arrival) bool {
+			return a.header.Get("Greenlane-Replay") != strconv.Itoa(replay.Generation)
+		})
+		inOrderAtLast(t, what, got)
+		for _, ev := range events {
+			if ev.Position <= replay.Last && !slices.ContainsFunc(got, func(a arrival) bool { return a.position == ev.Position && a.status == 200 }) {
+				t.Errorf("%s: replay %d did not bring position %d", what, replay.Generation, ev.Position)
+			}
+		}
+	}
+	if len(r.replays(t, number, store.ReplayCompleted)) == 0 {
+		t.Errorf("%s: nothing was sent again", what)
 	}
 }
 

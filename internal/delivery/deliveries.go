@@ -24,8 +24,9 @@ type Status struct {
 	InFlight  int
 	OpenLanes int
 	Parked    int
-	// Waiting are lanes whose head could be sent and waits for a free place, for the
-	// endpoint's rate, or for the end of a maintenance window or an outage.
+	// Waiting are lanes whose head could be sent, no other having to go first, and
+	// waits for a free place, for the endpoint's rate, or for the end of a
+	// maintenance window or an outage.
 	Waiting int
 	// Oldest is when the oldest event was recorded that is in work and not
 	// delivered, zero when there is none. Parked lanes do not count: they wait for a
@@ -76,7 +77,9 @@ func (ep *endpoint) status() Status {
 			s.Parked++
 			continue
 		case laneReady:
-			s.Waiting++
+			if l.held == nil {
+				s.Waiting++
+			}
 		}
 		if at := l.since(); !at.IsZero() && (s.Oldest.IsZero() || at.Before(s.Oldest)) {
 			s.Oldest = at
@@ -154,6 +157,7 @@ type view struct {
 type laneView struct {
 	generation, attempts, probes, revision int
 	state                                  laneState
+	gaveUp                                 bool
 	dueAt                                  time.Time
 	reason                                 string
 }
@@ -177,17 +181,24 @@ func (ep *endpoint) snapshot() *view {
 		terms: ep.terms, row: ep.row, account: ep.engine.hub.Account(ep.row.Account), passed: ep.passed,
 		lanes: map[int64][]laneView{}, skips: ep.skips.clone(),
 	}
+	for _, way := range ep.ways() {
+		way.show(v)
+	}
+	return v
+}
+
+// show puts the open lanes into a view.
+func (ep *endpoint) show(v *view) {
 	for _, l := range ep.lanes {
 		if l.head == nil {
 			continue
 		}
-		lv := laneView{generation: l.generation, attempts: l.attempts, probes: l.probes, revision: l.head.revision, state: l.state, dueAt: l.dueAt}
+		lv := laneView{generation: l.generation, attempts: l.attempts, probes: l.probes, revision: l.head.revision, state: l.state, gaveUp: l.gaveUp, dueAt: l.dueAt}
 		if l.row != nil {
 			lv.reason = l.row.Reason
 		}
 		v.lanes[l.head.position] = append(v.lanes[l.head.position], lv)
 	}
-	return v
 }
 
 // wants reports whether the settings that hold for an event want it.
@@ -202,10 +213,7 @@ func (v *view) wants(ctx context.Context, ev *greenlane.Event) bool {
 // delivery judges one event. It returns nil when the endpoint does not want it.
 // Once the context has ended, it means nothing.
 func (v *view) delivery(ctx context.Context, ev *greenlane.Event, last *store.Attempt) *Delivery {
-	if ev.Position <= v.history[0].From {
-		return nil
-	}
-	if last == nil && !v.wants(ctx, ev) {
+	if last == nil && (ev.Position <= v.history[0].From || !v.wants(ctx, ev)) {
 		return nil
 	}
 	s := v.at(ev.Position)
@@ -222,8 +230,8 @@ func (v *view) delivery(ctx context.Context, ev *greenlane.Event, last *store.At
 			d.inLane(l)
 		}
 	}
-	if d.State == DeliveryWaiting {
-		for _, key := range []int64{ev.Subject.Key(), -ev.Position} {
+	if d.State == DeliveryWaiting || d.State == DeliverySkipped {
+		for _, key := range []int64{ev.Subject.Key(), consignmentKey(ev.Consignment), -ev.Position} {
 			if skip := v.skips.find(ev.Position, key); skip != nil {
 				d.State, d.Reason = DeliverySkipped, skip.Reason
 				if skip.Kind == store.SkipLane {
@@ -251,6 +259,9 @@ func (d *Delivery) inLane(l laneView) {
 		}
 	case laneLoading:
 		d.State = DeliveryDelivered
+		if l.gaveUp {
+			d.State = DeliverySkipped
+		}
 	}
 }
 

@@ -16,6 +16,17 @@ type endpoint struct {
 	engine *Engine
 	row    *store.Endpoint
 	terms
+	// generation is that of its own lanes: 1, or a replay's.
+	generation int
+	// live is the endpoint that a replay belongs to, job the replay's row; nil for
+	// an endpoint itself. replays are those of it that have not ended, replayed the
+	// highest generation that a replay ever had. end is the row of a replay that has
+	// nothing left to do.
+	live     *endpoint
+	job      *store.Replay
+	replays  []*endpoint
+	replayed int
+	end      *store.Replay
 
 	// passed is the cursor as it will be once everything in the buffer is
 	// committed, recorded as it was last committed.
@@ -61,7 +72,10 @@ type endpoint struct {
 	ops  []op
 	gone bool
 	// skips are records of what the endpoint will not get.
-	skips       skipIndex
+	skips skipIndex
+	// merges are consignments that became part of others, by the key of the one
+	// that has them now. Kept where the endpoint is ordered by consignment.
+	merges      map[int64][]merge
 	breaker     breaker
 	pace        pace
 	maintenance maintenance
@@ -103,16 +117,27 @@ func (b *buffer) empty() bool {
 }
 
 func newEndpoint(e *Engine, row *store.Endpoint) *endpoint {
-	ep := &endpoint{engine: e, row: row, lanes: map[laneKey]*lane{}, settled: map[int64]bool{}}
+	ep := &endpoint{engine: e, row: row, generation: 1, lanes: map[laneKey]*lane{}, settled: map[int64]bool{}}
 	ep.breaker.endpoint = ep
 	return ep
 }
 
 func (ep *endpoint) owner() string { return "endpoint/" + strconv.FormatInt(ep.row.Number, 10) }
 
-func (ep *endpoint) enabled() bool { return ep.row.State == store.EndpointEnabled && !ep.gone }
+func (ep *endpoint) enabled() bool {
+	return ep.row.State == store.EndpointEnabled && !ep.gone && (ep.job == nil || ep.job.State == store.ReplayRunning)
+}
 
-func (ep *endpoint) settings() *Settings { return ep.latest.Settings }
+func (ep *endpoint) settings() *Settings { return ep.base().latest.Settings }
+
+// revisionOf returns the number of the settings by which an event is sent that is
+// begun now.
+func (ep *endpoint) revisionOf(position int64) int {
+	if ep.live != nil {
+		return ep.live.latest.number
+	}
+	return ep.at(position).number
+}
 
 // revisionAt returns the number of the revision that holds for a position; the
 // oldest comes first.
@@ -180,7 +205,7 @@ func (ep *endpoint) offer(ev *greenlane.Event) bool {
 	if ev.Position <= ep.passed || ep.settled[ev.Position] || ep.skipped(ev.Position, key) {
 		return true
 	}
-	l := ep.lane(key, 1)
+	l := ep.lane(key, ep.generation)
 	if l.row != nil && ev.Position <= l.row.Head {
 		// The lane's row speaks for it: it is the head, or was settled before
 		// the row moved on.
@@ -195,7 +220,7 @@ func (ep *endpoint) offer(ev *greenlane.Event) bool {
 		ep.window = append(ep.window, l.head)
 		return true
 	}
-	it := &item{position: ev.Position, event: ev, revision: ep.latest.number, lane: l, windowed: true}
+	it := &item{position: ev.Position, event: ev, revision: ep.base().latest.number, lane: l, windowed: true}
 	ep.window = append(ep.window, it)
 	l.push(it)
 	if ep.latest.urgent[ev.Type] {
@@ -204,31 +229,34 @@ func (ep *endpoint) offer(ev *greenlane.Event) bool {
 	return true
 }
 
-// keyOf returns the lane of an event: its subject, or itself where order does
-// not matter.
-func (ep *endpoint) keyOf(ev *greenlane.Event) int64 {
-	if ep.at(ev.Position).Ordering == OrderNone {
-		return -ev.Position
-	}
-	return ev.Subject.Key()
-}
-
 // pump does what can be done now: waiting changes, catching up, sending,
 // recording.
 func (ep *endpoint) pump() {
+	ep.step()
+	for _, rp := range slices.Clone(ep.replays) {
+		rp.row = ep.row
+		rp.step()
+	}
+}
+
+func (ep *endpoint) step() {
 	ep.advance()
 	ep.runOps()
 	if ep.enabled() && !ep.engine.stopping {
-		if ep.breaker.open() {
+		switch {
+		case ep.live != nil:
+			ep.replayOn()
+		case ep.breaker.open():
 			ep.sortOut()
 			ep.breaker.pump()
-		} else {
+		default:
 			ep.catchUp()
 			ep.sortOut()
 			ep.send()
 		}
 	}
 	ep.rowForSlow()
+	ep.finish()
 	ep.flush()
 }
 
@@ -266,12 +294,17 @@ func (ep *endpoint) refuseOps(err error) {
 // catchUp brings a detached endpoint nearer to the log's end, from memory where
 // that reaches back far enough, else from the store.
 func (ep *endpoint) catchUp() {
-	for !ep.attached && !ep.reading && len(ep.window) < maxUnsettled/2 && ep.room() > 0 {
-		if ep.read >= ep.engine.position && ep.latest.dear {
+	for !ep.attached && !ep.reading && ep.readsOn() {
+		if ep.read >= ep.horizon() && ep.live != nil {
+			return
+		}
+		if ep.read >= ep.horizon() && ep.latest.dear {
+			// Nothing is handed to it: what comes must wake it.
+			ep.engine.apart[ep] = true
 			return
 		}
 		events, ok := ep.engine.hub.Recent(ep.read, readAtOnce)
-		if !ok || ep.outside() {
+		if !ok || ep.live != nil || ep.outside() {
 			ep.readOn()
 			return
 		}
@@ -279,6 +312,7 @@ func (ep *endpoint) catchUp() {
 			if ev.Position > ep.engine.position {
 				break
 			}
+			ep.note(ev)
 			if ev.Account == ep.row.Account && ep.wanted(ev) && !ep.offer(ev) {
 				return
 			}
@@ -288,22 +322,33 @@ func (ep *endpoint) catchUp() {
 	}
 }
 
+// readsOn reports whether a detached endpoint may look further. What waits behind
+// rows leaves the window for that: should it be all there is, nothing would come
+// to be recorded that wakes the endpoint again.
+func (ep *endpoint) readsOn() bool {
+	if len(ep.window) >= maxUnsettled/2 || ep.room() <= 0 {
+		ep.advance()
+	}
+	return len(ep.window) < maxUnsettled/2 && ep.room() > 0
+}
+
 // readOn reads the next events from the store and judges them, outside the
 // loop.
 func (ep *endpoint) readOn() {
 	ep.reading = true
-	until := ep.engine.position
+	until := ep.horizon()
 	q := store.EventQuery{
 		Account: ep.row.Account, After: ep.read, Before: until + 1, Types: ep.typesAfter(ep.read), Limit: min(readAtOnce, ep.room()), Scan: scanAtOnce,
 	}
 	e, epoch, jury := ep.engine, ep.epoch, ep.jury()
 	e.spawn(func() {
 		page, err := e.store.Events(e.sending, q)
+		merges := mergesAmong(page.Events)
 		page.Events = jury.wanted(e.sending, page.Events)
 		if err == nil && e.sending.Err() != nil {
 			err = errStopping
 		}
-		e.post(func() { ep.caughtUp(page, until, epoch, err) })
+		e.post(func() { ep.caughtUp(page, merges, until, epoch, err) })
 	})
 }
 
@@ -314,13 +359,16 @@ func (ep *endpoint) typesAfter(position int64) []greenlane.EventType {
 	for number := ep.at(position + 1).number; number <= ep.latest.number; number++ {
 		types = append(types, ep.byNumber[number].Types()...)
 	}
+	if ep.joins {
+		types = append(types, greenlane.EventConsignmentMerged)
+	}
 	slices.Sort(types)
 	return slices.Compact(types)
 }
 
 // caughtUp takes in what was read and is wanted. A page that was asked for before read was
 // set back is dropped: another read has begun, or will.
-func (ep *endpoint) caughtUp(page store.EventPage, until int64, epoch int, err error) {
+func (ep *endpoint) caughtUp(page store.EventPage, merges []*greenlane.Event, until int64, epoch int, err error) {
 	if ep.gone || epoch != ep.epoch {
 		return
 	}
@@ -332,6 +380,9 @@ func (ep *endpoint) caughtUp(page store.EventPage, until int64, epoch int, err e
 		return
 	}
 	ep.readAgain(epoch)
+	for _, ev := range merges {
+		ep.note(ev)
+	}
 	for _, ev := range page.Events {
 		if !ep.offer(ev) {
 			return
@@ -372,13 +423,17 @@ func (ep *endpoint) send() {
 
 // keptBack reports whether what is due waits for something else than a free
 // place.
-func (ep *endpoint) keptBack() bool { return ep.breaker.open() || ep.inMaintenance() }
+func (ep *endpoint) keptBack() bool {
+	base := ep.base()
+	return !ep.enabled() || base.breaker.open() || base.inMaintenance()
+}
 
 // mayBegin reports whether an attempt may begin. A waiting change goes first, or
 // busy lanes would put it off for ever; and nothing begins until it is recorded,
 // because it decided where it holds.
 func (ep *endpoint) mayBegin() bool {
-	return ep.inflight < ep.settings().Concurrency && len(ep.ops) == 0 && !ep.held && !ep.behindRecords()
+	base := ep.base()
+	return ep.hasPlace() && len(ep.ops)+len(base.ops) == 0 && !ep.held && !base.held && !ep.behindRecords()
 }
 
 // behindRecords reports whether more was sent than should be in memory alone:
@@ -387,8 +442,8 @@ func (ep *endpoint) behindRecords() bool {
 	return ep.pause > 0 || len(ep.buffer.attempts) >= maxUnsettled
 }
 
-// rowForSlow opens a lane row for the oldest event when its attempt takes long,
-// so that the cursor can pass it.
+// rowForSlow opens a lane row for the oldest event when its attempt takes long, or
+// when it waits for another lane, so that the cursor can pass it.
 func (ep *endpoint) rowForSlow() {
 	for {
 		ep.advance()
@@ -396,10 +451,16 @@ func (ep *endpoint) rowForSlow() {
 			return
 		}
 		l := ep.window[0].lane
-		if l.state != laneSending || l.row != nil || ep.engine.clock().Before(l.sentAt.Add(slowAfter)) {
+		switch {
+		case l.row != nil:
+			return
+		case l.waits():
+			l.write(store.LaneRetrying, greenlane.Micro(ep.engine.clock()), l.waitsFor())
+		case l.state == laneSending && !ep.engine.clock().Before(l.sentAt.Add(slowAfter)):
+			l.write(store.LaneRetrying, l.sentAt, "the attempt is taking long")
+		default:
 			return
 		}
-		l.write(store.LaneRetrying, l.sentAt, "the attempt is taking long")
 	}
 }
 
@@ -468,8 +529,12 @@ func (ep *endpoint) unit() hub.Unit {
 		Source: greenlane.Source{Client: "greenlane", Origin: greenlane.OriginAutomation},
 		Rows: hub.Rows{
 			Attempts: b.attempts, Skips: b.skips, Endpoints: b.endpoints,
-			Cursors: []store.Cursor{{Owner: ep.owner(), Position: ep.passed}},
 		},
+	}
+	if ep.job != nil {
+		u.Rows.Replays = []*store.Replay{ep.progress()}
+	} else {
+		u.Rows.Cursors = []store.Cursor{{Owner: ep.owner(), Position: ep.passed}}
 	}
 	for _, l := range b.lanes {
 		u.Rows.Lanes = append(u.Rows.Lanes, l)
@@ -487,7 +552,7 @@ func (ep *endpoint) unit() hub.Unit {
 // not be forgotten.
 func (ep *endpoint) commit(u hub.Unit) {
 	ep.flushing = true
-	passed := u.Rows.Cursors[0].Position
+	passed := ep.passed
 	ep.engine.submit(u, func(_ *hub.Outcome, err error) {
 		if err != nil {
 			ep.again(u, err)
@@ -496,6 +561,9 @@ func (ep *endpoint) commit(u hub.Unit) {
 		ep.flushing, ep.pause, ep.refused = false, 0, false
 		ep.recorded = max(ep.recorded, passed)
 		ep.engine.touch(ep)
+		if ep.end != nil {
+			ep.drop()
+		}
 	})
 }
 
@@ -546,6 +614,7 @@ func (ep *endpoint) skipped(position, key int64) bool { return ep.skips.find(pos
 // being recorded the endpoint's row is that change's: nothing begins anyway, and
 // the endpoint is disabled as soon as its outcome is known.
 func (ep *endpoint) disable(reason string) {
+	ep = ep.base()
 	if !ep.enabled() {
 		return
 	}
@@ -576,7 +645,7 @@ func (ep *endpoint) rejudge() {
 		switch {
 		case l.state == laneSending, l.row != nil && l.state != laneReady:
 		case l.row != nil:
-			ep.waiting = append(ep.waiting, l)
+			l.ready()
 		default:
 			l.close()
 			delete(ep.lanes, key)

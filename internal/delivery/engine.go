@@ -227,8 +227,10 @@ func (e *Engine) shutdown(cancel context.CancelFunc) {
 
 func (e *Engine) unrecorded() bool {
 	for _, ep := range e.endpoints {
-		if ep.flushing || ep.loading > 0 || !ep.buffer.empty() {
-			return true
+		for _, way := range ep.ways() {
+			if way.flushing || way.loading > 0 || !way.buffer.empty() {
+				return true
+			}
 		}
 	}
 	return false
@@ -285,7 +287,7 @@ func (e *Engine) load(ctx context.Context, row *store.Endpoint) error {
 		return err
 	}
 	ep.recorded, ep.read = ep.passed, ep.passed
-	acknowledged, err := e.store.Acknowledged(ctx, row.Number, ep.passed)
+	acknowledged, err := e.store.Acknowledged(ctx, row.Number, 1, ep.passed, e.position)
 	if err != nil {
 		return err
 	}
@@ -312,8 +314,16 @@ func (e *Engine) load(ctx context.Context, row *store.Endpoint) error {
 	if err != nil {
 		return err
 	}
+	if err := ep.loadReplays(ctx); err != nil {
+		return fmt.Errorf("endpoint %s: %w", row.EndpointID(), err)
+	}
 	for _, l := range lanes {
-		ep.reopen(l)
+		ep.wayOf(l.LaneID).reopen(l)
+	}
+	for _, way := range ep.ways() {
+		if err := way.recall(ctx); err != nil {
+			return err
+		}
 	}
 	e.endpoints[row.Number] = ep
 	e.reroute()
@@ -332,7 +342,7 @@ func (e *Engine) reroute() {
 	}
 }
 
-func (e *Engine) touch(ep *endpoint) { e.touched[ep] = true }
+func (e *Engine) touch(ep *endpoint) { e.touched[ep.base()] = true }
 
 // follow hands out what came to the log's end since the last time.
 func (e *Engine) follow(ctx context.Context, head int64) error {
@@ -350,6 +360,11 @@ func (e *Engine) follow(ctx context.Context, head int64) error {
 		for _, ep := range e.routes[route{ev.Account, ev.Type}] {
 			if ep.attached {
 				ep.hand(ev)
+			}
+		}
+		if ev.Type == greenlane.EventConsignmentMerged {
+			for _, ep := range e.endpoints {
+				ep.note(ev)
 			}
 		}
 		e.position = ev.Position

@@ -292,6 +292,47 @@ func TestDearFilter(t *testing.T) {
 	}
 }
 
+// TestDearFilterFarFromTheEnd has a filter that turns out to take long, or is known
+// to, when the endpoint is behind: what comes once it has caught up is delivered,
+// too.
+func TestDearFilterFarFromTheEnd(t *testing.T) {
+	t.Parallel()
+	for _, known := range []bool{false, true} {
+		t.Run(fmt.Sprint("known ", known), func(t *testing.T) {
+			t.Parallel()
+			r, rec := startAt(t, t.TempDir(), newWatch().time), newReceiver(t)
+			limit := func(d time.Duration) {
+				if err := r.engine.LimitFilters(t.Context(), d); err != nil {
+					t.Fatal(err)
+				}
+			}
+			limit(time.Hour)
+			if known {
+				limit(0)
+			}
+			number := r.endpoint(t, rec.URL, func(s *delivery.Settings) { entries(s); s.Filter = `event.position > 0` })
+			for n := range 30 {
+				r.record(t, "A", n)
+			}
+			r.done(t, rec, number)
+			if _, err := r.engine.Disable(t.Context(), by(number), ""); err != nil {
+				t.Fatal(err)
+			}
+			for n := range 30 {
+				r.record(t, "A", 30+n)
+			}
+			limit(0)
+			if _, err := r.engine.Enable(t.Context(), by(number), 0, ""); err != nil {
+				t.Fatal(err)
+			}
+			r.done(t, rec, number)
+			r.record(t, "A", 60)
+			rec.until(t, "what came last", func() bool { return len(rec.acknowledged()) == 61 })
+			inOrder(t, rec.arrivals())
+		})
+	}
+}
+
 // TestFilterFails holds that an event that a filter fails on is delivered,
 // counted and logged, once for each revision.
 func TestFilterFails(t *testing.T) {

@@ -49,12 +49,18 @@ type lane struct {
 	behind bool
 	// attempts made at the head, and probes beside them.
 	attempts, probes int
-	dueAt            time.Time
-	sentAt           time.Time
+	// held is the lane that must go on first, holding are those that wait for
+	// this one.
+	held    *lane
+	holding []*lane
+	dueAt   time.Time
+	sentAt  time.Time
 	// probedAt is when the head was last sent as a probe by this process.
 	probedAt time.Time
 	// urgent is the position up to which the lane goes on in maintenance.
 	urgent int64
+	// gaveUp: the head that was settled last was not acknowledged.
+	gaveUp bool
 }
 
 // lane returns a lane of the endpoint, making it if need be.
@@ -77,7 +83,7 @@ func (ep *endpoint) reopen(row *store.Lane) {
 	l.urgent = row.Urgent
 	l.head = &item{position: row.Head, revision: row.Revision, lane: l}
 	ep.open++
-	if l.generation == 1 && ep.skipped(row.Head, row.Key) {
+	if l.generation == ep.generation && ep.skipped(row.Head, row.Key) {
 		// Somebody gave the head up, and the process ended before the lane went on.
 		l.settle(ending{})
 		return
@@ -103,10 +109,17 @@ func (l *lane) push(it *item) {
 func (l *lane) begin(it *item) {
 	l.head, l.attempts, l.probes, l.probedAt = it, 0, 0, time.Time{}
 	l.ready()
+	l.release()
 }
 
+// ready sends the head as soon as there is room, and no other lane has to go
+// first.
 func (l *lane) ready() {
-	l.state = laneReady
+	l.state, l.held = laneReady, nil
+	if other := l.holder(); other != nil {
+		other.hold(l)
+		return
+	}
 	l.endpoint.waiting = append(l.endpoint.waiting, l)
 	l.endpoint.engine.touch(l.endpoint)
 }
@@ -167,7 +180,10 @@ func (l *lane) erase() {
 }
 
 // close ends a lane that never had a row.
-func (l *lane) close() { l.state, l.head, l.queue = laneIdle, nil, nil }
+func (l *lane) close() {
+	l.state, l.head, l.queue = laneIdle, nil, nil
+	l.release()
+}
 
 // send starts an attempt at the head, in a goroutine of its own.
 func (l *lane) send() {
@@ -179,13 +195,13 @@ func (l *lane) send() {
 	if l.row == nil {
 		e.wakeAt(l, l.sentAt.Add(slowAfter))
 	}
-	settings, head := ep.byNumber[l.head.revision].Settings, l.head
+	settings, head := l.settings(), l.head
 	in := Sending{
 		Event: head.event, Account: e.hub.Account(ep.row.Account), Format: settings.Format,
 		Attempt: l.attempts + l.probes + 1, Left: settings.Schedule.Attempts() - l.attempts - 1,
 		SentAt: l.sentAt, Secrets: ep.row.Secrets, EazeKey: ep.row.EazeKey,
 	}
-	if ep.breaker.probe == l {
+	if ep.base().breaker.probe == l {
 		in.Left++ // a probe uses up none
 	}
 	number, generation := ep.row.Number, l.generation
@@ -194,6 +210,9 @@ func (l *lane) send() {
 		e.post(func() { l.ended(answer, attempt, err) })
 	})
 }
+
+// settings are those by which the head is sent.
+func (l *lane) settings() *Settings { return l.endpoint.base().byNumber[l.head.revision].Settings }
 
 // attempt makes one attempt. An event that is not in memory is read first.
 func (e *Engine) attempt(in Sending, position int64, s *Settings, endpoint int64, generation, revision int) (*Answer, *store.Attempt, error) {
@@ -225,7 +244,7 @@ func (l *lane) ended(a *Answer, record *store.Attempt, err error) {
 	if ep.gone {
 		return
 	}
-	probe := ep.breaker.ended(l)
+	probe := ep.base().breaker.ended(l)
 	if err != nil {
 		// Nothing was sent that we know of; the attempt does not count.
 		if err != errStopping {
@@ -240,7 +259,7 @@ func (l *lane) ended(a *Answer, record *store.Attempt, err error) {
 	defer func() { e.report(ep, l.key, head, a, record, l.retryAt(head)) }()
 	if a.Success() {
 		e.metrics.Delivered.Add(1)
-		ep.breaker.succeeded(e.clock())
+		ep.base().breaker.succeeded(e.clock())
 		l.settle(ending{record: record})
 		return
 	}
@@ -253,7 +272,7 @@ func (l *lane) ended(a *Answer, record *store.Attempt, err error) {
 	} else {
 		l.retry(a, record)
 	}
-	ep.breaker.failed(e.clock(), a, probe)
+	ep.base().breaker.failed(e.clock(), a, probe)
 }
 
 // count numbers an attempt among those of the schedule and the probes.
@@ -298,7 +317,7 @@ func (l *lane) waitUntil(at time.Time) {
 func (l *lane) retry(a *Answer, record *store.Attempt) {
 	ep := l.endpoint
 	e := ep.engine
-	settings := ep.byNumber[l.head.revision].Settings
+	settings := l.settings()
 	if l.attempts >= settings.Schedule.Attempts() {
 		l.exhausted(settings, a, record)
 		return
@@ -320,11 +339,15 @@ func (l *lane) exhausted(s *Settings, a *Answer, record *store.Attempt) {
 	reason := fmt.Sprintf("the schedule of %d attempts is used up: %s", s.Schedule.Attempts(), a.Error)
 	if s.OnExhausted == SkipOver {
 		e.metrics.Skipped.Add(1)
-		skip := &store.Skip{
-			Endpoint: ep.row.Number, First: l.head.position, Last: l.head.position, Lane: l.key, Kind: store.SkipEvent,
-			Reason: reason, By: "greenlane", At: e.clock(),
+		end := ending{record: record, event: l.event(greenlane.EventLaneSkipped, record, reason, "")}
+		if l.generation == 1 {
+			// What was sent before stays sent, when sending it again is given up.
+			end.skip = &store.Skip{
+				Endpoint: ep.row.Number, First: l.head.position, Last: l.head.position, Lane: l.key, Kind: store.SkipEvent,
+				Reason: reason, By: "greenlane", At: e.clock(),
+			}
 		}
-		l.settle(ending{record, skip, l.event(greenlane.EventLaneSkipped, record, reason, "")})
+		l.settle(end)
 		return
 	}
 	e.metrics.Parked.Add(1)
@@ -356,7 +379,7 @@ func laneName(key int64) string {
 }
 
 // ending is how a head was settled: acknowledged by its last attempt or, with a
-// skip, given up after it. All of it is committed together. A head that somebody
+// skip or an event, given up after it. All of it is committed together. A head that somebody
 // gave up was recorded then; its ending is empty.
 type ending struct {
 	record *store.Attempt
@@ -369,7 +392,8 @@ type ending struct {
 // where the next event must be found first, both wait for it.
 func (l *lane) settle(end ending) {
 	ep := l.endpoint
-	if l.behind && l.generation == 1 {
+	l.gaveUp = end.record == nil || !end.record.Done
+	if l.behind {
 		l.state = laneLoading
 		ep.loading++
 		l.next(end, l.head.position)
@@ -389,11 +413,18 @@ func (l *lane) done(end ending) {
 	}
 	if end.skip != nil {
 		ep.buffer.skips = append(ep.buffer.skips, end.skip)
-		ep.buffer.commands = append(ep.buffer.commands, end.event)
 		ep.skips.add(end.skip)
 	}
+	if end.event != nil {
+		ep.buffer.commands = append(ep.buffer.commands, end.event)
+	}
+	if ep.job != nil && end.record != nil && end.record.Done {
+		ep.job.Delivered++
+	} else if ep.job != nil {
+		ep.job.Skipped++
+	}
 	l.head.settled = true
-	if l.head.position > ep.passed && l.generation == 1 && !l.head.windowed {
+	if l.head.position > ep.passed && l.generation == ep.generation && !l.head.windowed {
 		ep.settled[l.head.position] = true
 	}
 }
@@ -403,6 +434,7 @@ func (l *lane) advance() {
 	l.head, l.state, l.behind = nil, laneIdle, false
 	if len(l.queue) == 0 {
 		delete(l.endpoint.lanes, l.laneKey)
+		l.release()
 		return
 	}
 	first := l.queue[0]
@@ -414,9 +446,9 @@ func (l *lane) advance() {
 // positions beyond one and up to the cursor.
 func (l *lane) next(end ending, after int64) {
 	ep := l.endpoint
-	store, until := ep.engine.store, ep.passed
+	key, head, until := l.key, l.head.position, ep.passed
 	positions := func(ctx context.Context) ([]int64, error) {
-		all, err := store.Positions(ctx, greenlane.SubjectFromKey(l.key), after, readAtOnce)
+		all, err := ep.engine.laneEvents(ctx, key, head, after)
 		n := 0
 		for n < len(all) && all[n] <= until {
 			n++
@@ -445,7 +477,7 @@ func (l *lane) found(events []*greenlane.Event, last int64, err error, end endin
 		ep.engine.later(flushPauseMax, func() { l.next(end, after) })
 		return
 	}
-	next := slices.IndexFunc(events, l.waits)
+	next := slices.IndexFunc(events, l.has)
 	if next < 0 && last > 0 {
 		// None of them waits here; look further.
 		l.next(end, last)
@@ -459,14 +491,14 @@ func (l *lane) found(events []*greenlane.Event, last int64, err error, end endin
 		return
 	}
 	ev := events[next]
-	l.begin(&item{position: ev.Position, event: ev, revision: ep.at(ev.Position).number, lane: l})
+	l.begin(&item{position: ev.Position, event: ev, revision: ep.revisionOf(ev.Position), lane: l})
 	l.write(store.LaneRetrying, ep.engine.clock(), "waited for the event before it")
 }
 
-// waits reports whether an event of the lane's subject that the endpoint wants,
+// has reports whether an event of the lane's subject that the endpoint wants,
 // below the cursor, waits behind the lane's head. Settings made since the head failed may have sent it
 // on a way of its own.
-func (l *lane) waits(ev *greenlane.Event) bool {
+func (l *lane) has(ev *greenlane.Event) bool {
 	ep := l.endpoint
 	return ep.keyOf(ev) == l.key && !ep.skipped(ev.Position, l.key)
 }

@@ -1,14 +1,17 @@
 package delivery
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"greenlane"
 	"greenlane/internal/hub"
+	"greenlane/internal/store"
 )
 
 // TestWindows holds when windows begin and end, across midnight and while clocks
@@ -95,10 +98,14 @@ func TestWrongWindows(t *testing.T) {
 // hold records one of CBP's activities at one shipment: 1H holds.
 func (b *bubble) activity(shipment, code string, n int) {
 	b.t.Helper()
-	key := greenlane.ShipmentKey{Number: shipment}
-	b.do(hub.Unit{Account: 1, Commands: []greenlane.Command{greenlane.TrackShipment{Key: key}, greenlane.RecordActivities{
-		Shipment: key, Activities: []greenlane.NewActivity{{
-			Date: time.Date(1999, 7, 1, 0, n, 0, 0, time.UTC), Code: code, Message: fmt.Sprint("note ", n)}}}}})
+	b.do(hub.Unit{Account: 1, Commands: []greenlane.Command{
+		greenlane.TrackShipment{Key: greenlane.ShipmentKey{Number: shipment}}, note(shipment, code, n)}})
+}
+
+func note(shipment, code string, n int) greenlane.Command {
+	return greenlane.RecordActivities{
+		Shipment: greenlane.ShipmentKey{Number: shipment}, Activities: []greenlane.NewActivity{{
+			Date: time.Date(1999, 7, 1, 0, n, 0, 0, time.UTC), Code: code, Message: fmt.Sprint("note ", n)}}}
 }
 
 // nightly is maintenance from half past midnight to six, but for changes of
@@ -196,6 +203,196 @@ func TestLongMaintenance(t *testing.T) {
 			b.t.Errorf("%d events came", len(want))
 		}
 		b.complete(host, number, len(want))
+	})
+}
+
+// TestParkedInMaintenance: what is urgent in a parked lane goes out in maintenance
+// once somebody lets the lane go on, also after a start.
+func TestParkedInMaintenance(t *testing.T) {
+	t.Parallel()
+	simulate(t, func(b *bubble) {
+		const host = "night.example"
+		number := b.endpoint(host, nightly)
+		b.rest(time.Minute)
+		b.answer(host, 500)
+		b.activity("A", "1M", 0)
+		b.rest(40 * time.Minute)
+		head := b.arrived(host)[0].position
+		b.activity("A", "1H", 1)
+		b.rest(time.Second)
+		r := Request{Account: 1, Endpoint: number}
+		if _, err := b.engine.Park(b.t.Context(), r, head, 1, "why"); err != nil {
+			b.t.Fatal(err)
+		}
+		b.stop()
+		b.start()
+		b.rest(time.Second)
+		b.answer(host, 200)
+		if _, err := b.engine.Retry(b.t.Context(), r, head, "why"); err != nil {
+			b.t.Fatal(err)
+		}
+		b.rest(time.Minute)
+		got := b.arrived(host)
+		if last := got[len(got)-1]; last.kind != string(greenlane.EventClearanceChanged) {
+			b.t.Errorf("the last to come in maintenance is %+v", last)
+		}
+	})
+}
+
+// TestRedriveInMaintenance: what somebody lets go on goes out, as with a retry.
+func TestRedriveInMaintenance(t *testing.T) {
+	t.Parallel()
+	simulate(t, func(b *bubble) {
+		const host = "night.example"
+		number := b.endpoint(host, nightly)
+		b.rest(time.Hour)
+		b.activity("A", "1M", 0)
+		b.activity("B", "1M", 0)
+		r := Request{Account: 1, Endpoint: number}
+		b.rest(time.Second)
+		list, _, err := b.engine.Deliveries(b.t.Context(), DeliveryQuery{Account: 1, Endpoint: number, Limit: 1})
+		if err != nil || len(list) != 1 {
+			b.t.Fatalf("%v: %+v", err, list)
+		}
+		head := list[0].Event.Position
+		if _, err := b.engine.Park(b.t.Context(), r, head, 1, "why"); err != nil {
+			b.t.Fatal(err)
+		}
+		if _, err := b.engine.Redrive(b.t.Context(), r, 10, "why"); err != nil {
+			b.t.Fatal(err)
+		}
+		b.rest(time.Second)
+		if got := b.arrived(host); len(got) != 1 || got[0].position != head {
+			b.t.Errorf("in maintenance came %+v, want %d", got, head)
+		}
+	})
+}
+
+// TestUrgentWhileALaneIsChanged lets an urgent event come while a change of its
+// lane by hand is recorded: the change holds, in memory and on disk, and so does
+// what is urgent.
+func TestUrgentWhileALaneIsChanged(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		parked bool
+		change func(*Engine, context.Context, Request, int64) (*hub.Outcome, error)
+		came   int
+		want   []store.LaneState
+	}{
+		"park": {false, func(e *Engine, ctx context.Context, r Request, p int64) (*hub.Outcome, error) {
+			return e.Park(ctx, r, p, 1, "why")
+		}, 0, []store.LaneState{store.LaneParked}},
+		"retry": {true, func(e *Engine, ctx context.Context, r Request, p int64) (*hub.Outcome, error) {
+			return e.Retry(ctx, r, p, "why")
+		}, 1, []store.LaneState{store.LaneRetrying}},
+		"redrive": {true, func(e *Engine, ctx context.Context, r Request, p int64) (*hub.Outcome, error) {
+			return e.Redrive(ctx, r, 10, "why")
+		}, 1, []store.LaneState{store.LaneRetrying}},
+		"discard": {true, func(e *Engine, ctx context.Context, r Request, p int64) (*hub.Outcome, error) {
+			return e.Discard(ctx, r, p, 1, "why")
+		}, 2, nil},
+	} {
+		simulate(t, func(b *bubble) {
+			const host = "night.example"
+			number := b.endpoint(host, nightly)
+			r := Request{Account: 1, Endpoint: number}
+			b.rest(time.Minute)
+			b.answer(host, 500)
+			b.activity("A", "1M", 0)
+			b.rest(40 * time.Minute)
+			head := b.arrived(host)[0].position
+			if tt.parked {
+				if _, err := b.engine.Park(b.t.Context(), r, head, 1, "why"); err != nil {
+					b.t.Fatal(err)
+				}
+			}
+			b.rest(time.Second)
+			before := len(b.arrived(host))
+			if name == "discard" {
+				b.answer(host, 200)
+			}
+			// The committer is held up, so that all is recorded together, and then
+			// once more before it tells of that.
+			recorded, told := make(chan struct{}), make(chan struct{})
+			b.submit("A", "1M", 1, func() { <-recorded })
+			synctest.Wait()
+			b.submit("A", "1H", 2, func() { <-told })
+			done := make(chan error, 1)
+			go func() {
+				_, err := tt.change(b.engine, b.t.Context(), r, head)
+				done <- err
+			}()
+			synctest.Wait()
+			close(recorded)
+			synctest.Wait()
+			close(told)
+			if err := <-done; err != nil {
+				b.t.Fatal(err)
+			}
+			b.rest(time.Second)
+			lanes, err := b.store.Lanes(b.t.Context(), number)
+			if err != nil {
+				b.t.Fatal(err)
+			}
+			var states []store.LaneState
+			for _, l := range lanes {
+				states = append(states, l.State)
+				if l.Urgent <= head {
+					b.t.Errorf("%s: what is urgent is forgotten: %+v", name, l)
+				}
+			}
+			if came := len(b.arrived(host)) - before; came != tt.came || !slices.Equal(states, tt.want) {
+				b.t.Errorf("%s: %d came; on disk are lanes %v, want %v", name, came, states, tt.want)
+			}
+			b.answer(host, 200)
+		})
+	}
+}
+
+// submit records one of CBP's activities at a shipment; then runs once that is
+// done, and holds up the committer as long.
+func (b *bubble) submit(shipment, code string, n int, then func()) {
+	b.t.Helper()
+	err := b.hub.Submit(hub.Unit{Account: 1, Commands: []greenlane.Command{note(shipment, code, n)}}, func(_ *hub.Outcome, err error) {
+		if err != nil {
+			b.t.Error(err)
+		}
+		then()
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// TestNoProbeInMaintenance: while a window holds, an open breaker tries nothing but
+// what is urgent.
+func TestNoProbeInMaintenance(t *testing.T) {
+	t.Parallel()
+	simulate(t, func(b *bubble) {
+		const host = "night.example"
+		number := b.endpoint(host, nightly)
+		b.rest(29 * time.Minute)
+		b.answer(host, 500)
+		b.record(10, 0)
+		b.rest(10 * time.Second)
+		if s := b.statusOf(number); s.Breaker.State != BreakerOpen {
+			b.t.Fatalf("%+v", s)
+		}
+		b.rest(time.Minute)
+		before := len(b.arrived(host))
+		b.activity("LATER", "1M", 0)
+		b.rest(time.Hour)
+		if got := b.arrived(host)[before:]; len(got) > 0 {
+			b.t.Errorf("in maintenance came %+v", got)
+		}
+		b.answer(host, 200)
+		b.activity("URGENT", "1H", 0)
+		b.rest(time.Hour)
+		if got := b.arrived(host)[before:]; len(got) == 0 || b.statusOf(number).Breaker.State != BreakerClosed {
+			b.t.Errorf("what is urgent was not tried: %+v", got)
+		}
+		b.rest(5 * time.Hour)
+		b.complete(host, number, 10+1+2)
 	})
 }
 

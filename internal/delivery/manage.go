@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +21,11 @@ type Request struct {
 	// By is the name of the key that asks.
 	By   string
 	Once *hub.Once
+
+	// position and generation are those of the delivery it is about, 0 for none;
+	// replay is the generation of the replay it is about.
+	position           int64
+	generation, replay int
 }
 
 func (r *Request) unit() hub.Unit {
@@ -50,7 +56,7 @@ func (e *Engine) Create(ctx context.Context, r Request, row *store.Endpoint, s S
 	}
 	now := e.clock()
 	row.Number, row.ID, row.Account = number, greenlane.NewID(now, number, chance), r.Account
-	row.URL, row.State, row.CreatedAt, row.UpdatedAt = s.URL, store.EndpointEnabled, now, now
+	row.URL, row.State, row.Generation, row.CreatedAt, row.UpdatedAt = s.URL, store.EndpointEnabled, 1, now, now
 	settings, err := json.Marshal(s)
 	if err != nil {
 		return nil, err
@@ -119,6 +125,10 @@ func (e *Engine) changeAs(ctx context.Context, r Request, o op, decide func(*end
 			reply(noEndpoint())
 			return
 		}
+		if ep = ep.about(r); ep == nil {
+			reply(noReplay())
+			return
+		}
 		if ep.pause > 0 && !(o.last && ep.refused) {
 			reply(greenlane.Errorf(greenlane.Unavailable, "storage_unavailable", "deliveries to this endpoint can't be recorded at the moment; nothing was changed"))
 			return
@@ -146,6 +156,22 @@ func (e *Engine) changeAs(ctx context.Context, r Request, o op, decide func(*end
 		return nil, err
 	}
 	return outcome, nil
+}
+
+// about returns what a request is to change: the endpoint or one of its replays,
+// nil when there is no such replay.
+func (ep *endpoint) about(r Request) *endpoint {
+	switch {
+	case r.replay > 0:
+		i := slices.IndexFunc(ep.replays, func(rp *endpoint) bool { return rp.generation == r.replay })
+		if i < 0 {
+			return nil
+		}
+		return ep.replays[i]
+	case r.position > 0:
+		return ep.owning(r.position, r.generation)
+	}
+	return ep
 }
 
 // record commits a change and takes it in. Until it is recorded the cursor stays
@@ -291,12 +317,18 @@ func (e *Engine) Delete(ctx context.Context, r Request) (*hub.Outcome, error) {
 		row.State, row.UpdatedAt = store.EndpointDeleted, e.clock()
 		row.Secrets, row.EazeKey = nil, ""
 		p := ep.rowChange(r, &row, greenlane.EventEndpointDeleted, "")
-		for _, l := range ep.lanes {
-			if l.row != nil {
-				p.unit.Rows.Settled = append(p.unit.Rows.Settled, l.row.LaneID)
+		for _, way := range ep.ways() {
+			p.unit.Rows.Settled = append(p.unit.Rows.Settled, way.laneRows()...)
+			if way.job != nil {
+				job := way.progress()
+				job.State, job.Reason, job.By, job.UpdatedAt = store.ReplayCanceled, "the endpoint was deleted", r.By, row.UpdatedAt
+				p.unit.Rows.Replays = append(p.unit.Rows.Replays, job)
 			}
 		}
 		p.apply = func() {
+			for _, rp := range slices.Clone(ep.replays) {
+				rp.drop()
+			}
 			ep.gone = true
 			delete(e.endpoints, row.Number)
 			delete(e.apart, ep)
@@ -312,6 +344,7 @@ func (e *Engine) Delete(ctx context.Context, r Request) (*hub.Outcome, error) {
 // attempt, one that was settled as a new generation. The event lane.resumed in
 // the outcome names the generation.
 func (e *Engine) Retry(ctx context.Context, r Request, position int64, reason string) (*hub.Outcome, error) {
+	r.position = position
 	return e.change(ctx, r, func(ep *endpoint) (*plan, error) {
 		for _, l := range ep.lanes {
 			if l.head != nil && l.head.position == position {
@@ -321,6 +354,9 @@ func (e *Engine) Retry(ctx context.Context, r Request, position int64, reason st
 		attempts, err := e.store.Attempts(ctx, r.Endpoint, position, 0)
 		if err != nil {
 			return nil, err
+		}
+		if ep.live != nil {
+			return nil, greenlane.Errorf(greenlane.Conflict, "in_flight", "a replay has just sent this delivery")
 		}
 		former := 1
 		if len(attempts) > 0 {
@@ -332,29 +368,25 @@ func (e *Engine) Retry(ctx context.Context, r Request, position int64, reason st
 
 // retryNow makes the head of an open lane due at once.
 func (l *lane) retryNow(r Request, reason string) (*plan, error) {
-	ep, before, head := l.endpoint, l.row, l.head
-	if l.state != laneWaiting && l.state != laneParked && (l.state != laneReady || !ep.keptBack()) {
+	ep := l.endpoint
+	switch {
+	case l.waits():
+		return nil, greenlane.Errorf(greenlane.Conflict, "not_head", "this delivery %s, which comes before it", l.waitsFor())
+	case l.state == laneReady && !ep.keptBack():
+		return nil, greenlane.Errorf(greenlane.Conflict, "in_flight", "this delivery is due already; it goes out as soon as the endpoint's rate and its other attempts let it")
+	case l.state != laneReady && l.state != laneWaiting && l.state != laneParked:
 		return nil, greenlane.Errorf(greenlane.Conflict, "in_flight", "this delivery is being sent right now")
 	}
 	u := r.unit()
-	row := before
-	if before != nil {
-		changed := *before
-		changed.State, changed.DueAt = store.LaneRetrying, ep.engine.clock()
-		changed.Urgent = max(changed.Urgent, head.position)
-		row = &changed
+	var row *store.Lane
+	if l.row != nil {
+		row = l.dueNow()
 		u.Rows.Lanes = []*store.Lane{row}
 	}
 	u.Commands = []greenlane.Command{l.event(greenlane.EventLaneResumed, nil, reason, r.By)}
 	return &plan{u, func() {
-		// Its own time may have come while this was recorded.
-		if l.row != before || l.head != head || l.state == laneSending || l.state == laneLoading {
-			return
-		}
-		// Who asks for it now has it now, also in maintenance.
-		l.row, l.urgent = row, max(l.urgent, head.position)
-		l.ready()
-		ep.breaker.hurry(l)
+		l.resume(row)
+		ep.base().breaker.hurry(l)
 	}}, nil
 }
 
@@ -369,6 +401,10 @@ func (ep *endpoint) resend(ctx context.Context, r Request, position int64, forme
 		return nil, greenlane.Errorf(greenlane.NotFound, "not_found", "there is no such delivery in this account")
 	}
 	ev, generation := events[0], former+1
+	if generation <= ep.replayed {
+		// A replay has this one, or may have it yet.
+		generation = ep.row.Generation + 1
+	}
 	if !tried && !ep.skipped(position, ep.keyOf(ev)) {
 		return nil, greenlane.Errorf(greenlane.Conflict, "not_tried",
 			"this delivery waits for its turn; nothing was sent yet that could be repeated")
@@ -376,13 +412,18 @@ func (ep *endpoint) resend(ctx context.Context, r Request, position int64, forme
 	// The event's own key: other events of its subject may be sent again, too.
 	l := &lane{endpoint: ep, laneKey: laneKey{-position, generation}}
 	l.head, l.urgent = &item{position: position, event: ev, revision: ep.latest.number, lane: l}, position
-	now := ep.engine.clock()
+	now, raised := ep.engine.clock(), *ep.row
+	raised.Generation = max(raised.Generation, generation)
 	row := &store.Lane{LaneID: l.id(), Head: position, DueAt: now, State: store.LaneRetrying, Reason: reason,
 		Revision: ep.latest.number, OpenedAt: now, Urgent: position}
 	u := r.unit()
 	u.Commands = []greenlane.Command{l.event(greenlane.EventLaneResumed, nil, reason, r.By)}
 	u.Rows.Lanes = []*store.Lane{row}
+	if raised.Generation > ep.row.Generation {
+		u.Rows.Endpoints = []*store.Endpoint{&raised}
+	}
 	return &plan{u, func() {
+		ep.row = &raised
 		l.row = row
 		ep.open++
 		ep.lanes[l.laneKey] = l

@@ -13,6 +13,7 @@ import (
 // Park keeps a delivery, and what waits behind it, from being tried until somebody
 // retries, skips or discards it. It must be the head of its lane.
 func (e *Engine) Park(ctx context.Context, r Request, position int64, generation int, reason string) (*hub.Outcome, error) {
+	r.position, r.generation = position, generation
 	return e.change(ctx, r, func(ep *endpoint) (*plan, error) {
 		l, err := ep.headed(ctx, position, generation)
 		if err != nil {
@@ -23,8 +24,8 @@ func (e *Engine) Park(ctx context.Context, r Request, position int64, generation
 		}
 		now := e.clock()
 		row := &store.Lane{
-			LaneID: l.id(), Head: position, Attempts: l.attempts, DueAt: now, State: store.LaneParked, Reason: reason,
-			Revision: l.head.revision, OpenedAt: now,
+			LaneID: l.id(), Head: position, Attempts: l.attempts, Probes: l.probes, DueAt: now, State: store.LaneParked, Reason: reason,
+			Revision: l.head.revision, OpenedAt: now, Urgent: l.urgent,
 		}
 		if l.row != nil {
 			row.OpenedAt = l.row.OpenedAt
@@ -36,7 +37,8 @@ func (e *Engine) Park(ctx context.Context, r Request, position int64, generation
 			if l.row == nil {
 				ep.open++
 			}
-			l.row, l.state = row, laneParked
+			l.take(row)
+			l.state = laneParked
 			e.metrics.Parked.Add(1)
 		}}, nil
 	})
@@ -45,6 +47,7 @@ func (e *Engine) Park(ctx context.Context, r Request, position int64, generation
 // Skip gives one delivery up; its lane goes on with the next. It must not have
 // been acknowledged, nor be under way.
 func (e *Engine) Skip(ctx context.Context, r Request, position int64, generation int, reason string) (*hub.Outcome, error) {
+	r.position, r.generation = position, generation
 	return e.change(ctx, r, func(ep *endpoint) (*plan, error) {
 		l, err := ep.headed(ctx, position, generation)
 		if greenlane.CodeOf(err) == "not_head" {
@@ -55,17 +58,22 @@ func (e *Engine) Skip(ctx context.Context, r Request, position int64, generation
 		}
 		u := r.unit()
 		u.Commands = []greenlane.Command{l.event(greenlane.EventLaneSkipped, nil, reason, r.By)}
-		if generation > 1 {
+		end := func() { l.settle(ending{}) }
+		switch {
+		case ep.job != nil:
+			// What a replay gives up was settled before. Should the process end before
+			// the lane has gone on, it is tried once more.
+		case generation > 1:
 			// A sending again has a lane of its own, and its event was settled before.
-			u.Rows.Settled = []store.LaneID{l.row.LaneID}
-			return &plan{u, func() { l.gone() }}, nil
+			u.Rows.Settled, end = []store.LaneID{l.row.LaneID}, l.gone
+		default:
+			skip := ep.skip(r, position, position, l.key, store.SkipEvent, reason)
+			u.Rows.Skips = []*store.Skip{skip}
+			end = func() { ep.skips.add(skip); l.settle(ending{}) }
 		}
-		skip := ep.skip(r, position, position, l.key, store.SkipEvent, reason)
-		u.Rows.Skips = []*store.Skip{skip}
 		return &plan{u, func() {
-			ep.skips.add(skip)
 			e.metrics.Skipped.Add(1)
-			l.settle(ending{})
+			end()
 		}}, nil
 	})
 }
@@ -85,7 +93,12 @@ func (ep *endpoint) skipWaiting(ctx context.Context, r Request, position int64, 
 	return &plan{u, func() {
 		ep.skips.add(skip)
 		ep.engine.metrics.Skipped.Add(1)
-		if l := ep.lanes[laneKey{key, 1}]; l != nil {
+		switch l := ep.lanes[laneKey{key, 1}]; {
+		case l == nil:
+		case l.head != nil && l.head.position == position:
+			// Its turn came while this was recorded. Nothing began meanwhile.
+			l.settle(ending{})
+		default:
 			l.drop(position)
 		}
 	}}, nil
@@ -94,10 +107,14 @@ func (ep *endpoint) skipWaiting(ctx context.Context, r Request, position int64, 
 // Discard gives up all that waits in a delivery's lane by now, the delivery with
 // it. It must be the head of its lane.
 func (e *Engine) Discard(ctx context.Context, r Request, position int64, generation int, reason string) (*hub.Outcome, error) {
+	r.position, r.generation = position, generation
 	return e.change(ctx, r, func(ep *endpoint) (*plan, error) {
 		l, err := ep.headed(ctx, position, generation)
 		if err != nil {
 			return nil, err
+		}
+		if ep.job != nil {
+			return nil, greenlane.Errorf(greenlane.Conflict, "replay", "this is a replay's delivery; skip it, or cancel the replay")
 		}
 		if generation > 1 {
 			return nil, greenlane.Errorf(greenlane.Conflict, "single_delivery", "nothing waits behind a delivery that is sent again; skip it")
@@ -122,8 +139,8 @@ func (e *Engine) Discard(ctx context.Context, r Request, position int64, generat
 	})
 }
 
-// Redrive lets parked lanes go on, those with the oldest heads first, at most limit.
-// The outcome has an event lane.resumed for each.
+// Redrive lets parked lanes go on at once, those with the oldest heads first, at
+// most limit. The outcome has an event lane.resumed for each.
 func (e *Engine) Redrive(ctx context.Context, r Request, limit int, reason string) (*hub.Outcome, error) {
 	return e.change(ctx, r, func(ep *endpoint) (*plan, error) {
 		var parked []*lane
@@ -138,23 +155,36 @@ func (e *Engine) Redrive(ctx context.Context, r Request, limit int, reason strin
 			return nil, greenlane.Errorf(greenlane.Conflict, "nothing_parked", "no lane of this endpoint is parked")
 		}
 		u := r.unit()
-		rows := make([]*store.Lane, len(parked))
-		for i, l := range parked {
-			row := *l.row
-			row.State, row.DueAt = store.LaneRetrying, e.clock()
-			rows[i] = &row
+		for _, l := range parked {
+			u.Rows.Lanes = append(u.Rows.Lanes, l.dueNow())
 			u.Commands = append(u.Commands, l.event(greenlane.EventLaneResumed, nil, reason, r.By))
 		}
-		u.Rows.Lanes = rows
 		return &plan{u, func() {
 			for i, l := range parked {
-				if l.state == laneParked {
-					l.row = rows[i]
-					l.ready()
-				}
+				l.resume(u.Rows.Lanes[i])
 			}
+			ep.breaker.hurry(parked[0])
 		}}, nil
 	})
+}
+
+// dueNow returns the lane's row with its head due: who asks for it now has it now,
+// also in maintenance.
+func (l *lane) dueNow() *store.Lane {
+	row := *l.row
+	row.State, row.DueAt = store.LaneRetrying, l.endpoint.engine.clock()
+	row.Urgent = max(row.Urgent, l.head.position)
+	return &row
+}
+
+// resume lets a lane go on whose head somebody asked for; row is what was recorded
+// of that, nil for a lane without one. Nothing began while it was.
+func (l *lane) resume(row *store.Lane) {
+	l.urgent = max(l.urgent, l.head.position)
+	if row != nil {
+		l.take(row)
+	}
+	l.ready()
 }
 
 func (ep *endpoint) skip(r Request, first, last, key int64, kind store.SkipKind, reason string) *store.Skip {
@@ -202,10 +232,22 @@ func settledAlready() error {
 	return greenlane.Errorf(greenlane.Conflict, "settled", "this delivery was acknowledged or given up already")
 }
 
+// take makes a row that was recorded with a change the lane's. What became urgent
+// meanwhile was buffered with the row as it had been, and is said of the new one.
+func (l *lane) take(row *store.Lane) {
+	l.row = row
+	if row.Urgent < l.urgent {
+		row := *row
+		row.Urgent = l.urgent
+		l.keep(&row)
+	}
+}
+
 // gone forgets a lane whose row was taken away together with what decided it.
 func (l *lane) gone() {
 	ep := l.endpoint
 	if l.row != nil {
+		delete(ep.buffer.lanes, l.row.LaneID)
 		l.row = nil
 		ep.open--
 	}

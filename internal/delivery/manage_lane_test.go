@@ -138,6 +138,36 @@ func TestPark(t *testing.T) {
 	s.refused(t, s.engine.Park, s.all[0].Position, 1, "settled")
 }
 
+// TestParkKeepsProbes: attempts at a parked delivery are numbered on after a start,
+// probes among them, so that none takes another's place.
+func TestParkKeepsProbes(t *testing.T) {
+	t.Parallel()
+	dir, clock := t.TempDir(), newWatch()
+	r, rec := startAt(t, dir, clock.time), newReceiver(t)
+	answer := down(rec)
+	number := r.endpoint(t, rec.URL, entryEvents)
+	answer(500)
+	r.open(t, rec, number)
+	r.step(t, rec, clock, number, 30*time.Second)
+	probed := rec.arrivals()[10].position
+	if _, err := r.engine.Park(t.Context(), by(number), probed, 1, "why"); err != nil {
+		t.Fatal(err)
+	}
+	r.stop()
+	r = startAt(t, dir, clock.time)
+	if _, err := r.engine.Retry(t.Context(), by(number), probed, ""); err != nil {
+		t.Fatal(err)
+	}
+	r.step(t, rec, clock, number, 0)
+	var numbers []int
+	for _, a := range r.attempts(t, number, probed, 1) {
+		numbers = append(numbers, a.Number)
+	}
+	if !slices.Equal(numbers, []int{1, 2, 3}) {
+		t.Errorf("attempts %v are recorded of the three that were made", numbers)
+	}
+}
+
 // TestSkip: one delivery is given up, the head or one behind it, and the lane
 // goes on; the same after the process ended right after the record.
 func TestSkip(t *testing.T) {
@@ -166,6 +196,80 @@ func TestSkip(t *testing.T) {
 			s.refused(t, s.engine.Skip, s.all[0].Position, 1, "settled")
 			s.refused(t, s.engine.Skip, s.all[1].Position, 1, "settled")
 		})
+	}
+}
+
+// TestSkipIsNoDelivery: a head that was given up is skipped from then on, also while
+// what comes behind it is looked for.
+func TestSkipIsNoDelivery(t *testing.T) {
+	t.Parallel()
+	for name, attempts := range map[string]int{"by hand": 1, "by its schedule": 2} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			clock := newWatch()
+			r, s := startHooked(t, t.TempDir(), clock.time)
+			rec := newReceiver(t)
+			failFirst(rec, attempts)
+			number := r.endpoint(t, rec.URL, func(s *delivery.Settings) {
+				entryEvents(s)
+				s.OnExhausted, s.Schedule = delivery.SkipOver, delivery.Schedule{Waits: []time.Duration{0, time.Hour}}
+			})
+			for n := range 3 {
+				r.record(t, "A", n)
+				r.quiet(t, rec, number)
+			}
+			began, release := s.behind.hold()
+			if attempts == 2 {
+				clock.move(2 * time.Hour)
+				r.status(t, number)
+			} else if _, err := r.engine.Skip(t.Context(), by(number), rec.arrivals()[0].position, 1, "why"); err != nil {
+				t.Fatal(err)
+			}
+			<-began
+			if d, _, err := r.engine.Delivery(t.Context(), 1, number, rec.arrivals()[0].position, 1); err != nil || d.State != delivery.DeliverySkipped {
+				t.Errorf("%v: %+v", err, d)
+			}
+			s.behind.set(nil)
+			close(release)
+			r.done(t, rec, number)
+			if n := len(r.deliveries(t, number, delivery.DeliverySkipped)); n != 1 {
+				t.Errorf("%d are skipped", n)
+			}
+		})
+	}
+}
+
+// TestSkipWhoseTurnComes: a delivery that waits is given up while the one before it
+// ends, and is not sent.
+func TestSkipWhoseTurnComes(t *testing.T) {
+	t.Parallel()
+	r, s := startHooked(t, t.TempDir(), newWatch().time)
+	rec := newReceiver(t)
+	answer := make(chan struct{})
+	rec.answer = func(arrival, int) int { <-answer; return 200 }
+	number := r.endpoint(t, rec.URL, entryEvents)
+	for n := range 3 {
+		r.record(t, "A", n)
+	}
+	rec.until(t, "the first to be sent", func() bool { return rec.first() != "" })
+	want := r.positions(t, greenlane.EventEntryStatus)
+	began, release := s.commit.hold()
+	done := make(chan error, 1)
+	go func() {
+		_, err := r.engine.Skip(t.Context(), by(number), want[1], 1, "why")
+		done <- err
+	}()
+	<-began
+	close(answer)
+	rec.until(t, "the first to end", func() bool { return r.status(t, number).InFlight == 0 })
+	s.commit.set(nil)
+	close(release)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	r.done(t, rec, number)
+	if got := positions(rec.arrivals()); !slices.Equal(got, []int64{want[0], want[2]}) {
+		t.Errorf("arrived %v of %v", got, want)
 	}
 }
 
@@ -254,6 +358,43 @@ func TestReconcile(t *testing.T) {
 	if _, err := s.engine.Reconcile(t.Context(), 2, s.number, 0, 0); greenlane.KindOf(err) != greenlane.NotFound {
 		t.Errorf("another account: %v", err)
 	}
+}
+
+// TestSkipOfARepetition: a delivery that was sent again and given up does not wait,
+// and the receiver still has the event, as it had while that was tried.
+func TestSkipOfARepetition(t *testing.T) {
+	t.Parallel()
+	r, rec := startAt(t, t.TempDir(), newWatch().time), newReceiver(t)
+	answer := down(rec)
+	number := r.endpoint(t, rec.URL, entryEvents)
+	r.record(t, "A", 0)
+	r.done(t, rec, number)
+	first := rec.arrivals()[0]
+	digest := sha256.Sum256([]byte(first.id + "\n"))
+	has := func(state delivery.DeliveryState, generation int) {
+		t.Helper()
+		if list := r.deliveries(t, number, ""); len(list) != 1 || list[0].State != state || list[0].Generation != generation {
+			t.Errorf("%+v, want one that is %s", list[0], state)
+		}
+		got, err := r.engine.Reconcile(t.Context(), 1, number, 0, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.States[delivery.DeliveryDelivered] != 1 || got.Matched != 1 || got.Digest != hex.EncodeToString(digest[:]) || len(got.Open) != 0 {
+			t.Errorf("%+v", got)
+		}
+	}
+	answer(500)
+	if _, err := r.engine.Retry(t.Context(), by(number), first.position, ""); err != nil {
+		t.Fatal(err)
+	}
+	r.quiet(t, rec, number)
+	has(delivery.DeliveryRetrying, 2)
+	if _, err := r.engine.Skip(t.Context(), by(number), first.position, 2, "they have it"); err != nil {
+		t.Fatal(err)
+	}
+	// The receiver has it, whatever became of the repetition.
+	has(delivery.DeliveryDelivered, 1)
 }
 
 func (s *stuck) event(t *testing.T, position int64) *greenlane.Event {

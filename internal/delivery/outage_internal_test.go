@@ -319,3 +319,39 @@ func (b *bubble) update(endpoint int64, set func(*Settings)) {
 		b.t.Fatal(err)
 	}
 }
+
+// TestBehindAnOpenLane has an endpoint miss more events of a lane that is open
+// than it may have unsettled: it comes to what lies beyond by itself, though it
+// has nothing to record on the way.
+func TestBehindAnOpenLane(t *testing.T) {
+	t.Parallel()
+	simulate(t, func(b *bubble) {
+		const host, missed = "behind.example", 1600
+		number := b.endpoint(host, nil)
+		r := Request{Account: 1, Endpoint: number}
+		b.answer(host, 500)
+		b.activity("STUCK", "1M", 0)
+		b.rest(time.Second)
+		if _, err := b.engine.Park(b.t.Context(), r, b.arrived(host)[0].position, 1, "why"); err != nil {
+			b.t.Fatal(err)
+		}
+		if _, err := b.engine.Disable(b.t.Context(), r, ""); err != nil {
+			b.t.Fatal(err)
+		}
+		var commands []greenlane.Command
+		for n := range missed {
+			commands = append(commands, note("STUCK", "1M", n+1))
+		}
+		b.do(hub.Unit{Account: 1, Commands: commands})
+		b.activity("OTHER", "1M", 0)
+		b.answer(host, 200)
+		before := len(b.arrived(host))
+		if _, err := b.engine.Enable(b.t.Context(), r, 0, ""); err != nil {
+			b.t.Fatal(err)
+		}
+		b.rest(time.Second)
+		if n := len(b.arrived(host)) - before; n != 1 {
+			b.t.Errorf("%d events of the other subject came: %+v", n, b.statusOf(number))
+		}
+	})
+}

@@ -47,6 +47,9 @@ func (ep *endpoint) paced() bool {
 	if rate == 0 {
 		return true
 	}
+	if ep.live != nil {
+		return ep.pacedReplay(rate)
+	}
 	now := ep.engine.clock()
 	if now.Before(ep.pace.next) {
 		return false
@@ -58,6 +61,24 @@ func (ep *endpoint) paced() bool {
 	ep.pace.next = now.Add(wait)
 	ep.engine.wakeEndpoint(ep, ep.pace.next)
 	return false
+}
+
+// pacedReplay lets replays have at most half of the rate.
+func (ep *endpoint) pacedReplay(rate float64) bool {
+	now := ep.engine.clock()
+	if now.Before(ep.pace.next) {
+		return false
+	}
+	if wait := ep.pace.take(now, rate/2); wait > 0 {
+		ep.pace.next = now.Add(wait)
+		ep.engine.wakeEndpoint(ep.live, ep.pace.next)
+		return false
+	}
+	if !ep.live.paced() {
+		ep.pace.tokens++ // it was not used
+		return false
+	}
+	return true
 }
 
 func checkRate(rate float64) error {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
+	"slices"
 
 	"greenlane/internal/store"
 )
@@ -58,6 +59,9 @@ func (e *Engine) Reconcile(ctx context.Context, account, endpoint, from, to int6
 			return nil, err
 		}
 		for _, d := range list {
+			if err := e.former(ctx, d); err != nil {
+				return nil, err
+			}
 			r.count(d, digest)
 		}
 		if !page.More {
@@ -70,6 +74,19 @@ func (e *Engine) Reconcile(ctx context.Context, account, endpoint, from, to int6
 	}
 	r.Digest = hex.EncodeToString(digest.Sum(nil))
 	return r, nil
+}
+
+// former makes a delivery that is sent again delivered if its event was
+// acknowledged before: the receiver has it, whatever becomes of the repetition.
+func (e *Engine) former(ctx context.Context, d *Delivery) error {
+	if d.Generation == 1 || d.State == DeliveryDelivered {
+		return nil
+	}
+	attempts, err := e.store.Attempts(ctx, d.Endpoint, d.Event.Position, 0)
+	if slices.ContainsFunc(attempts, func(a *store.Attempt) bool { return a.Done }) {
+		d.State = DeliveryDelivered
+	}
+	return err
 }
 
 func (r *Reconciliation) count(d *Delivery, digest io.Writer) {

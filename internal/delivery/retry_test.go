@@ -561,3 +561,32 @@ func (r *rig) foreign(t testing.TB) *greenlane.Event {
 	t.Fatalf("%d events, none of an entry", len(events))
 	return nil
 }
+
+// TestRetryOfWhatIsDue: a delivery that is due and not sent, since its endpoint is
+// disabled or keeps to its rate, is not said to be under way.
+func TestRetryOfWhatIsDue(t *testing.T) {
+	t.Parallel()
+	clock := newWatch()
+	r, rec := startAt(t, t.TempDir(), clock.time), newReceiver(t)
+	rec.answer = failOn(1, 500)
+	number := r.endpoint(t, rec.URL, func(s *delivery.Settings) { entryEvents(s); s.RateLimit = 0.001 })
+	r.record(t, "A", 0)
+	r.quiet(t, rec, number)
+	position := rec.arrivals()[0].position
+	clock.move(time.Minute)
+	r.quiet(t, rec, number)
+	_, err := r.engine.Retry(t.Context(), by(number), position, "")
+	if greenlane.CodeOf(err) != "in_flight" || strings.Contains(err.Error(), "sent right now") {
+		t.Errorf("while it waits for the rate: %v", err)
+	}
+	if _, err := r.engine.Disable(t.Context(), by(number), ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.engine.Retry(t.Context(), by(number), position, ""); err != nil {
+		t.Errorf("while the endpoint is disabled: %v", err)
+	}
+	r.recorded(t, number)
+	if n := len(rec.arrivals()); n != 1 {
+		t.Errorf("%d arrivals", n)
+	}
+}

@@ -57,6 +57,9 @@ type Ordering string
 const (
 	// OrderSubject keeps the events of one subject in order.
 	OrderSubject Ordering = "subject"
+	// OrderConsignment keeps the events of all subjects of one consignment in
+	// order. What comes after two consignments became one waits for both.
+	OrderConsignment Ordering = "consignment"
 	// OrderNone keeps nothing in order.
 	OrderNone Ordering = "none"
 )
@@ -164,8 +167,8 @@ func (s Settings) Check(g *Guard) error {
 	if !slices.Contains(Formats(), s.Format) {
 		wrong("format", s.Format, "must be one of %s", join(Formats()))
 	}
-	if s.Ordering != OrderSubject && s.Ordering != OrderNone {
-		wrong("ordering", s.Ordering, "must be subject or none")
+	if s.Ordering != OrderSubject && s.Ordering != OrderConsignment && s.Ordering != OrderNone {
+		wrong("ordering", s.Ordering, "must be subject, consignment or none")
 	}
 	if s.OnExhausted != Park && s.OnExhausted != SkipOver {
 		wrong("onExhausted", s.OnExhausted, "must be park or skip")

@@ -99,7 +99,7 @@ func TestSettingsCheck(t *testing.T) {
 		{"attributes of a CloudEvent", func(s *delivery.Settings) {
 			s.Format, s.Omit = delivery.FormatCloudEvents, []string{"account"}
 		}, "omit[0]", "attributes"},
-		{"ordering", func(s *delivery.Settings) { s.Ordering = "some" }, "ordering", "subject or none"},
+		{"ordering", func(s *delivery.Settings) { s.Ordering = "some" }, "ordering", "subject, consignment or none"},
 		{"on exhausted", func(s *delivery.Settings) { s.OnExhausted = "drop" }, "onExhausted", "park or skip"},
 		{"no attempts", func(s *delivery.Settings) { s.Schedule = delivery.Schedule{Name: "none"} }, "retrySchedule", "between 1 and 50"},
 		{"no concurrency", func(s *delivery.Settings) { s.Concurrency = -1 }, "concurrency", "between 1 and 100"},

@@ -93,6 +93,10 @@ type terms struct {
 	// latest is the newest, and wants what types it takes.
 	latest *term
 	wants  map[greenlane.EventType]bool
+	// joins: some of them keep consignments in order.
+	joins bool
+	// narrow is what a replay takes of all that, nil for an endpoint.
+	narrow *narrowing
 }
 
 func newTerms(history []*store.Revision) (terms, error) {
@@ -106,6 +110,7 @@ func newTerms(history []*store.Revision) (terms, error) {
 			return ts, err
 		}
 		ts.byNumber[r.Number], ts.latest = t, t
+		ts.joins = ts.joins || t.Ordering == OrderConsignment
 	}
 	ts.wants = setOf(ts.latest.Types())
 	return ts, nil
@@ -135,6 +140,9 @@ func (ts *terms) at(position int64) *term { return ts.byNumber[revisionAt(ts.his
 // typed reports whether the settings that hold for an event want its type.
 func (ts *terms) typed(ev *greenlane.Event) (*term, bool) {
 	t := ts.at(ev.Position)
+	if !ts.narrow.takes(ev) {
+		return t, false
+	}
 	if t == ts.latest {
 		return t, ts.wants[ev.Type]
 	}
@@ -160,12 +168,7 @@ func (j *jury) wanted(ctx context.Context, events []*greenlane.Event) []*greenla
 	n := 0
 	for _, ev := range events {
 		t, ok := j.typed(ev)
-		if ok && t.Filter != "" {
-			var err error
-			if ok, err = t.passes(ctx, filter.NewInput(ev, j.account)); err != nil && ctx.Err() == nil {
-				j.engine.unjudged(t, j.row, ev, err)
-			}
-		}
+		ok = ok && j.passes(ctx, t, ev) && (j.narrow == nil || j.passes(ctx, j.narrow.term, ev))
 		if ok {
 			events[n] = ev
 			n++
@@ -173,6 +176,18 @@ func (j *jury) wanted(ctx context.Context, events []*greenlane.Event) []*greenla
 	}
 	clear(events[n:])
 	return events[:n]
+}
+
+// passes reports whether a term's filter lets an event through.
+func (j *jury) passes(ctx context.Context, t *term, ev *greenlane.Event) bool {
+	if t.Filter == "" {
+		return true
+	}
+	ok, err := t.passes(ctx, filter.NewInput(ev, j.account))
+	if err != nil && ctx.Err() == nil {
+		j.engine.unjudged(t, j.row, ev, err)
+	}
+	return ok
 }
 
 // unjudged takes in that a filter failed on an event. It is logged once for each

@@ -273,7 +273,7 @@ func (o *Outcome) unmatched() bool {
 
 func (r *Rows) empty() bool {
 	return len(r.Accounts)+len(r.Keys)+len(r.Endpoints)+len(r.Revisions)+len(r.Attempts)+len(r.Lanes)+
-		len(r.Settled)+len(r.Skips)+len(r.Cursors)+len(r.Breakers)+len(r.Blobs)+len(r.Secrets) == 0
+		len(r.Settled)+len(r.Skips)+len(r.Cursors)+len(r.Breakers)+len(r.Replays)+len(r.Blobs)+len(r.Secrets) == 0
 }
 
 func (b *batch) addRows(r *Rows) {
@@ -288,6 +288,7 @@ func (b *batch) addRows(r *Rows) {
 	w.Skips = append(w.Skips, r.Skips...)
 	w.Cursors = append(w.Cursors, r.Cursors...)
 	w.Breakers = append(w.Breakers, r.Breakers...)
+	w.Replays = append(w.Replays, r.Replays...)
 	w.Blobs = append(w.Blobs, r.Blobs...)
 	w.Secrets = append(w.Secrets, r.Secrets...)
 }
@@ -438,7 +439,9 @@ func (b *batch) add(self greenlane.Subject, r *record, d greenlane.Draft) (*gree
 	if err := b.join(next, r.state.References(), e); err != nil {
 		return nil, nil, err
 	}
-	e.Consignment = next.row.Consignment
+	if e.Consignment == 0 {
+		e.Consignment = next.row.Consignment
+	}
 	return e, state, nil
 }
 

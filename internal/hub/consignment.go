@@ -33,7 +33,7 @@ func (b *batch) join(r *record, before []greenlane.Reference, e *greenlane.Event
 			others = append([]greenlane.Subject{{Kind: greenlane.KindShipment, Number: number}}, others...)
 		}
 		for _, other := range others {
-			if err := b.joinOne(r, other, ref); err != nil {
+			if err := b.joinOne(r, other, ref, e); err != nil {
 				return err
 			}
 		}
@@ -53,7 +53,7 @@ func (b *batch) index(ref greenlane.Reference, s greenlane.Subject, have []green
 	b.pending.newRefs = append(b.pending.newRefs, store.SubjectReference{AccountReference: key, Subject: s})
 }
 
-func (b *batch) joinOne(r *record, other greenlane.Subject, ref greenlane.Reference) error {
+func (b *batch) joinOne(r *record, other greenlane.Subject, ref greenlane.Reference, e *greenlane.Event) error {
 	o := b.record(other)
 	if o == nil || other == r.row.Subject || o.row.Consignment == r.row.Consignment {
 		return b.failed
@@ -66,12 +66,16 @@ func (b *batch) joinOne(r *record, other greenlane.Subject, ref greenlane.Refere
 		r.row.Consignment = o.row.Consignment
 		return nil
 	}
-	return b.merge(r, o, ref)
+	return b.merge(r, o, ref, e)
 }
 
 // merge makes one consignment of two; the older survives.
-func (b *batch) merge(r, o *record, ref greenlane.Reference) error {
+func (b *batch) merge(r, o *record, ref greenlane.Reference, e *greenlane.Event) error {
 	into, from := r.row.Consignment, o.row.Consignment
+	if e.Consignment == 0 {
+		// The event that joins them is the last of the consignment it came in.
+		e.Consignment = into
+	}
 	if from < into {
 		into, from = from, into
 	}

@@ -203,6 +203,7 @@ type Rows struct {
 	Skips     []*store.Skip
 	Cursors   []store.Cursor
 	Breakers  []*store.Breaker
+	Replays   []*store.Replay
 	// Blobs count by their bytes towards what a batch and the queue may hold.
 	Blobs   []*store.Blob
 	Secrets []*store.OwnedSecrets

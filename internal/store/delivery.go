@@ -19,17 +19,19 @@ type Deliveries interface {
 	Lanes(ctx context.Context, endpoint int64) ([]*Lane, error)
 	// Cursor returns a reader's position, 0 when it has none.
 	Cursor(ctx context.Context, owner string) (int64, error)
-	// Acknowledged returns the positions above after whose first generation was
-	// acknowledged by the endpoint, ascending.
-	Acknowledged(ctx context.Context, endpoint, after int64) ([]int64, error)
+	// Acknowledged returns the positions above after and up to last at which a
+	// generation was acknowledged by the endpoint, ascending.
+	Acknowledged(ctx context.Context, endpoint int64, generation int, after, last int64) ([]int64, error)
 	// Attempts returns the attempts at one delivery, in order. Generation 0
 	// means those of every generation.
 	Attempts(ctx context.Context, endpoint, position int64, generation int) ([]*Attempt, error)
-	// LatestAttempts returns for each position the endpoint's last attempt of
-	// its last generation, nil where there is none.
+	// LatestAttempts returns for each position the last attempt that the endpoint
+	// acknowledged, else the last of the last generation, nil where there is none.
 	LatestAttempts(ctx context.Context, endpoint int64, positions []int64) ([]*Attempt, error)
 	// Breaker returns how an endpoint has been failing, nil when it never has.
 	Breaker(ctx context.Context, endpoint int64) (*Breaker, error)
+	// Replays returns an endpoint's replays, oldest first.
+	Replays(ctx context.Context, endpoint int64) ([]*Replay, error)
 	// Skips returns the records of what an endpoint will not get.
 	Skips(ctx context.Context, endpoint int64) ([]*Skip, error)
 	// Secrets returns the signing keys of an account's owner that is no endpoint,
@@ -50,9 +52,12 @@ type Endpoint struct {
 	// Secrets are the signing keys, newest first.
 	Secrets []Secret
 	// EazeKey is the pre-shared key of format eaze, empty without one.
-	EazeKey   string
-	CreatedAt time.Time
-	UpdatedAt time.Time
+	EazeKey string
+	// Generation is the highest given to any delivery, 1 while nothing was sent
+	// again. It never falls.
+	Generation int
+	CreatedAt  time.Time
+	UpdatedAt  time.Time
 }
 
 // EndpointID returns the public identifier, wh_….
@@ -197,6 +202,42 @@ const (
 	// BreakerOpen lets through one probe at a time.
 	BreakerOpen BreakerState = "open"
 )
+
+// Replay is a range of the log that is sent to an endpoint again, under one
+// generation. Like an endpoint's cursor, Passed says that every event of it up to
+// there is acknowledged, given up, or the head of an open lane of that generation
+// or behind one.
+type Replay struct {
+	Endpoint   int64
+	Generation int
+	// First and Last are the positions, inclusive.
+	First, Last int64
+	// Selection is JSON, the delivery package's own: which events it takes.
+	Selection []byte
+	State     ReplayState
+	// Passed is its cursor. Nothing beyond Looked was sent.
+	Passed, Looked int64
+	// Delivered and Skipped count what was acknowledged and given up.
+	Delivered, Skipped int64
+	// Reason and By say why it came to this state and who wanted that.
+	Reason, By string
+	CreatedAt  time.Time
+	UpdatedAt  time.Time
+}
+
+// ReplayState says what a replay does.
+type ReplayState string
+
+// The states of a replay. The last two are ends.
+const (
+	ReplayRunning   ReplayState = "running"
+	ReplayPaused    ReplayState = "paused"
+	ReplayCompleted ReplayState = "completed"
+	ReplayCanceled  ReplayState = "canceled"
+)
+
+// Ended reports whether nothing more happens.
+func (s ReplayState) Ended() bool { return s == ReplayCompleted || s == ReplayCanceled }
 
 // Skip records that an endpoint will not get some events, and why. It never
 // expires.

@@ -160,6 +160,9 @@ type Write struct {
 	Cursors []Cursor
 	// Breakers replace what their endpoints have.
 	Breakers []*Breaker
+	// Replays are inserted, or change what has their identity; what they are made
+	// of never does.
+	Replays []*Replay
 
 	// Blobs to insert; one that is there already is left alone.
 	Blobs []*Blob

@@ -24,7 +24,7 @@ const (
 )
 
 func (db *DB) writeDeliveries(w *store.Write) error {
-	for _, step := range []func(*store.Write) error{db.writeSecrets, db.writeEndpoints, db.writeLanes, db.writeAttempts, db.writeBreakers} {
+	for _, step := range []func(*store.Write) error{db.writeSecrets, db.writeEndpoints, db.writeLanes, db.writeAttempts, db.writeBreakers, db.writeReplays} {
 		if err := step(w); err != nil {
 			return err
 		}
@@ -45,11 +45,11 @@ func (db *DB) writeDeliveries(w *store.Write) error {
 
 const (
 	upsertEndpoint = `INSERT INTO endpoints
-  (number, id, account, url, state, reason, secrets, eaze_key, created, updated)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  (number, id, account, url, state, reason, secrets, eaze_key, created, updated, generation)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT (number) DO UPDATE
   SET url = excluded.url, state = excluded.state, reason = excluded.reason, secrets = excluded.secrets,
-      eaze_key = excluded.eaze_key, updated = excluded.updated`
+      eaze_key = excluded.eaze_key, updated = excluded.updated, generation = max(generation, excluded.generation)`
 	insertRevision = "INSERT INTO revisions VALUES (?, ?, ?, ?, ?)"
 )
 
@@ -60,7 +60,7 @@ func (db *DB) writeEndpoints(w *store.Write) error {
 			return err
 		}
 		err = db.exec(upsertEndpoint, e.Number, e.ID[:], e.Account, e.URL, string(e.State), e.Reason, secrets,
-			e.EazeKey, greenlane.UnixMicro(e.CreatedAt), greenlane.UnixMicro(e.UpdatedAt))
+			e.EazeKey, greenlane.UnixMicro(e.CreatedAt), greenlane.UnixMicro(e.UpdatedAt), int64(e.Generation))
 		if err != nil {
 			return err
 		}
@@ -199,7 +199,7 @@ func (db *DB) writeAttempts(w *store.Write) error {
 	return nil
 }
 
-const selectEndpoints = `SELECT number, id, account, url, state, reason, secrets, eaze_key, created, updated
+const selectEndpoints = `SELECT number, id, account, url, state, reason, secrets, eaze_key, created, updated, generation
   FROM endpoints
   WHERE state <> 'deleted'
   ORDER BY number`
@@ -211,7 +211,7 @@ func (db *DB) AllEndpoints(ctx context.Context) ([]*store.Endpoint, error) {
 		var e store.Endpoint
 		var id, secrets sql.RawBytes
 		var created, updated int64
-		err := rows.Scan(&e.Number, &id, &e.Account, &e.URL, &e.State, &e.Reason, &secrets, &e.EazeKey, &created, &updated)
+		err := rows.Scan(&e.Number, &id, &e.Account, &e.URL, &e.State, &e.Reason, &secrets, &e.EazeKey, &created, &updated, &e.Generation)
 		if err != nil {
 			return err
 		}
@@ -274,13 +274,13 @@ func (db *DB) Cursor(ctx context.Context, owner string) (int64, error) {
 
 const selectAcknowledged = `SELECT DISTINCT position
   FROM attempts
-  WHERE position > ? AND endpoint = ? AND generation = 1 AND done = 1
+  WHERE position > ? AND position <= ? AND endpoint = ? AND generation = ? AND done = 1
   ORDER BY position`
 
 // Acknowledged implements [store.Deliveries].
-func (db *DB) Acknowledged(ctx context.Context, endpoint, after int64) ([]int64, error) {
+func (db *DB) Acknowledged(ctx context.Context, endpoint int64, generation int, after, last int64) ([]int64, error) {
 	var out []int64
-	err := db.query(ctx, selectAcknowledged, []any{after, endpoint}, func(rows *sql.Rows) error {
+	err := db.query(ctx, selectAcknowledged, []any{after, last, endpoint, int64(generation)}, func(rows *sql.Rows) error {
 		var p int64
 		err := rows.Scan(&p)
 		out = append(out, p)
@@ -298,7 +298,8 @@ const (
   ORDER BY generation, number`
 	selectLatestAttempt = "SELECT " + attemptColumns + `
   FROM attempts
-  WHERE position = ? AND endpoint = ?
+  WHERE position = ?1 AND endpoint = ?2 AND
+    (done = 1 OR NOT EXISTS (SELECT 1 FROM attempts WHERE position = ?1 AND endpoint = ?2 AND done = 1))
   ORDER BY generation DESC, number DESC
   LIMIT 1`
 )

@@ -71,7 +71,7 @@ CREATE TABLE endpoints (
   eaze_key TEXT    NOT NULL,
   created  INTEGER NOT NULL,
   updated  INTEGER NOT NULL
-) STRICT;
+, generation INTEGER NOT NULL DEFAULT 1) STRICT;
 
 CREATE UNIQUE INDEX endpoints_by_url ON endpoints (account, url) WHERE state <> 'deleted';
 
@@ -172,6 +172,24 @@ CREATE TABLE position_chunks (
   last      INTEGER NOT NULL,
   positions BLOB    NOT NULL,
   PRIMARY KEY (subject, last)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE replays (
+  endpoint   INTEGER NOT NULL,
+  generation INTEGER NOT NULL,
+  first      INTEGER NOT NULL,
+  last       INTEGER NOT NULL,
+  selection  TEXT    NOT NULL,
+  state      TEXT    NOT NULL,
+  passed     INTEGER NOT NULL,
+  looked     INTEGER NOT NULL,
+  delivered  INTEGER NOT NULL,
+  skipped    INTEGER NOT NULL,
+  reason     TEXT    NOT NULL,
+  actor      TEXT    NOT NULL,
+  created    INTEGER NOT NULL,
+  updated    INTEGER NOT NULL,
+  PRIMARY KEY (endpoint, generation)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE revisions (

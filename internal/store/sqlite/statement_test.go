@@ -195,7 +195,7 @@ func TestIndexes(t *testing.T) {
 		"selectWaiting":           "SEARCH waiting_references USING PRIMARY KEY (account=? AND kind=? AND value=?)",
 		"deleteWaiting":           "SEARCH waiting_references USING COVERING INDEX waiting_by_message (message=?)",
 		"deleteAnswers":           "SEARCH answers USING COVERING INDEX answers_by_age (stored<?)",
-		"selectAcknowledged":      "SEARCH attempts USING PRIMARY KEY (position>?)",
+		"selectAcknowledged":      "SEARCH attempts USING PRIMARY KEY (position>? AND position<?)",
 		"selectAttempts":          "SEARCH attempts USING PRIMARY KEY (position=? AND endpoint=?)",
 		"selectLatestAttempt":     "SEARCH attempts USING PRIMARY KEY (position=? AND endpoint=?)",
 		"selectLanes":             "SEARCH lanes USING PRIMARY KEY (endpoint=?)",

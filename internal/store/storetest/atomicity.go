@@ -37,6 +37,7 @@ func (w *world) fullDraft() *draft {
 	d.Skips = []*store.Skip{newSkip(6, 1, 2, now)}
 	d.Cursors = []store.Cursor{{Owner: "endpoint/1", Position: 3}}
 	d.Breakers = []*store.Breaker{newBreaker(5, 12, now)}
+	d.Replays = []*store.Replay{newReplay(5, 2, 3, now)}
 	d.Blobs = []*store.Blob{newBlob(1, 1), newBlob(1, 2)}
 	d.Secrets = []*store.OwnedSecrets{newSecrets(1, "warehouse/1", 1, now)}
 	return d
@@ -68,6 +69,7 @@ func (w *world) secondDraft() *draft {
 	d.Skips = []*store.Skip{newSkip(5, 4, 4, now)}
 	d.Cursors = []store.Cursor{{Owner: "endpoint/1", Position: 5}, {Owner: "dispatcher", Position: 5}}
 	d.Breakers = []*store.Breaker{newBreaker(5, 0, now), newBreaker(6, 1, now)}
+	d.Replays = []*store.Replay{newReplay(5, 2, 9, now), newReplay(5, 3, 4, now)}
 	d.Blobs = []*store.Blob{newBlob(1, 1), newBlob(2, 3)}
 	d.Secrets = []*store.OwnedSecrets{newSecrets(1, "warehouse/1", 2, now), newSecrets(2, "warehouse/1", 3, now)}
 	d.Secrets[1].First = true

@@ -217,8 +217,8 @@ func newEndpoint(account, number int64, now time.Time) *store.Endpoint {
 	return &store.Endpoint{
 		Number: number, ID: greenlane.NewID(now, number, 5), Account: account,
 		URL: fmt.Sprintf("https://receiver-%d.example/hooks?a=b", number), State: store.EndpointEnabled,
-		Secrets:   []store.Secret{{Text: "whsec_bmV3"}, {Text: "whsec_b2xk", Until: now.Add(24 * time.Hour)}},
-		CreatedAt: now, UpdatedAt: now,
+		Secrets:    []store.Secret{{Text: "whsec_bmV3"}, {Text: "whsec_b2xk", Until: now.Add(24 * time.Hour)}},
+		Generation: 1, CreatedAt: now, UpdatedAt: now,
 	}
 }
 
@@ -254,6 +254,15 @@ func newBreaker(endpoint int64, failures int, now time.Time) *store.Breaker {
 		b.State, b.Reason, b.Probes, b.ProbeAt = store.BreakerOpen, "10 failures in a row", 3, now.Add(30*time.Second)
 	}
 	return b
+}
+
+// newReplay makes one that has come as far as passed.
+func newReplay(endpoint int64, generation int, passed int64, now time.Time) *store.Replay {
+	return &store.Replay{
+		Endpoint: endpoint, Generation: generation, First: 3, Last: 900, Selection: []byte(`{"types":["clearance.*"]}`),
+		State: store.ReplayRunning, Passed: passed, Looked: passed + 2, Delivered: passed - 1, Skipped: 1, Reason: "the receiver lost a day",
+		By: "compliance desk", CreatedAt: now, UpdatedAt: now,
+	}
 }
 
 func newSkip(endpoint, first, last int64, now time.Time) *store.Skip {

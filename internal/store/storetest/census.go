@@ -46,6 +46,7 @@ type census struct {
 	Attempts  []*store.Attempt
 	Acked     map[int64][]int64
 	Breakers  []*store.Breaker
+	Replays   []*store.Replay
 	Skips     []*store.Skip
 	Cursors   map[string]int64
 	Blobs     []*store.Blob
@@ -201,6 +202,11 @@ func (k *taker) endpoint(endpoint int64) error {
 	if breaker != nil {
 		k.c.Breakers = append(k.c.Breakers, breaker)
 	}
+	replays, err := k.Store.Replays(k.ctx, endpoint)
+	if err != nil {
+		return err
+	}
+	k.c.Replays = append(k.c.Replays, replays...)
 	skips, err := k.Store.Skips(k.ctx, endpoint)
 	if err != nil {
 		return err
@@ -209,7 +215,7 @@ func (k *taker) endpoint(endpoint int64) error {
 	k.c.Revisions = append(k.c.Revisions, revisions...)
 	k.c.Lanes = append(k.c.Lanes, lanes...)
 	k.c.Skips = append(k.c.Skips, skips...)
-	acked, err := k.Acknowledged(k.ctx, endpoint, 0)
+	acked, err := k.Acknowledged(k.ctx, endpoint, 1, 0, everything)
 	if err != nil {
 		return err
 	}

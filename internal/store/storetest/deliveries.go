@@ -21,6 +21,7 @@ var deliveryTests = map[string]func(*testing.T, *world){
 	"latest attempts": testLatestAttempts,
 	"acknowledged":    testAcknowledged,
 	"breakers":        testBreakers,
+	"replays":         testReplays,
 	"skips":           testSkips,
 	"cursors":         testCursors,
 }
@@ -42,6 +43,7 @@ func testEndpoints(t *testing.T, w *world) {
 		w.reopen()
 	}
 	changed := *plain
+	changed.Generation = 7
 	changed.URL, changed.State, changed.Reason = "https://elsewhere.example/", store.EndpointDisabled, "by hand"
 	changed.EazeKey, changed.UpdatedAt = "key", w.now.Add(time.Minute)
 	until := w.now.Add(time.Hour)
@@ -50,6 +52,12 @@ func testEndpoints(t *testing.T, w *world) {
 	want := changed
 	want.Secrets = []store.Secret{{Text: "whsec_<&>", Until: until}}
 	same(t, "endpoints after a change", []*store.Endpoint{&want, bare}, takeCensus(t, w.Store).Endpoints)
+
+	// A generation that was given stays given.
+	older := changed
+	older.Generation = 2
+	w.commitEndpoints(&older)
+	same(t, "endpoints after an older generation", []*store.Endpoint{&want, bare}, takeCensus(t, w.Store).Endpoints)
 
 	changed.State, changed.Secrets = store.EndpointDeleted, []store.Secret{}
 	w.commitEndpoints(&changed)
@@ -152,6 +160,33 @@ func testBreakers(t *testing.T, w *world) {
 	same(t, "breaker after it closed", newBreaker(1, 0, later), got)
 }
 
+func testReplays(t *testing.T, w *world) {
+	first, second, other := newReplay(1, 2, 10, w.now), newReplay(1, 5, 3, w.now), newReplay(2, 2, 3, w.now)
+	d := w.draft()
+	d.Replays = []*store.Replay{second, first, other}
+	w.commit(d)
+	for range 2 {
+		for endpoint, want := range map[int64][]*store.Replay{1: {first, second}, 2: {other}, 3: nil} {
+			got, err := w.Replays(t.Context(), endpoint)
+			noError(t, err)
+			sameList(t, fmt.Sprintf("replays of endpoint %d", endpoint), want, got)
+		}
+		w.reopen()
+	}
+	// What it is made of stays.
+	later := w.now.Add(time.Hour)
+	ended := newReplay(1, 2, 900, later)
+	ended.State, ended.Reason, ended.By, ended.First, ended.Last, ended.Selection = store.ReplayCompleted, "", "", 1, 2, []byte("{}")
+	d = w.draft()
+	d.Replays = []*store.Replay{ended}
+	w.commit(d)
+	want := *ended
+	want.First, want.Last, want.Selection, want.CreatedAt = first.First, first.Last, first.Selection, first.CreatedAt
+	got, err := w.Replays(t.Context(), 1)
+	noError(t, err)
+	same(t, "replays after one ended", []*store.Replay{&want, second}, got)
+}
+
 func testAttempts(t *testing.T, w *world) {
 	now := w.now
 	silent := newAttempt(1, 3, 1, 1, now)
@@ -190,14 +225,17 @@ func testAttempts(t *testing.T, w *world) {
 
 func testLatestAttempts(t *testing.T, w *world) {
 	d := w.draft()
-	for _, at := range [][4]int64{{1, 3, 1, 1}, {1, 3, 2, 1}, {1, 3, 1, 9}, {1, 5, 1, 10}, {1, 5, 1, 2}, {2, 4, 1, 1}} {
+	for _, at := range [][4]int64{{1, 3, 1, 1}, {1, 3, 2, 1}, {1, 3, 1, 9}, {1, 5, 1, 10}, {1, 5, 1, 2}, {2, 4, 1, 1},
+		{1, 6, 1, 1}, {1, 6, 2, 1}, {1, 6, 2, 2}, {1, 6, 3, 1}} {
 		d.Attempts = append(d.Attempts, newAttempt(at[0], at[1], int(at[2]), int(at[3]), w.now))
 	}
+	// An acknowledgement counts for more than what was tried and given up since.
+	d.Attempts[6].Done, d.Attempts[8].Done = true, true
 	w.commit(d)
-	got, err := w.LatestAttempts(t.Context(), 1, []int64{5, 4, 3, 3, 1000})
+	got, err := w.LatestAttempts(t.Context(), 1, []int64{5, 4, 3, 3, 1000, 6})
 	noError(t, err)
 	all := d.Attempts
-	same(t, "latest attempts", []*store.Attempt{all[3], nil, all[1], all[1], nil}, got)
+	same(t, "latest attempts", []*store.Attempt{all[3], nil, all[1], all[1], nil, all[8]}, got)
 	got, err = w.LatestAttempts(t.Context(), 1, nil)
 	noError(t, err)
 	sameList(t, "latest attempts at nothing", nil, got)
@@ -218,12 +256,19 @@ func testAcknowledged(t *testing.T, w *world) {
 		d.Attempts = append(d.Attempts, a)
 	}
 	w.commit(d)
-	for after, want := range map[int64][]int64{0: {3, 7, 9}, 2: {3, 7, 9}, 3: {7, 9}, 8: {9}, 9: nil, 1000: nil} {
-		got, err := w.Acknowledged(t.Context(), 1, after)
+	for _, tt := range []struct {
+		generation  int
+		after, last int64
+		want        []int64
+	}{
+		{1, 0, 1000, []int64{3, 7, 9}}, {1, 2, 9, []int64{3, 7, 9}}, {1, 3, 9, []int64{7, 9}}, {1, 8, 1000, []int64{9}}, {1, 9, 1000, nil},
+		{1, 1000, 2000, nil}, {1, 0, 8, []int64{3, 7}}, {1, 3, 3, nil}, {2, 0, 1000, []int64{5, 7}}, {3, 0, 1000, nil},
+	} {
+		got, err := w.Acknowledged(t.Context(), 1, tt.generation, tt.after, tt.last)
 		noError(t, err)
-		sameList(t, fmt.Sprintf("acknowledged after %d", after), want, got)
+		sameList(t, fmt.Sprintf("generation %d acknowledged after %d up to %d", tt.generation, tt.after, tt.last), tt.want, got)
 	}
-	got, err := w.Acknowledged(t.Context(), 3, 0)
+	got, err := w.Acknowledged(t.Context(), 3, 1, 0, 1000)
 	noError(t, err)
 	sameList(t, "acknowledged by another endpoint", nil, got)
 }

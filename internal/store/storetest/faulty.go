@@ -263,8 +263,8 @@ func (f *Faulty) Cursor(ctx context.Context, owner string) (int64, error) {
 }
 
 // Acknowledged implements [store.Deliveries].
-func (f *Faulty) Acknowledged(ctx context.Context, endpoint, after int64) ([]int64, error) {
-	return ask(f, func() ([]int64, error) { return f.inner.Acknowledged(ctx, endpoint, after) })
+func (f *Faulty) Acknowledged(ctx context.Context, endpoint int64, generation int, after, last int64) ([]int64, error) {
+	return ask(f, func() ([]int64, error) { return f.inner.Acknowledged(ctx, endpoint, generation, after, last) })
 }
 
 // Attempts implements [store.Deliveries].
@@ -280,6 +280,11 @@ func (f *Faulty) LatestAttempts(ctx context.Context, endpoint int64, positions [
 // Breaker implements [store.Deliveries].
 func (f *Faulty) Breaker(ctx context.Context, endpoint int64) (*store.Breaker, error) {
 	return ask(f, func() (*store.Breaker, error) { return f.inner.Breaker(ctx, endpoint) })
+}
+
+// Replays implements [store.Deliveries].
+func (f *Faulty) Replays(ctx context.Context, endpoint int64) ([]*store.Replay, error) {
+	return ask(f, func() ([]*store.Replay, error) { return f.inner.Replays(ctx, endpoint) })
 }
 
 // Skips implements [store.Deliveries].

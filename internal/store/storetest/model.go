@@ -43,6 +43,7 @@ type content struct {
 	lanes     map[store.LaneID]*store.Lane
 	attempts  map[attemptID]*store.Attempt
 	breakers  map[int64]*store.Breaker
+	replays   map[[2]int64]*store.Replay
 	skips     []*store.Skip
 	cursors   map[string]int64
 	blobs     map[blobID][]byte
@@ -82,8 +83,8 @@ func newModel() *model {
 			accounts: map[int64]*greenlane.Account{}, keys: map[greenlane.ID]*greenlane.Key{},
 			endpoints: map[int64]*store.Endpoint{}, revisions: map[revisionID]*store.Revision{},
 			lanes: map[store.LaneID]*store.Lane{}, attempts: map[attemptID]*store.Attempt{},
-			breakers: map[int64]*store.Breaker{},
-			cursors:  map[string]int64{}, blobs: map[blobID][]byte{}, secrets: map[secretsID][]store.Secret{},
+			breakers: map[int64]*store.Breaker{}, replays: map[[2]int64]*store.Replay{},
+			cursors: map[string]int64{}, blobs: map[blobID][]byte{}, secrets: map[secretsID][]store.Secret{},
 		},
 	}
 }
@@ -95,6 +96,7 @@ func (c content) clone() content {
 	c.accounts, c.keys, c.endpoints = maps.Clone(c.accounts), maps.Clone(c.keys), maps.Clone(c.endpoints)
 	c.revisions, c.lanes, c.attempts = maps.Clone(c.revisions), maps.Clone(c.lanes), maps.Clone(c.attempts)
 	c.breakers = maps.Clone(c.breakers)
+	c.replays = maps.Clone(c.replays)
 	c.cursors, c.blobs, c.secrets = maps.Clone(c.cursors), maps.Clone(c.blobs), maps.Clone(c.secrets)
 	return c
 }
@@ -327,6 +329,7 @@ func (c *content) applyEndpoints(w *store.Write) error {
 		row := *e
 		if old := c.endpoints[e.Number]; old != nil {
 			row.ID, row.Account, row.CreatedAt = old.ID, old.Account, old.CreatedAt
+			row.Generation = max(row.Generation, old.Generation)
 		}
 		for _, other := range c.endpoints {
 			if other.Number != row.Number && other.Account == row.Account && other.URL == row.URL &&
@@ -364,6 +367,15 @@ func (c *content) applyDeliveries(w *store.Write) error {
 		row := *b
 		row.Since, row.Failing, row.ProbeAt = greenlane.Micro(b.Since), greenlane.Micro(b.Failing), greenlane.Micro(b.ProbeAt)
 		c.breakers[b.Endpoint] = &row
+	}
+	for _, r := range w.Replays {
+		id := [2]int64{r.Endpoint, int64(r.Generation)}
+		row := *r
+		row.CreatedAt, row.UpdatedAt = greenlane.Micro(r.CreatedAt), greenlane.Micro(r.UpdatedAt)
+		if old := c.replays[id]; old != nil {
+			row.First, row.Last, row.Selection, row.CreatedAt = old.First, old.Last, old.Selection, old.CreatedAt
+		}
+		c.replays[id] = &row
 	}
 	for _, s := range w.Skips {
 		row := *s

@@ -285,10 +285,10 @@ func (m *model) Cursor(ctx context.Context, owner string) (position int64, err e
 	return position, err
 }
 
-func (m *model) Acknowledged(ctx context.Context, endpoint, after int64) (out []int64, err error) {
+func (m *model) Acknowledged(ctx context.Context, endpoint int64, generation int, after, last int64) (out []int64, err error) {
 	err = m.view(ctx, func(c *content) {
 		for id, a := range c.attempts {
-			if id.endpoint == endpoint && id.position > after && id.generation == 1 && a.Done {
+			if id.endpoint == endpoint && id.position > after && id.position <= last && id.generation == generation && a.Done {
 				out = append(out, id.position)
 			}
 		}
@@ -318,8 +318,13 @@ func (c *content) attemptsAt(endpoint, position int64, generation int) (out []*s
 func (m *model) LatestAttempts(ctx context.Context, endpoint int64, positions []int64) (out []*store.Attempt, err error) {
 	err = m.view(ctx, func(c *content) {
 		for _, p := range positions {
-			all := append([]*store.Attempt{nil}, c.attemptsAt(endpoint, p, 0)...)
-			out = append(out, all[len(all)-1])
+			var latest *store.Attempt
+			for _, a := range c.attemptsAt(endpoint, p, 0) {
+				if latest == nil || a.Done || !latest.Done {
+					latest = a
+				}
+			}
+			out = append(out, latest)
 		}
 	})
 	return out, err
@@ -327,6 +332,18 @@ func (m *model) LatestAttempts(ctx context.Context, endpoint int64, positions []
 
 func (m *model) Breaker(ctx context.Context, endpoint int64) (out *store.Breaker, err error) {
 	err = m.view(ctx, func(c *content) { out = c.breakers[endpoint] })
+	return out, err
+}
+
+func (m *model) Replays(ctx context.Context, endpoint int64) (out []*store.Replay, err error) {
+	err = m.view(ctx, func(c *content) {
+		for id, r := range c.replays {
+			if id[0] == endpoint {
+				out = append(out, r)
+			}
+		}
+		slices.SortFunc(out, func(a, b *store.Replay) int { return cmp.Compare(a.Generation, b.Generation) })
+	})
 	return out, err
 }
 

@@ -211,6 +211,9 @@ func (m *machine) deliveries(d *draft) {
 	if m.often(3, "breaker") {
 		d.Breakers = append(d.Breakers, newBreaker(endpoint, int(m.number(0, 20, "failures")), d.now))
 	}
+	if m.often(4, "replay") {
+		d.Replays = append(d.Replays, newReplay(endpoint, int(m.number(2, 4, "replay generation")), m.number(1, 9, "passed"), d.now))
+	}
 	if m.often(5, "skip") {
 		first := m.number(1, 9, "first skipped")
 		d.Skips = append(d.Skips, newSkip(endpoint, first, first+m.number(0, 9, "skipped"), d.now))
@@ -276,7 +279,9 @@ func (m *machine) query() {
 	})
 	s := subject(m.number(1, 8, "subject"))
 	both(m, "positions", func(st store.Store) ([]int64, error) { return st.Positions(m.Context(), s, q.After, q.Limit) })
-	both(m, "acknowledged", func(st store.Store) ([]int64, error) { return st.Acknowledged(m.Context(), s.Number, q.After) })
+	both(m, "acknowledged", func(st store.Store) ([]int64, error) {
+		return st.Acknowledged(m.Context(), s.Number, int(q.Account), q.After, q.After+q.Before)
+	})
 	both(m, "attempts", func(st store.Store) ([]*store.Attempt, error) {
 		return st.Attempts(m.Context(), s.Number, q.After, int(q.Account))
 	})

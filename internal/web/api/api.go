@@ -111,6 +111,7 @@ func (a *API) routes() {
 	a.webhookRoutes()
 	a.filterRoutes()
 	a.deliveryRoutes()
+	a.replayRoutes()
 	a.accountRoutes()
 	a.keyRoutes()
 	a.auditRoutes()

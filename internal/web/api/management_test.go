@@ -32,6 +32,7 @@ type managed struct {
 func management(t *testing.T, r *rig, rec *receiver) []managed {
 	t.Helper()
 	lanes := retrying(t, r, rec)
+	waits := webhooksPath + "/" + r.must(200, "GET", lanes[0], nil)["webhookId"].(string)
 	again := parkedAgain(t, r, rec)
 	hook := parked(t, r, rec)
 	rec.answer(200)
@@ -58,6 +59,13 @@ func management(t *testing.T, r *rig, rec *receiver) []managed {
 		{"GET", hook + "/deliveries", read, 200, "", true, nil},
 		{"GET", hook + "/reconcile", read, 200, "", true, nil},
 		{"POST", again + "/redrive", operator, 202, `{"reason":"mended"}`, true, nil},
+		// It waits for the lane that was parked.
+		{"POST", waits + "/replay", operator, 202, `{"from":1,"reason":"lost"}`, true, nil},
+		{"GET", waits + "/replays", read, 200, "", true, nil},
+		{"GET", waits + "/replays/2", read, 200, "", true, nil},
+		{"POST", waits + "/replays/2/pause", operator, 200, `{"reason":"wait"}`, true, nil},
+		{"POST", waits + "/replays/2/resume", operator, 200, `{"reason":"go on"}`, true, nil},
+		{"POST", waits + "/replays/2/cancel", operator, 200, `{"reason":"never mind"}`, true, nil},
 		{"PATCH", hook, operator, 200, `{"name":"n"}`, true, nil},
 		{"POST", hook + "/test", operator, 200, `{"type":"declaration.created"}`, true, nil},
 		{"POST", hook + "/rotate-secret", operator, 200, `{"secret":"one of my own"}`, true, secret},

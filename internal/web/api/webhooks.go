@@ -27,7 +27,7 @@ type WebhookSettings struct {
 	Fields        Change[[]string]             `json:"fields,omitzero" maxItems:"100" doc:"With format greenlane, cloudevents or cloudevents-binary: paths of what is sent of an event, such as data.orders or references.masterBills. eventId, position, type, subject and occurredAt always are. An empty list sends all of it." example:"[\"data\",\"exportId\"]"`
 	Omit          Change[[]string]             `json:"omit,omitzero" maxItems:"100" doc:"With the same formats, in place of fields: paths of what is not sent."`
 	Format        Change[delivery.Format]      `json:"format,omitzero" enum:"auto,greenlane,entrygo,opentrack,eaze,cloudevents,cloudevents-binary" doc:"auto, the default, writes each event in the form of the system it comes from."`
-	Ordering      Change[delivery.Ordering]    `json:"ordering,omitzero" enum:"subject,none" doc:"What is delivered in order: the events of one subject, the default, or nothing."`
+	Ordering      Change[delivery.Ordering]    `json:"ordering,omitzero" enum:"subject,consignment,none" doc:"What is delivered in order: the events of one subject, the default; those of all subjects of one consignment; or nothing."`
 	OnExhausted   Change[delivery.OnExhausted] `json:"onExhausted,omitzero" enum:"park,skip" doc:"What happens when a delivery has used up its schedule: its lane waits for a person, the default, or goes on without it."`
 	RetrySchedule Change[RetrySchedule]        `json:"retrySchedule,omitzero" doc:"standard by default; opentrack by default for format opentrack."`
 	Headers       Change[map[string]string]    `json:"headers,omitzero" doc:"Sent along with each request. Their values are never shown again."`

@@ -158,7 +158,7 @@ func TestWebhookRefusals(t *testing.T) {
 		{"password", `{"url":"https://a:b@example.com"}`, "body.url"},
 		{"event", `{` + url + `,"events":["declaration.dreamt"]}`, "body.events[0]"},
 		{"format", `{` + url + `,"format":"xml"}`, "body.format"},
-		{"ordering", `{` + url + `,"ordering":"consignment"}`, "body.ordering"},
+		{"ordering", `{` + url + `,"ordering":"some"}`, "body.ordering"},
 		{"exhausted", `{` + url + `,"onExhausted":"drop"}`, "body.onExhausted"},
 		{"schedule's name", `{` + url + `,"retrySchedule":"daily"}`, "body.retrySchedule"},
 		{"schedule's wait", `{` + url + `,"retrySchedule":["5s","soon"]}`, "body.retrySchedule"},
