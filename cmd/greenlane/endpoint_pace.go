@@ -114,6 +114,17 @@ func (p *endpointPace) rate() string {
 	return strconv.FormatFloat(*p.RateLimit, 'g', -1, 64) + " per second"
 }
 
+// handshake writes what the receiver was asked for, and allowed.
+func (e *endpoint) handshake() string {
+	switch {
+	case !e.Handshake:
+		return none
+	case e.AllowedRate == nil:
+		return "made; the receiver sets no limit"
+	}
+	return fmt.Sprintf("made; the receiver allows %d requests a minute", *e.AllowedRate)
+}
+
 // windows writes the windows as they are given.
 func (p *endpointPace) windows() string {
 	if len(p.MaintenanceWindow) == 0 {

@@ -51,6 +51,8 @@ type endpoint struct {
 	Headers       map[string]string `json:"headers"`
 	Concurrency   int               `json:"concurrency"`
 	endpointPace
+	Handshake     bool      `json:"handshake"`
+	AllowedRate   *int      `json:"allowedRate"`
 	State         string    `json:"state"`
 	Reason        string    `json:"reason"`
 	Secret        string    `json:"secret"`
@@ -105,9 +107,9 @@ type endpointFlags struct {
 	Name          string            `help:"A name for people." placeholder:"NAME" field:"body.name"`
 	Events        []string          `help:"Event types, separated by commas; declaration.* means all that begin so, and *, the default, all business events." placeholder:"TYPE" field:"body.events"`
 	Filter        *string           `help:"Send only events of which this expression in CEL is true, such as event.late; an empty one takes the filter away." placeholder:"EXPRESSION" field:"body.filter"`
-	Fields        *string           `help:"With format greenlane or cloudevents: send only these parts of an event beside its identity, such as data.orders, separated by commas; an empty list sends all again." placeholder:"PATH,…" field:"body.fields"`
-	Omit          *string           `help:"With format greenlane or cloudevents: send all but these parts of an event, such as detail; an empty list sends all again." placeholder:"PATH,…" field:"body.omit"`
-	Format        string            `help:"auto (the default: each event in the form of the system it comes from), greenlane, entrygo, opentrack, eaze or cloudevents." placeholder:"FORMAT" field:"body.format"`
+	Fields        *string           `help:"With format greenlane, cloudevents or cloudevents-binary: send only these parts of an event beside its identity, such as data.orders, separated by commas; an empty list sends all again." placeholder:"PATH,…" field:"body.fields"`
+	Omit          *string           `help:"With the same formats: send all but these parts of an event, such as detail; an empty list sends all again." placeholder:"PATH,…" field:"body.omit"`
+	Format        string            `help:"auto (the default: each event in the form of the system it comes from), greenlane, entrygo, opentrack, eaze, cloudevents or cloudevents-binary." placeholder:"FORMAT" field:"body.format"`
 	Schedule      []string          `help:"When to try again: standard (10 attempts over three days, the default), opentrack (5 attempts, 30 minutes apart), or waits such as 5s,1m,2h." placeholder:"SCHEDULE" field:"body.retrySchedule"`
 	Ordering      string            `help:"What is delivered in order: subject (the default), consignment or none." placeholder:"ORDERING" field:"body.ordering"`
 	OnExhausted   string            `help:"When a schedule is used up: park (the default: the subject's events wait for a person) or skip." placeholder:"ACTION" field:"body.onExhausted"`
@@ -117,6 +119,7 @@ type endpointFlags struct {
 	RateLimit     string            `help:"Requests per second, such as 5 or 0.5; none, the default, for no limit." placeholder:"N" field:"body.rateLimit"`
 	Maintenance   []string          `help:"When to send nothing, such as 'sat,sun 22:00-06:00 Europe/Amsterdam' (every day without days, UTC without a zone); may be repeated; none takes all away." placeholder:"WINDOW" sep:"none" field:"body.maintenanceWindow"`
 	Urgent        []string          `help:"Event types to send in maintenance, too, separated by commas; none for none." placeholder:"TYPE" field:"body.urgentTypes"`
+	Handshake     *bool             `help:"Ask the receiver for its permission before sending to it, by OPTIONS as CloudEvents has it." negatable:"" field:"body.handshake"`
 }
 
 // body returns the settings that were given.
@@ -141,6 +144,9 @@ func (f *endpointFlags) body() (map[string]any, error) {
 		default:
 			body[name] = strings.Split(*paths, ",")
 		}
+	}
+	if f.Handshake != nil {
+		body["handshake"] = *f.Handshake
 	}
 	if len(f.Header) > 0 {
 		body["headers"] = f.Header
@@ -303,7 +309,7 @@ func (e *endpoint) print(w io.Writer) error {
 	return facts(w, "id", e.ID, "name", orDash(e.Name), "url", e.URL, "state", state, "events", strings.Join(e.Events, ", "),
 		"filter", e.filter(), "fields", orDash(strings.Join(e.Fields, ", ")), "omit", orDash(strings.Join(e.Omit, ", ")), "format", e.Format, "ordering", e.Ordering, "schedule", e.schedule(), "on exhausted", e.OnExhausted,
 		"asymmetric key", yesNo(e.AsymmetricKey), "headers", orDash(strings.Join(slices.Sorted(maps.Keys(e.Headers)), ", ")), "concurrency", strconv.Itoa(e.Concurrency),
-		"rate limit", e.rate(), "maintenance", e.windows(), "urgent", orDash(strings.Join(e.UrgentTypes, ", ")),
+		"rate limit", e.rate(), "maintenance", e.windows(), "urgent", orDash(strings.Join(e.UrgentTypes, ", ")), "handshake", e.handshake(),
 		"created", shortTime(e.CreatedAt), "changed", shortTime(e.UpdatedAt), "health", e.health(), "breaker", e.Status.Breaker.String(),
 		"cursor", fmt.Sprintf("%d, %d events behind", e.Status.Cursor, e.Status.Lag),
 		"open lanes", fmt.Sprintf("%d, of them parked %d", e.Status.OpenLanes, e.Status.Parked))

@@ -88,7 +88,10 @@ func TestMetricsOfBreakers(t *testing.T) {
 	for _, line := range []string{
 		`greenlane_breakers{state="closed"} 1`, `greenlane_breakers{state="open"} 0`, `greenlane_breakers{state="half_open"} 0`,
 		"greenlane_endpoint_breaker_open{endpoint=", `greenlane_attempts_total{outcome="tls"} 0`,
-		`greenlane_attempts_total{outcome="acknowledged"} 0`, "greenlane_probes_total 0", "greenlane_breakers_opened_total 0",
+		`greenlane_attempts_total{outcome="acknowledged"} 0`, "greenlane_probes_total 0",
+		`greenlane_attempt_seconds_bucket{outcome="acknowledged",le="15"} 0`, `greenlane_attempt_seconds_count{outcome="timeout"} 0`,
+		"greenlane_delivery_lag_seconds_count 0", "greenlane_attempts_in_flight 0", "greenlane_lanes_waiting 0", "greenlane_oldest_seconds 0",
+		"greenlane_endpoints_untold 0", `greenlane_endpoint_oldest_seconds{endpoint="wh_`, `greenlane_endpoint_waiting_lanes{endpoint="wh_`, "greenlane_breakers_opened_total 0",
 	} {
 		if !strings.Contains(string(text), "\n"+line) {
 			t.Errorf("there is no %s", line)

@@ -23,7 +23,7 @@ type listenCmd struct {
 	hubFlags
 	ForwardTo string     `help:"URL to post each event to, such as http://localhost:3000/hook." required:"" placeholder:"URL" field:"body.url"`
 	Events    []string   `help:"Event types, separated by commas; declaration.* means all that begin so, and *, the default, all business events." placeholder:"TYPE" field:"body.events"`
-	Format    string     `help:"auto (the default: each event in the form of the system it comes from), greenlane, entrygo, opentrack, eaze or cloudevents." placeholder:"FORMAT" field:"body.format"`
+	Format    string     `help:"auto (the default: each event in the form of the system it comes from), greenlane, entrygo, opentrack, eaze, cloudevents or cloudevents-binary." placeholder:"FORMAT" field:"body.format"`
 	From      listenFrom `help:"Where in the log to begin: now, or after a position; 0 sends everything from the beginning." default:"now" placeholder:"FROM"`
 	Secret    string     `help:"Secret to sign with; one is made and printed when left out." placeholder:"SECRET"`
 	EazeKey   string     `help:"What Eaze-Signature carries in the form of eaze; no such header without it, unless --format eaze and --secret are given." placeholder:"KEY"`

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"net/http"
 	"strconv"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"greenlane"
 	"greenlane/internal/delivery"
 	"greenlane/internal/hub"
 )
@@ -19,26 +19,63 @@ import (
 type metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.HistogramVec
+	// attempts and lag are by what an attempt ended with: labels are looked up once.
+	attempts []prometheus.Observer
+	lag      prometheus.Histogram
 }
 
-func newMetrics(h *hub.Hub, e *delivery.Engine) *metrics {
+func newMetrics() *metrics {
 	m := &metrics{registry: prometheus.NewRegistry()}
 	m.requests = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "greenlane_http_request_seconds", Help: "How long requests took, by route, method and status.",
 		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 	}, []string{"route", "method", "status"})
-	counter := func(name, help string, value func() int64) prometheus.Collector {
-		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(value()) })
+	attempts := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "greenlane_attempt_seconds", Help: "How long attempts took, by how they ended.",
+		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 15},
+	}, []string{"outcome"})
+	for _, o := range delivery.Outcomes() {
+		m.attempts = append(m.attempts, attempts.WithLabelValues(o.String()))
 	}
-	hm, em := h.Metrics(), e.Metrics()
+	m.lag = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "greenlane_delivery_lag_seconds", Help: "Time from an event's commit to its acknowledgement, of first generations.",
+		Buckets: []float64{.002, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 43200, 259200},
+	})
+	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), m.requests, attempts, m.lag)
+	return m
+}
+
+// attempted counts an attempt that ended.
+func (m *metrics) attempted(r *delivery.AttemptReport) {
+	m.attempts[r.Outcome].Observe(r.Duration.Seconds())
+	if r.Lag > 0 {
+		m.lag.Observe(r.Lag.Seconds())
+	}
+}
+
+func counter(name, help string, value func() int64) prometheus.Collector {
+	return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(value()) })
+}
+
+// observeHub shows what the hub counts.
+func (m *metrics) observeHub(h *hub.Hub) {
+	hm := h.Metrics()
 	m.registry.MustRegister(
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), m.requests,
 		counter("greenlane_units_total", "Units of work decided.", hm.Units.Load),
 		counter("greenlane_units_refused_total", "Units of work refused.", hm.Refused.Load),
 		counter("greenlane_events_total", "Events recorded since start.", hm.Events.Load),
 		counter("greenlane_commits_total", "Transactions committed.", hm.Batches.Load),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "greenlane_commit_seconds_total", Help: "Time spent in transactions."},
 			func() float64 { return time.Duration(hm.CommitNanos.Load()).Seconds() }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "greenlane_log_position", Help: "Position of the last event."},
+			func() float64 { return float64(h.Head()) }),
+	)
+}
+
+// observeEngine shows what the engine counts, and how endpoints are doing.
+func (m *metrics) observeEngine(e *delivery.Engine, clock greenlane.Clock) {
+	em := e.Metrics()
+	m.registry.MustRegister(
 		counter("greenlane_deliveries_acknowledged_total", "Deliveries acknowledged.", em.Delivered.Load),
 		counter("greenlane_attempts_failed_total", "Attempts that failed.", em.Failed.Load),
 		counter("greenlane_probes_total", "Attempts that were probes of an open breaker.", em.Probes.Load),
@@ -47,9 +84,7 @@ func newMetrics(h *hub.Hub, e *delivery.Engine) *metrics {
 		counter("greenlane_lanes_parked_total", "Lanes parked.", em.Parked.Load),
 		counter("greenlane_deliveries_skipped_total", "Deliveries given up.", em.Skipped.Load),
 		counter("greenlane_filter_errors_total", "Events an endpoint's filter failed on; they are delivered.", em.FilterErrors.Load),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "greenlane_log_position", Help: "Position of the last event."},
-			func() float64 { return float64(h.Head()) }),
-		&endpointCollector{engine: e},
+		&endpointCollector{e, clock},
 	)
 	for _, o := range delivery.Outcomes() {
 		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
@@ -57,7 +92,6 @@ func newMetrics(h *hub.Hub, e *delivery.Engine) *metrics {
 			ConstLabels: prometheus.Labels{"outcome": o.String()},
 		}, func() float64 { return float64(em.Attempts[o].Load()) }))
 	}
-	return m
 }
 
 func (m *metrics) observe(pattern, method string, status int, took time.Duration) {
@@ -69,50 +103,4 @@ func (m *metrics) observe(pattern, method string, status int, took time.Duration
 
 func (m *metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
-}
-
-// endpointCollector asks the engine how each endpoint is doing.
-type endpointCollector struct{ engine *delivery.Engine }
-
-var (
-	lagDesc      = prometheus.NewDesc("greenlane_endpoint_lag_events", "Events of the log beyond the endpoint's cursor.", []string{"endpoint"}, nil)
-	lanesDesc    = prometheus.NewDesc("greenlane_endpoint_open_lanes", "Lanes whose head is not settled.", []string{"endpoint"}, nil)
-	breakerDesc  = prometheus.NewDesc("greenlane_endpoint_breaker_open", "1 while only probes are sent, else 0.", []string{"endpoint"}, nil)
-	breakersDesc = prometheus.NewDesc("greenlane_breakers", "Endpoints by the state of their breakers.", []string{"state"}, nil)
-	parkedDesc   = prometheus.NewDesc("greenlane_endpoint_parked_lanes", "Lanes that wait for a person.", []string{"endpoint"}, nil)
-)
-
-// Describe implements [prometheus.Collector].
-func (c *endpointCollector) Describe(ch chan<- *prometheus.Desc) {
-	ch <- lagDesc
-	ch <- lanesDesc
-	ch <- parkedDesc
-	ch <- breakerDesc
-	ch <- breakersDesc
-}
-
-// Collect implements [prometheus.Collector].
-func (c *endpointCollector) Collect(ch chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	statuses, err := c.engine.Statuses(ctx, 0)
-	if err != nil {
-		return
-	}
-	states := map[delivery.BreakerState]int{delivery.BreakerClosed: 0, delivery.BreakerOpen: 0, delivery.BreakerHalfOpen: 0}
-	for number, s := range statuses {
-		states[s.Breaker.State]++
-		open := 1.0
-		if s.Breaker.State == delivery.BreakerClosed {
-			open = 0
-		}
-		label := strconv.FormatInt(number, 10)
-		ch <- prometheus.MustNewConstMetric(lagDesc, prometheus.GaugeValue, float64(s.Lag), label)
-		ch <- prometheus.MustNewConstMetric(lanesDesc, prometheus.GaugeValue, float64(s.OpenLanes), label)
-		ch <- prometheus.MustNewConstMetric(parkedDesc, prometheus.GaugeValue, float64(s.Parked), label)
-		ch <- prometheus.MustNewConstMetric(breakerDesc, prometheus.GaugeValue, open, label)
-	}
-	for state, n := range states {
-		ch <- prometheus.MustNewConstMetric(breakersDesc, prometheus.GaugeValue, float64(n), string(state))
-	}
 }

@@ -37,6 +37,7 @@ type serveCmd struct {
 	SecretKey      []string        `help:"Key that secrets in the database are encrypted with: base64 of 32 bytes. Others after it, separated by commas, only decrypt. Best given by its variable: arguments are seen by all users of the machine." placeholder:"KEY"`
 	SecretKeyFile  string          `help:"File with those keys, one a line; secret.key in the data folder, which the first start makes, when left out." placeholder:"FILE" type:"path"`
 	DebugListen    string          `help:"Address for Go profiles (net/http/pprof), such as 127.0.0.1:6060; off when left out. It has no authentication." placeholder:"HOST:PORT"`
+	OTLPEndpoint   string          `name:"otlp-endpoint" help:"Collector of OpenTelemetry that gets a span for each attempt at a delivery, by OTLP over HTTP, such as http://localhost:4318; off when left out and OTEL_EXPORTER_OTLP_ENDPOINT is not set." placeholder:"URL"`
 	LogLevel       string          `help:"Least level that is logged: debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
 	LogFormat      string          `help:"Form of the log on standard error: text or json." enum:"text,json" default:"text"`
 
@@ -88,6 +89,9 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio) error {
 	if err != nil {
 		return err
 	}
+	// net/http prints what it thinks of a receiver's connections by the standard
+	// logger: that belongs into this log, in its form.
+	slog.SetDefault(log)
 	s, err := openServer(ctx, c, log)
 	if err != nil {
 		return err
@@ -119,6 +123,7 @@ type server struct {
 	db       store.Store
 	hub      *hub.Hub
 	sender   *delivery.Sender
+	tracing  *tracing
 	engine   *delivery.Engine
 	runners  []*reaction.Runner
 	exports  *reaction.Exports
@@ -163,7 +168,16 @@ func (s *server) open(ctx context.Context, c *serveCmd) error {
 		return err
 	}
 	s.sender = delivery.NewSender(guard, clock, version)
-	s.engine = delivery.New(s.hub, delivery.Options{Sender: s.sender, Clock: clock, Chance: mathrand.Float64, Log: s.log})
+	if c.traced() {
+		if s.tracing, err = newTracing(ctx, c.OTLPEndpoint, s.log); err != nil {
+			return err
+		}
+		s.sender.Trace(s.tracing.attempt)
+	}
+	m := newMetrics()
+	s.engine = delivery.New(s.hub, delivery.Options{Sender: s.sender, Clock: clock, Chance: mathrand.Float64, Log: s.log, Watch: m.attempted})
+	m.observeHub(s.hub)
+	m.observeEngine(s.engine, clock)
 	s.keeper = delivery.NewKeeper(s.engine, c.AttemptRetention.Duration)
 	for _, r := range []reaction.Reaction{reaction.NewUnpark(s.hub), reaction.NewSimulator(s.hub, clock)} {
 		s.runners = append(s.runners, reaction.NewRunner(s.hub, r, reaction.Options{Log: s.log}))
@@ -177,7 +191,6 @@ func (s *server) open(ctx context.Context, c *serveCmd) error {
 	if s.listener, err = listen(c.Listen); err != nil {
 		return err
 	}
-	m := newMetrics(s.hub, s.engine)
 	shell := &web.Shell{Log: s.log, Observe: m.observe}
 	s.http = web.NewServer(shell.Wrap(s.routes(m)), s.log)
 	if c.DebugListen != "" {
@@ -270,6 +283,9 @@ func (s *server) close() error {
 	}
 	if s.sender != nil {
 		s.sender.Close()
+	}
+	if s.tracing != nil {
+		s.tracing.close(tracingLimit)
 	}
 	if s.db != nil {
 		errs = append(errs, s.db.Close())

@@ -14,6 +14,8 @@ import (
 
 // Status is how an endpoint is doing.
 type Status struct {
+	// ID is the endpoint's public identifier.
+	ID string
 	// Cursor is the position up to which everything is settled or waits behind
 	// an open lane; Lag is how many events of the log lie beyond it.
 	Cursor, Lag int64
@@ -22,6 +24,14 @@ type Status struct {
 	InFlight  int
 	OpenLanes int
 	Parked    int
+	// Waiting are lanes whose head could be sent, no other having to go first, and
+	// waits for a free place, for the endpoint's rate, or for the end of a
+	// maintenance window or an outage.
+	Waiting int
+	// Oldest is when the oldest event was recorded that is in work and not
+	// delivered, zero when there is none. Parked lanes do not count: they wait for a
+	// person. What was not read from the log yet is younger than what was.
+	Oldest time.Time
 	// Stalled: a bound was reached, and nothing more is read until lanes settle;
 	// or what was sent can't be recorded, and nothing more is sent until it can.
 	Stalled bool
@@ -50,7 +60,7 @@ func (e *Engine) Statuses(ctx context.Context, account int64) (map[int64]Status,
 func (ep *endpoint) status() Status {
 	ep.advance()
 	s := Status{
-		Cursor: ep.passed, Lag: max(0, ep.engine.hub.Head()-ep.passed), InFlight: ep.inflight, OpenLanes: ep.open,
+		ID: ep.row.EndpointID(), Cursor: ep.passed, Lag: max(0, ep.engine.hub.Head()-ep.passed), InFlight: ep.inflight, OpenLanes: ep.open,
 		Stalled: ep.full() || ep.refused, FilterErrors: ep.latest.failures.Load(), Breaker: ep.breaker.status(),
 	}
 	if ep.inMaintenance() {
@@ -62,11 +72,34 @@ func (ep *endpoint) status() Status {
 		}
 	}
 	for _, l := range ep.lanes {
-		if l.state == laneParked {
+		switch l.state {
+		case laneParked:
 			s.Parked++
+			continue
+		case laneReady:
+			if l.held == nil {
+				s.Waiting++
+			}
+		}
+		if at := l.since(); !at.IsZero() && (s.Oldest.IsZero() || at.Before(s.Oldest)) {
+			s.Oldest = at
 		}
 	}
 	return s
+}
+
+// since returns when the lane's head was recorded or, where that is not in memory,
+// when the lane was opened for it; zero without a head.
+func (l *lane) since() time.Time {
+	switch {
+	case l.head == nil || l.state == laneLoading:
+		return time.Time{}
+	case l.head.event != nil:
+		return l.head.event.RecordedAt
+	case l.row != nil:
+		return l.row.OpenedAt
+	}
+	return time.Time{}
 }
 
 // DeliveryState is how far a delivery has come.
@@ -218,10 +251,6 @@ func (v *view) delivery(ctx context.Context, ev *greenlane.Event, last *store.At
 	case d.State == DeliverySkipped:
 		v.givenUp(d)
 	}
-	if d.State == DeliveryWaiting && d.Generation > 1 {
-		// Sent again, and given up: a later generation has a lane until it ends.
-		d.State = DeliverySkipped
-	}
 	return d
 }
 
@@ -230,13 +259,15 @@ func (v *view) delivery(ctx context.Context, ev *greenlane.Event, last *store.At
 // passed, was acknowledged: nothing else is at or below a cursor but what waits
 // behind an open lane's head.
 func (v *view) outOfLane(d *Delivery) {
-	if v.givenUp(d) || !v.past(d.Event) {
+	if v.givenUp(d) || d.Generation == 1 && !v.past(d.Event) {
+		return
+	}
+	if d.Generation > 1 {
+		// It was sent again, and that was given up: a sending has a lane until it ends.
+		d.State = DeliverySkipped
 		return
 	}
 	d.State, d.Reason = DeliveryDelivered, ""
-	if d.Generation > 1 {
-		d.Reason = "an earlier sending was acknowledged; sending it again was given up"
-	}
 	d.Expired = d.Last == nil
 }
 

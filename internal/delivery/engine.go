@@ -55,8 +55,12 @@ type Options struct {
 	Clock greenlane.Clock
 	// Chance returns a number from 0 to 1, to spread retries.
 	Chance func() float64
-	// Log gets each failure once; discarded.
+	// Log gets each failure once; discarded. At level debug it gets each
+	// acknowledgement, too.
 	Log *slog.Logger
+	// Watch is told of each attempt at a delivery that ended, by the loop, which it
+	// must not hold up; nobody.
+	Watch func(*AttemptReport)
 }
 
 // Engine delivers. Run owns its state; the other methods may be called from any
@@ -68,6 +72,7 @@ type Engine struct {
 	clock  greenlane.Clock
 	chance func() float64
 	log    *slog.Logger
+	watch  func(*AttemptReport)
 
 	// inbox brings work to the loop: ends of attempts, reads and commits, and
 	// what callers ask for.
@@ -140,7 +145,7 @@ func New(h *hub.Hub, o Options) *Engine {
 		panic("delivery: Options.Sender and Options.Chance are required")
 	}
 	return &Engine{
-		hub: h, store: h.Store(), sender: o.Sender, clock: o.Clock, chance: o.Chance, log: o.Log,
+		hub: h, store: h.Store(), sender: o.Sender, clock: o.Clock, chance: o.Chance, log: o.Log, watch: o.Watch,
 		inbox: make(chan func(), 1024), ended: make(chan struct{}),
 		endpoints: map[int64]*endpoint{}, made: map[int64]*store.Endpoint{}, routes: map[route][]*endpoint{}, touched: map[*endpoint]bool{},
 		share: newShare(maxInflight), apart: map[*endpoint]bool{}, maxLanes: maxLanes, slowFilter: slowFilter,

@@ -34,3 +34,6 @@ func (e *Engine) SetBreaker(failures int, first, most time.Duration) {
 
 // Trust lets the sender take certificates that a test made.
 func (s *Sender) Trust(pool *x509.CertPool) { s.transport.TLSClientConfig.RootCAs = pool }
+
+// WatchBy lets a test see each attempt that ended. It must come before Run.
+func (e *Engine) WatchBy(f func(*AttemptReport)) { e.watch = f }

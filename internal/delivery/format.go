@@ -26,11 +26,14 @@ const (
 	FormatEaze Format = "eaze"
 	// FormatCloudEvents writes a CloudEvents 1.0.2 event in structured mode.
 	FormatCloudEvents Format = "cloudevents"
+	// FormatCloudEventsBinary writes the same event in binary mode: its attributes
+	// are headers, the body is its data.
+	FormatCloudEventsBinary Format = "cloudevents-binary"
 )
 
 // Formats returns all formats an endpoint can have.
 func Formats() []Format {
-	return []Format{FormatAuto, FormatGreenlane, FormatEntryGo, FormatOpenTrack, FormatEaze, FormatCloudEvents}
+	return []Format{FormatAuto, FormatGreenlane, FormatEntryGo, FormatOpenTrack, FormatEaze, FormatCloudEvents, FormatCloudEventsBinary}
 }
 
 // Sending is one attempt as its format sees it.
@@ -39,8 +42,8 @@ type Sending struct {
 	Account *greenlane.Account
 	// Format of the endpoint.
 	Format Format
-	// Fields and Omit are what formats greenlane and cloudevents send of it, see
-	// [Settings].
+	// Fields and Omit are what the formats greenlane, cloudevents and
+	// cloudevents-binary send of it, see [Settings].
 	Fields, Omit []string
 	// Attempt counts from 1; Left is how many remain after it.
 	Attempt, Left int
@@ -74,6 +77,8 @@ func (s *Sending) Render() (body []byte, headers http.Header) {
 		return renderEaze(s, headers), headers
 	case FormatCloudEvents:
 		return renderCloudEvents(s, headers), headers
+	case FormatCloudEventsBinary:
+		return renderCloudEventsBinary(s, headers), headers
 	default:
 		body = Canonical(s.Event, s.Account)
 		if selected := s.selection(); selected != nil {

@@ -35,14 +35,27 @@ var hosts = []struct{ host, rule string }{
 	// IPv4 inside IPv6.
 	{"::ffff:127.0.0.1", "mapped into IPv6, 127.0.0.1 is loopback"}, {"::ffff:7f00:1", "127.0.0.1 is loopback"},
 	{"::ffff:169.254.169.254", "mapped into IPv6, 169.254.169.254 is cloud metadata"}, {"::ffff:8.8.8.8", "mapped into IPv6"},
-	{"2002:7f00:1::", "6to4"}, {"64:ff9b::7f00:1", "NAT64"}, {"64:ff9b:1::7f00:1", "NAT64"}, {"::127.0.0.1", "not a public address"},
+	{"2002:7f00:1::", "6to4"}, {"64:ff9b::7f00:1", "NAT64"}, {"64:ff9b:1::7f00:1", "NAT64"},
 	// Other notations of 127.0.0.1.
 	{"127.1", "unusual notation"}, {"2130706433", "unusual notation"}, {"0x7f000001", "unusual notation"},
 	{"0177.0.0.1", "unusual notation"}, {"0x7F.0.0.0x1", "unusual notation"},
+	{"127.0.0.1.", "loopback"}, {"1.2.3.4.5", "unusual notation"}, {"256.1.1.1", "unusual notation"}, {"a.0x7f", "unusual notation"},
+	{"0x", "unusual notation"}, {"017700000001", "unusual notation"}, {"127.0.0.01", "unusual notation"}, {"1.a", ""}, {"a.0xg", ""},
+	// Names that mean this machine or the cloud's metadata.
+	{"localhost.localdomain", "loopback"}, {"ip6-localhost", "loopback"}, {"a.b.LOCALHOST.", "loopback"}, {"notlocalhost", ""},
+	{"metadata.google.internal", "cloud metadata"}, {"Metadata.Google.Internal.", "cloud metadata"}, {"instance-data", "cloud metadata"},
+	{"metadata.example", ""}, {"100.100.100.200", "cloud metadata"}, {"168.63.129.16", "cloud metadata"}, {"168.63.129.17", ""},
+	{"fd20:ce::254", "cloud metadata"}, {"192.0.0.192", "cloud metadata"},
 	// Nobody's.
-	{"224.0.0.1", "not a public address"}, {"255.255.255.255", "not a public address"}, {"198.18.0.1", "not a public address"},
-	{"192.0.2.1", "not a public address"}, {"2001:db8::1", "not a public address"}, {"ff02::1", "not a public address"},
-	{"2001::1", "not a public address"},
+	{"224.0.0.1", "multicast (224.0.0.0/4)"}, {"255.255.255.255", "broadcast (255.255.255.255/32)"}, {"240.0.0.1", "reserved (240.0.0.0/4)"},
+	{"198.18.0.1", "benchmarking (198.18.0.0/15)"}, {"198.19.255.255", "benchmarking"}, {"198.20.0.0", ""},
+	{"192.0.2.1", "documentation (192.0.2.0/24)"}, {"198.51.100.7", "documentation"}, {"203.0.113.255", "documentation"},
+	{"2001:db8::1", "documentation (2001:db8::/32)"}, {"3fff::1", "documentation"}, {"ff02::1", "multicast (ff00::/8)"},
+	{"2001::1", "Teredo (2001::/32)"}, {"2001:10::1", "IETF protocol assignments (2001::/23)"}, {"192.0.0.8", "IETF protocol assignments"},
+	{"192.88.99.1", "6to4 (192.88.99.0/24)"}, {"192.31.196.1", "not a public address"}, {"2620:4f:8000::1", "not a public address"},
+	{"fec0::1", "site-local (fec0::/10)"}, {"::127.0.0.1", "IPv4-compatible (::/96)"}, {"100::1", "not a public address"},
+	{"2606:4700::5efe:7f00:1", "ISATAP for 127.0.0.1"}, {"2606:4700::200:5efe:a00:1", "ISATAP for 10.0.0.1"},
+	{"2606:4700::5efe:808:808", ""}, {"64:ff9b::808:808", "NAT64"},
 }
 
 func TestGuardRefusesHosts(t *testing.T) {
@@ -78,7 +91,7 @@ func TestGuardRefusesToCall(t *testing.T) {
 	for host, rule := range map[string]string{
 		"127.0.0.1": "loopback", "localhost": "loopback", "LOCALHOST": "loopback", "::ffff:127.0.0.1": "loopback",
 		"10.0.0.1": "private", "172.16.0.1": "private", "192.168.0.1": "private", "169.254.1.1": "link-local",
-		"169.254.169.254": "cloud metadata", "100.64.0.1": "carrier-grade NAT", "0.0.0.0": "unspecified", "224.0.0.1": "not a public address",
+		"169.254.169.254": "cloud metadata", "100.64.0.1": "carrier-grade NAT", "0.0.0.0": "unspecified", "224.0.0.1": "multicast",
 	} {
 		conn, err := g.DialContext(t.Context(), "tcp", net.JoinHostPort(host, port))
 		var refused *delivery.RefusedError
@@ -130,8 +143,18 @@ func TestGuardAllows(t *testing.T) {
 	if err := guard(t, "localhost").CheckHost("LOCALHOST."); err != nil {
 		t.Errorf("an absolute name: %v", err)
 	}
-	if err := guard(t, "fd00::/8").CheckHost("fd00:ec2::254"); err != nil {
+	if err := guard(t, "fd00::/8").CheckHost("fd00:ec2::253"); err != nil {
 		t.Errorf("a prefix of IPv6: %v", err)
+	}
+	// Who allows a network does not mean the cloud's metadata in it.
+	for allowed, host := range map[string]string{"fd00::/8": "fd00:ec2::254", "169.254.0.0/16": "169.254.169.254", "100.64.0.0/10": "100.100.100.200",
+		"0.0.0.0/0": "::ffff:169.254.169.254", "::/0": "fd00:ec2::254"} {
+		if err := guard(t, allowed).CheckHost(host); err == nil {
+			t.Errorf("%s allowed, %s too", allowed, host)
+		}
+		if err := guard(t, allowed, strings.TrimPrefix(host, "::ffff:")).CheckHost(host); err != nil {
+			t.Errorf("%s is allowed by itself: %v", host, err)
+		}
 	}
 	for _, text := range []string{"", "http://localhost", "a b", "10.0.0.0/33", "localhost:80", "[::1]:80"} {
 		if _, err := delivery.NewGuard([]string{text}); err == nil {
@@ -158,5 +181,47 @@ func TestGuardSeesTheCall(t *testing.T) {
 	}
 	if n := len(rec.arrivals()); n != 0 {
 		t.Errorf("%d arrivals", n)
+	}
+}
+
+// TestCheckURL holds which URLs an endpoint can have; the words say what is wrong.
+// Each of those refused here is one that some program reads as another host than
+// others do, or that is no URL.
+func TestCheckURL(t *testing.T) {
+	t.Parallel()
+	g := guard(t)
+	for url, says := range map[string]string{
+		"https://example.com": "", "HTTPS://EXAMPLE.com./a?b=c": "", "http://under_score.example:8080/": "", "http://xn--bcher-kva.example/": "",
+		"http://[2606:4700::1111]:8080/": "", "http://8.8.8.8/": "", "http://example.com:/": "", "http://example.com/@127.0.0.1/": "",
+		"http://example.com?@127.0.0.1/": "",
+		// Users.
+		"http://127.0.0.1@example.com/": "user", "http://example.com@127.0.0.1/": "user", "http://example.com:80@127.0.0.1/": "user",
+		"http://@example.com/": "user", "http://a:b@c:d@127.0.0.1/": "user",
+		// Fragments, backslashes, spaces.
+		"http://example.com#@127.0.0.1/": "fragment", `http://example.com\@127.0.0.1/`: "absolute", "http://example.com /": "absolute",
+		"http://127.0.0.1\t/": "absolute", " http://example.com": "absolute", "http://exam\nple.com/": "absolute",
+		// No host, or not one.
+		"http:///127.0.0.1/": "absolute", "http:127.0.0.1": "absolute", "//127.0.0.1/": "absolute", "127.0.0.1": "absolute",
+		"http://example..com/": "host name", "http://.example.com/": "host name", "http://127.0.0.1../": "host name", "http://./": "host name",
+		"http://" + strings.Repeat("a", 64) + ".example/": "host name", "http://" + strings.Repeat("a.", 127) + "example/": "host name",
+		"http://exa,mple.com/": "character", "http://exa$mple.com/": "character", "http://(example).com/": "character",
+		// Percent-encoding.
+		"http://%31%32%37.0.0.1/": "absolute", "http://127.0.0.1%00.example.com/": "absolute", "http://example.com%2f@127.0.0.1/": "user",
+		"http://127%2e0.0.1/": "absolute",
+		// Other scripts, some of which Unicode's compatibility forms turn into 127.0.0.1.
+		"http://bücher.example/": "ASCII", "http://１２７.0.0.1/": "ASCII", "http://⑯⑨.254.169.254/": "ASCII", "http://127。0。0。1/": "ASCII",
+		"http://%EF%BC%91%EF%BC%92%EF%BC%97.0.0.1/": "ASCII", "http://ⓛocalhost/": "ASCII", "http://localho\u017ft/": "ASCII", "http://exam\u00adple.com/": "ASCII",
+		// Addresses.
+		"http://127.1/": "notation", "http://0177.0.0.1/": "notation", "http://0x7f.1/": "notation", "http://2130706433/": "notation",
+		"http://[::]/": "unspecified", "http://0.0.0.0:8080/": "unspecified", "http://0/": "notation", "http://[::ffff:7f00:1]/": "loopback",
+		"http://[fe80::1%25eth0]/": "zone", "http://[::1%25lo]/": "zone", "http://[::1": "absolute", "http://::1/": "absolute", "http://[127.0.0.1]/": "absolute",
+		// Schemes and ports.
+		"file:///etc/passwd": "absolute", "gopher://example.com/": "absolute", "http+unix://%2Fvar%2Frun%2Fdocker.sock/": "absolute",
+		"http://example.com:0/": "port", "http://example.com:70000/": "port", "http://example.com:80:90/": "absolute", "http://example.com:+80/": "absolute",
+	} {
+		err := delivery.CheckURL(url, g)
+		if (err == nil) != (says == "") || err != nil && !strings.Contains(err.Error(), says) {
+			t.Errorf("%q: %v, want %q", url, err, says)
+		}
 	}
 }

@@ -257,7 +257,8 @@ func (l *lane) ended(a *Answer, record *store.Attempt, err error) {
 	l.count(record, probe)
 	ep.base().hourly.add(ep.row.Number, e.clock(), a, record)
 	e.metrics.Attempts[a.Outcome].Add(1)
-	e.report(ep, l, a, record)
+	head := l.head
+	defer func() { e.report(ep, l.key, head, a, record, l.retryAt(head)) }()
 	if a.Success() {
 		e.metrics.Delivered.Add(1)
 		ep.base().breaker.succeeded(e.clock())
@@ -301,14 +302,12 @@ func (l *lane) probed(a *Answer, record *store.Attempt) {
 	l.ready()
 }
 
-// report logs one line an attempt with all that decides.
-func (e *Engine) report(ep *endpoint, l *lane, a *Answer, record *store.Attempt) {
-	if a.Success() {
-		return
+// retryAt returns when a head is due again, zero when it is not.
+func (l *lane) retryAt(head *item) time.Time {
+	if l.head != head || l.state != laneWaiting {
+		return time.Time{}
 	}
-	e.log.Warn("attempt failed", "endpoint", ep.row.EndpointID(), "lane", laneName(l.key), "position", record.Position,
-		"generation", record.Generation, "attempt", record.Number, "probe", record.Probe, "status", a.Status, "error", a.Error,
-		"duration", a.Duration, "delivery", greenlane.DeliveryID(record.Endpoint, record.Position, record.Generation))
+	return l.dueAt
 }
 
 func (l *lane) waitUntil(at time.Time) {

@@ -40,12 +40,15 @@ func endpointEvent(t greenlane.EventType, row *store.Endpoint, s *Settings, reas
 }
 
 // Create makes an endpoint that gets the events after position from. The
-// settings must have been checked. row carries secrets and key; number, id,
+// settings must have been checked, and agreed on with the receiver. row carries secrets and key; number, id,
 // account, state and times are set here.
 func (e *Engine) Create(ctx context.Context, r Request, row *store.Endpoint, s Settings, from int64, chance uint32) (*hub.Outcome, error) {
 	err := e.ask(ctx, func(reply func(error)) { reply(e.urlFree(r.Account, 0, s.URL)) })
 	if err != nil && r.Once == nil {
 		return nil, err
+	}
+	if !s.agreed() {
+		return nil, notAgreed(s.URL)
 	}
 	number, err := e.store.Reserve(ctx, store.SubjectNumbers, 1)
 	if err != nil {
@@ -210,6 +213,9 @@ func (e *Engine) Update(ctx context.Context, r Request, revise func(Settings, *s
 		}
 		if err := e.urlFree(r.Account, row.Number, s.URL); err != nil {
 			return nil, err
+		}
+		if !s.agreed() {
+			return nil, notAgreed(s.URL)
 		}
 		now := e.clock()
 		row.URL, row.UpdatedAt = s.URL, now

@@ -80,10 +80,17 @@ func failure(ctx context.Context, err error, now time.Time) (Outcome, string) {
 	if words := tlsFailure(err, now); words != "" {
 		return OutcomeTLS, words
 	}
-	if errors.As(err, &late) && late.Timeout() {
+	// net/http keeps the types of these errors to itself.
+	switch text := err.Error(); {
+	case strings.Contains(text, "TLS handshake timeout"):
+		return OutcomeTimeout, fmt.Sprintf("the receiver did not agree on TLS within %s", connectTimeout)
+	case errors.As(err, &late) && late.Timeout():
 		return OutcomeTimeout, fmt.Sprintf("could not connect within %s", connectTimeout)
+	case strings.Contains(text, "server response headers exceeded"), strings.Contains(text, "header list too large"):
+		return OutcomeConnection, fmt.Sprintf("the head of the answer is longer than %d KiB", maxHead>>10)
+	default:
+		return OutcomeConnection, "the connection failed: " + plain(text, maxWords)
 	}
-	return OutcomeConnection, "the connection failed: " + err.Error()
 }
 
 // tlsFailure says in words what is wrong with a receiver's TLS, empty if it is
@@ -103,7 +110,7 @@ func tlsFailure(err error, now time.Time) string {
 	case errors.As(err, &authority):
 		return "the TLS certificate was issued by an unknown authority" + issuer(authority.Cert)
 	case errors.As(err, &certificate):
-		return "the TLS certificate was not accepted: " + certificate.Err.Error()
+		return "the TLS certificate was not accepted: " + plain(certificate.Err.Error(), maxWords)
 	case errors.As(err, &record):
 		return "the receiver does not speak TLS on this port"
 	case errors.As(err, &remote) && remote.Op == "remote error":
@@ -137,7 +144,7 @@ func names(e x509.HostnameError) string {
 	if len(is) == 0 {
 		return "it names none, not " + e.Host
 	}
-	return fmt.Sprintf("%s, not %s", truncate(strings.Join(is, ", "), 300), e.Host)
+	return fmt.Sprintf("%s, not %s", plain(strings.Join(is, ", "), 300), e.Host)
 }
 
 func issuer(c *x509.Certificate) string {
@@ -145,7 +152,7 @@ func issuer(c *x509.Certificate) string {
 		return ""
 	}
 	if name := c.Issuer.String(); name != "" {
-		return ": " + truncate(name, 200)
+		return ": " + plain(name, maxWords)
 	}
 	return ""
 }

@@ -43,7 +43,7 @@ func (p *pace) take(now time.Time, rate float64) time.Duration {
 // paced reports whether the endpoint's rate lets an attempt begin, which then
 // counts. Else the endpoint is woken when it does: nobody waits for it.
 func (ep *endpoint) paced() bool {
-	rate := ep.settings().RateLimit
+	rate := ep.settings().rate()
 	if rate == 0 {
 		return true
 	}

@@ -59,7 +59,7 @@ func (e *Engine) Reconcile(ctx context.Context, account, endpoint, from, to int6
 			return nil, err
 		}
 		for _, d := range list {
-			if err := e.arrived(ctx, d); err != nil {
+			if err := e.arrived(ctx, v, d); err != nil {
 				return nil, err
 			}
 			r.count(d, digest)
@@ -77,9 +77,13 @@ func (e *Engine) Reconcile(ctx context.Context, account, endpoint, from, to int6
 }
 
 // arrived counts an event as delivered that was acknowledged once, whatever became
-// of sending it again.
-func (e *Engine) arrived(ctx context.Context, d *Delivery) error {
+// of sending it again. Where the attempts have expired, the cursor tells.
+func (e *Engine) arrived(ctx context.Context, v *view, d *Delivery) error {
 	if d.Generation == 1 || d.State == DeliveryDelivered {
+		return nil
+	}
+	if v.skips.of(d.Event) == nil && v.past(d.Event) {
+		d.State = DeliveryDelivered
 		return nil
 	}
 	attempts, err := e.store.Attempts(ctx, d.Endpoint, d.Event.Position, 0)

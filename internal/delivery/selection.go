@@ -95,8 +95,9 @@ func (s *Settings) checkSelection(w *wrongs) {
 	if len(s.Fields) > 0 && len(s.Omit) > 0 {
 		w.add("omit", nil, "can't be given together with fields: say what is kept, or what is left out")
 	}
-	if s.Format != FormatGreenlane && s.Format != FormatCloudEvents {
-		w.add(name, nil, "is for the formats greenlane and cloudevents; the others have fields of their own, as their systems publish them")
+	cloud := s.Format == FormatCloudEvents || s.Format == FormatCloudEventsBinary
+	if s.Format != FormatGreenlane && !cloud {
+		w.add(name, nil, "is for the formats greenlane, cloudevents and cloudevents-binary; the others have fields of their own, as their systems publish them")
 	}
 	if len(paths) > maxPaths {
 		w.add(name, nil, "must have at most %d entries", maxPaths)
@@ -108,7 +109,7 @@ func (s *Settings) checkSelection(w *wrongs) {
 		switch err := checkPath(p); {
 		case err != nil:
 			w.add(at, nil, "%v", err)
-		case s.Format == FormatCloudEvents && first != "data":
+		case cloud && first != "data":
 			w.add(at, p, "must be data or below it: the rest of a CloudEvent are its attributes")
 		case name == "omit" && slices.Contains(identity, first):
 			w.add(at, p, "always stays: by %s a receiver knows what it has got", strings.Join(identity, ", "))

@@ -8,11 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"net/http/httptrace"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"greenlane"
 	"greenlane/internal/store"
@@ -21,12 +24,30 @@ import (
 // Limits of one attempt.
 const (
 	attemptTimeout = 15 * time.Second
+	// bodyTimeout is how long the body of an answer may take once its head is
+	// there. The status has decided by then; what follows is for people, and must
+	// not hold up the event that comes next.
+	bodyTimeout = 5 * time.Second
+	// maxHead is how large the head of an answer may be, informational answers
+	// before it included.
+	maxHead = 64 << 10
 	// keepBody is how much of an answer is kept, drainBody how much is read to
 	// save the connection for the next attempt.
 	keepBody  = 16 << 10
 	drainBody = 64 << 10
 	// maxRetryAfter is the longest pause a receiver can ask for.
 	maxRetryAfter = 24 * time.Hour
+	// maxWords is how much of a receiver's own text goes into an error.
+	maxWords = 200
+)
+
+// A connection of HTTP/2 is shared by all requests to a receiver, and one whose
+// other end is gone would fail each of them until the kernel gives it up, a
+// quarter of an hour later. So it is asked whether it lives when nothing came for
+// a while, and closed when it does not answer.
+const (
+	pingAfter   = 10 * time.Second
+	pingTimeout = 4 * time.Second
 )
 
 // Sender makes attempts over HTTP. It may be used from any goroutine.
@@ -34,6 +55,8 @@ type Sender struct {
 	transport *http.Transport
 	clock     greenlane.Clock
 	userAgent string
+	// tracer follows attempts at events, nil for nobody.
+	tracer Tracer
 }
 
 // NewSender makes a sender whose connections go through the guard. Version
@@ -44,15 +67,17 @@ func NewSender(g *Guard, clock greenlane.Clock, version string) *Sender {
 		userAgent: "Greenlane/" + version,
 		transport: &http.Transport{
 			// No proxy: the guard must see the address that is called.
-			DialContext:            g.DialContext,
+			DialContext:            traced(g.DialContext),
 			TLSHandshakeTimeout:    connectTimeout,
 			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 			ForceAttemptHTTP2:      true,
 			MaxIdleConns:           4096,
 			MaxIdleConnsPerHost:    MaxConcurrency,
 			IdleConnTimeout:        90 * time.Second,
-			MaxResponseHeaderBytes: 64 << 10,
-			DisableCompression:     true,
+			MaxResponseHeaderBytes: maxHead,
+			// An answer is kept as it came, and a small one that swells is none.
+			DisableCompression: true,
+			HTTP2:              &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout, WriteByteTimeout: pingAfter},
 		},
 	}
 }
@@ -91,6 +116,9 @@ func (s *Sender) Build(settings *Settings, in Sending, generation int) *Call {
 	header["Greenlane-Subject"] = []string{e.Subject.String()}
 	header["Greenlane-Subject-Version"] = []string{strconv.FormatInt(e.Version, 10)}
 	header["Greenlane-Attempt"] = []string{strconv.Itoa(in.Attempt)}
+	if settings.Granted != nil {
+		header["Webhook-Request-Origin"] = []string{settings.Granted.Origin}
+	}
 	if generation > 1 {
 		header["Greenlane-Replay"] = []string{strconv.Itoa(generation)}
 	}
@@ -114,51 +142,99 @@ type Answer struct {
 	// Uncertain says that the request was written and no answer was read, so that it
 	// may have arrived. Only [Sender.Post] tells.
 	Uncertain bool
+	// Wire is how it got there.
+	Wire Wire
+
+	// call is what was sent, of an attempt at an event.
+	call *Call
 }
 
 // Success reports whether the receiver acknowledged: any 2xx.
 func (a *Answer) Success() bool { return a.Status >= 200 && a.Status < 300 && a.Error == "" }
 
-// Send makes one attempt. Redirects are not followed: they are failures.
+// Send makes one attempt at an event. Redirects are not followed: they are
+// failures. Where the receiver closed a connection that had served before without
+// a word of answer, as servers do with idle ones, the request goes out again on a
+// new one: it is the same attempt, and the same webhook-id tells the receiver of a
+// repetition should the first have arrived.
 func (s *Sender) Send(ctx context.Context, r *Call) *Answer {
-	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
-	defer cancel()
-	begin := s.clock()
-	a := s.send(ctx, r)
-	a.Duration = s.clock().Sub(begin)
+	header := maps.Clone(r.Header)
+	if _, own := header[idempotent]; !own {
+		// Without a value it is not sent; it tells the transport alone.
+		header[idempotent] = nil
+	}
+	end := func(*Answer) {}
+	if s.tracer != nil {
+		end = s.tracer(r, header)
+	}
+	a, _ := s.exchange(ctx, http.MethodPost, r.URL, header, r.Body)
+	a.call = r
+	end(a)
 	return a
 }
 
-func (s *Sender) send(ctx context.Context, r *Call) *Answer {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.URL, bytes.NewReader(r.Body))
+// idempotent is the header by which net/http knows that a POST may be repeated
+// (see [http.Transport]).
+const idempotent = "Idempotency-Key"
+
+// exchange makes one attempt at anything, within the limits of one, and returns
+// the headers of the answer as well.
+func (s *Sender) exchange(ctx context.Context, method, url string, header http.Header, body []byte) (*Answer, http.Header) {
+	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
+	trace := &tracer{clock: s.clock, begin: s.clock()}
+	ctx = httptrace.WithClientTrace(context.WithValue(ctx, tracerKey{}, trace), trace.hooks())
+	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
 	if err != nil {
-		return &Answer{Outcome: OutcomeConnection, Error: "the URL can't be called: " + err.Error()}
+		return &Answer{Outcome: OutcomeConnection, Error: "the URL can't be called: " + err.Error()}, nil
 	}
-	req.Header = r.Header
+	req.Header = header
 	resp, err := s.transport.RoundTrip(req)
 	if err != nil {
 		outcome, words := failure(ctx, err, s.clock())
-		return &Answer{Outcome: outcome, Error: words}
+		return &Answer{Outcome: outcome, Error: words, Duration: s.clock().Sub(trace.begin), Wire: trace.wireSoFar()}, nil
 	}
 	defer resp.Body.Close()
-	a := &Answer{Status: resp.StatusCode, Outcome: outcomeOf(resp.StatusCode), Headers: keepHeaders(resp.Header)}
-	// The status decides, even if the rest of the answer breaks off.
-	body, err := io.ReadAll(io.LimitReader(resp.Body, keepBody))
-	a.Body = body
+	a := s.read(resp, cancel, trace)
+	a.Duration = s.clock().Sub(trace.begin)
+	return a, resp.Header
+}
+
+// read takes in an answer; cancel ends reading its body.
+func (s *Sender) read(resp *http.Response, cancel func(), trace *tracer) *Answer {
+	a := &Answer{Status: resp.StatusCode, Outcome: outcomeOf(resp.StatusCode), Headers: keepHeaders(resp.Header), Wire: trace.wireSoFar()}
+	a.Wire.Protocol = resp.Proto
+	if resp.TLS != nil {
+		a.Wire.TLS = tls.VersionName(resp.TLS.Version)
+	}
 	switch {
 	case resp.StatusCode >= 300 && resp.StatusCode < 400:
-		a.Error = fmt.Sprintf("redirect to %s refused", truncate(resp.Header.Get("Location"), 200))
+		a.Error = fmt.Sprintf("redirect to %s refused", plain(resp.Header.Get("Location"), maxWords))
 	case resp.StatusCode < 200 || resp.StatusCode >= 300:
-		a.Error = "answered " + resp.Status
+		a.Error = "answered " + plain(resp.Status, maxWords)
 	}
 	if resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable {
 		a.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), s.clock())
 	}
-	if err == nil && len(body) == keepBody {
-		// Reading a little more may save the connection; a longer answer loses it.
-		io.CopyN(io.Discard, resp.Body, drainBody)
+	// What follows 101 is no body but a connection that nothing would end.
+	if resp.Body != http.NoBody && resp.StatusCode != http.StatusSwitchingProtocols {
+		limit := time.AfterFunc(bodyTimeout, cancel)
+		defer limit.Stop()
+		a.Body = readBody(resp.Body)
 	}
 	return a
+}
+
+// readBody reads what is kept of an answer's body. The status decided before,
+// even if the rest breaks off or never comes.
+func readBody(r io.Reader) []byte {
+	body, err := io.ReadAll(io.LimitReader(r, keepBody))
+	if err == nil && len(body) == keepBody {
+		// Reading a little more may save the connection; a longer answer loses it.
+		// How that ends is of no account.
+		_, _ = io.CopyN(io.Discard, r, drainBody)
+	}
+	return body
 }
 
 // retryAfter reads the header's seconds or date.
@@ -206,6 +282,18 @@ func truncate(s string, n int) string {
 		return s
 	}
 	return strings.ToValidUTF8(s[:n], "") + "…"
+}
+
+// plain returns a receiver's own text as it may stand in an error: of bounded
+// length, in valid UTF-8 and without control characters.
+func plain(s string, n int) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
+	return truncate(s, n)
 }
 
 // record makes the attempt's row.

@@ -21,6 +21,24 @@ import (
 // anything to do.
 func sendSlowly(t *testing.T, say string) *Answer {
 	t.Helper()
+	return sendTo(t, "http://slow.example/", func(c net.Conn) {
+		readRequest(c)
+		io.WriteString(c, say)
+	})
+}
+
+// readRequest reads one request and its body.
+func readRequest(c io.Reader) {
+	req, err := http.ReadRequest(bufio.NewReader(c))
+	if err == nil {
+		io.Copy(io.Discard, req.Body)
+	}
+}
+
+// sendTo makes an attempt at a receiver that does what a test says. It is there
+// until it has done that and the attempt has ended.
+func sendTo(t *testing.T, url string, receive func(net.Conn)) *Answer {
+	t.Helper()
 	guard, err := NewGuard(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -28,51 +46,87 @@ func sendSlowly(t *testing.T, say string) *Answer {
 	s := NewSender(guard, greenlane.SystemClock, "test")
 	hub, receiver := net.Pipe()
 	s.transport.DialContext = func(context.Context, string, string) (net.Conn, error) { return hub, nil }
-	go func() {
-		req, err := http.ReadRequest(bufio.NewReader(receiver))
-		if err == nil {
-			io.Copy(io.Discard, req.Body)
-		}
-		io.WriteString(receiver, say)
-	}()
-	defer func() { hub.Close(); receiver.Close(); s.Close() }()
+	ended := make(chan struct{})
+	go func() { defer close(ended); receive(receiver) }()
+	defer func() { hub.Close(); receiver.Close(); s.Close(); <-ended }()
+	return s.Send(t.Context(), internalCall(t, s, url))
+}
+
+// internalCall makes a call of an example event.
+func internalCall(t *testing.T, s *Sender, url string) *Call {
+	t.Helper()
 	info, _ := greenlane.LookupEventType(greenlane.EventShipmentCreated)
 	e := &greenlane.Event{Type: info.Type, Body: info.Example}
 	if err := e.Encode(); err != nil {
 		t.Fatal(err)
 	}
-	call := s.Build(&Settings{URL: "http://slow.example/"}, Sending{Event: e, Format: FormatEaze, Attempt: 1}, 1)
-	return s.Send(t.Context(), call)
+	return s.Build(&Settings{URL: url}, Sending{Event: e, Format: FormatEaze, Attempt: 1}, 1)
 }
 
 // TestAttemptsEnd holds that an attempt takes fifteen seconds in all, however
-// far the receiver has come; an answer whose status came is an answer.
+// far the receiver has come; that an answer whose status came is an answer; and
+// that its body takes no more than five seconds.
 func TestAttemptsEnd(t *testing.T) {
 	t.Parallel()
+	const head = "HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n"
+	const upgrade = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"
 	for _, tt := range []struct {
 		name, say string
-		status    int
-		failure   string
+		// drip is repeated every 900 ms; pause comes before all.
+		drip    string
+		pause   time.Duration
+		took    time.Duration
+		status  int
+		failure string
+		body    string
 	}{
-		{"silent", "", 0, "no complete answer within 15s"},
-		{"silent amid the head", "HTTP/1.1 200 OK\r\nContent-", 0, "no complete answer within 15s"},
-		{"silent after the head", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", 200, ""},
-		{"silent after a failure", "HTTP/1.1 500 Oops\r\nContent-Length: 9\r\n\r\nso", 500, "answered 500 Oops"},
+		{"silent", "", "", 0, attemptTimeout, 0, "no complete answer within 15s", ""},
+		{"silent amid the head", "HTTP/1.1 200 OK\r\nContent-", "", 0, attemptTimeout, 0, "no complete answer within 15s", ""},
+		{"dripping heads", "HTTP/1.1 200 OK\r\n", "A: b\r\n", 0, attemptTimeout, 0, "no complete answer within 15s", ""},
+		{"dripping early hints", "", "HTTP/1.1 103 Early Hints\r\n\r\n", 0, attemptTimeout, 0, "no complete answer within 15s", ""},
+		{"silent after the head", head, "", 0, bodyTimeout, 200, "", ""},
+		{"dripping body", head, "x", 0, bodyTimeout, 200, "", "xxxxx"},
+		{"dripping beyond what is kept", head + strings.Repeat("y", keepBody), "x", 0, bodyTimeout, 200, "", strings.Repeat("y", keepBody)},
+		{"silent after a failure", "HTTP/1.1 500 Oops\r\nContent-Length: 9\r\n\r\nso", "", 0, bodyTimeout, 500, "answered 500 Oops", "so"},
+		{"late head", head, "", 14 * time.Second, attemptTimeout, 200, "", ""},
+		{"other protocol", upgrade, "", 0, 0, 101, "answered 101 Switching Protocols", ""},
+		{"other protocol that goes on", upgrade, "x", 0, 0, 101, "answered 101 Switching Protocols", ""},
+		{"half of another protocol", "HTTP/1.1 101 Switching Protocols\r\n\r\n", "", 0, 0, 101, "answered 101 Switching Protocols", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				begin := time.Now()
-				a := sendSlowly(t, tt.say)
-				if took := time.Since(begin); took != attemptTimeout || a.Duration != attemptTimeout {
-					t.Errorf("took %s, recorded %s", took, a.Duration)
+				a := sendTo(t, "http://slow.example/", func(c net.Conn) {
+					readRequest(c)
+					time.Sleep(tt.pause)
+					_, err := io.WriteString(c, tt.say)
+					for tt.drip != "" && err == nil {
+						time.Sleep(900 * time.Millisecond)
+						_, err = io.WriteString(c, tt.drip)
+					}
+				})
+				if took := a.Duration; took != tt.took || time.Since(begin) < took {
+					t.Errorf("took %s, recorded %s", time.Since(begin), took)
 				}
-				if a.Status != tt.status || a.Error != tt.failure || a.Success() != (tt.failure == "") {
+				if a.Status != tt.status || a.Error != tt.failure || a.Success() != (tt.failure == "") || string(a.Body) != tt.body {
 					t.Errorf("%+v", a)
 				}
 			})
 		})
 	}
+}
+
+// TestAgreeingOnTLSEnds holds that a receiver that takes the connection and says
+// nothing is given up after five seconds, with words of its own.
+func TestAgreeingOnTLSEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := sendTo(t, "https://slow.example/", func(c net.Conn) { io.Copy(io.Discard, c) })
+		if a.Duration != connectTimeout || a.Outcome != OutcomeTimeout || a.Error != "the receiver did not agree on TLS within 5s" {
+			t.Errorf("%+v", a)
+		}
+	})
 }
 
 // TestPromptAnswer holds that an answer that comes takes no longer than it does.
@@ -93,7 +147,7 @@ func TestConnectingEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, d := range []*net.Dialer{&g.guarded, &g.open} {
+	for _, d := range []*net.Dialer{&g.guarded, &g.named} {
 		if d.Timeout != connectTimeout || connectTimeout != 5*time.Second {
 			t.Errorf("connecting may take %s", d.Timeout)
 		}

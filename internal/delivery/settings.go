@@ -45,6 +45,10 @@ type Settings struct {
 	// are names as in Events, and what is before them in their lanes.
 	Maintenance []Window `json:"maintenanceWindow,omitzero"`
 	UrgentTypes []string `json:"urgentTypes,omitzero"`
+	// Handshake: the receiver is asked for its permission before it is sent to.
+	// Granted is what it answered, which is not the owner's to set.
+	Handshake bool   `json:"handshake,omitzero"`
+	Granted   *Grant `json:"granted,omitzero"`
 }
 
 // Ordering says what is delivered in order.
@@ -236,7 +240,35 @@ func CheckURL(text string, g *Guard) error {
 	if u.Fragment != "" {
 		return fmt.Errorf("must not have a fragment")
 	}
+	if err := checkName(u.Hostname()); err != nil {
+		return err
+	}
 	return g.CheckHost(u.Hostname())
+}
+
+// checkName refuses hosts that no server can have: an address is one, and so is a
+// name of letters, digits, hyphens and underscores with dots between (RFC 1123
+// §2.1, RFC 2181 §11). Other characters are read as different names by different
+// programs, full-width digits even as an address.
+func checkName(host string) error {
+	if strings.Contains(host, ":") {
+		return nil // an address of IPv6: nothing else can have it
+	}
+	name := strings.TrimSuffix(host, ".")
+	for _, label := range strings.Split(name, ".") {
+		if len(label) == 0 || len(label) > 63 || len(name) > 253 {
+			return fmt.Errorf("has no host name: its parts have 1 to 63 characters each, 253 in all")
+		}
+		for _, c := range label {
+			switch {
+			case c > 0x7f:
+				return fmt.Errorf("must have the host in its ASCII form, such as xn--bcher-kva.example")
+			case c != '-' && c != '_' && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z'):
+				return fmt.Errorf("has a host with the character %q", c)
+			}
+		}
+	}
+	return nil
 }
 
 // checkPattern accepts "*", a known type, or a prefix of known types with ".*".
@@ -275,7 +307,8 @@ func checkHeaders(headers map[string]string) map[string]string {
 			wrong[name] = "is there twice"
 		case !validToken(name):
 			wrong[name] = "is not a header name"
-		case slices.Contains(ours, canonical), strings.HasPrefix(canonical, "Webhook-"), strings.HasPrefix(canonical, "Greenlane-"):
+		case slices.Contains(ours, canonical), strings.HasPrefix(canonical, "Webhook-"), strings.HasPrefix(canonical, "Greenlane-"),
+			strings.HasPrefix(canonical, "Ce-"):
 			wrong[name] = "is set by the hub"
 		case len(value) > maxHeaderBytes || strings.ContainsFunc(value, control):
 			wrong[name] = fmt.Sprintf("must be one line of at most %d bytes without control characters", maxHeaderBytes)

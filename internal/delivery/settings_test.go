@@ -85,7 +85,7 @@ func TestSettingsCheck(t *testing.T) {
 		{"fields and omit", func(s *delivery.Settings) {
 			s.Format, s.Fields, s.Omit = delivery.FormatGreenlane, []string{"data"}, []string{"detail"}
 		}, "omit", "together"},
-		{"fields of another format", func(s *delivery.Settings) { s.Fields = []string{"data"} }, "fields", "greenlane and cloudevents"},
+		{"fields of another format", func(s *delivery.Settings) { s.Fields = []string{"data"} }, "fields", "greenlane, cloudevents and cloudevents-binary"},
 		{"unknown field", selected([]string{"data", "dta"}, nil), "fields[1]", "no member dta; it has eventId, position"},
 		{"unknown reference", selected([]string{"references.masterBill"}, nil), "fields[0]", "masterBills"},
 		{"member of a text", selected(nil, []string{"exportId.x"}), "omit[0]", "exportId has no members"},

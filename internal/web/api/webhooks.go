@@ -24,9 +24,9 @@ type WebhookSettings struct {
 	Name          Change[string]               `json:"name,omitzero" maxLength:"200" example:"warehouse"`
 	Events        Change[[]string]             `json:"events,omitzero" maxItems:"100" doc:"Names of event types, a prefix with .*, or * for all business events, which is the default." example:"[\"declaration.*\"]"`
 	Filter        Change[string]               `json:"filter,omitzero" maxLength:"2000" doc:"An expression in CEL over the canonical event, its variable event: what it says false of is not sent. An event that it fails on is sent." example:"event.type == 'clearance.status_changed' && event.data.to == 'cleared'"`
-	Fields        Change[[]string]             `json:"fields,omitzero" maxItems:"100" doc:"With format greenlane or cloudevents: paths of what is sent of an event, such as data.orders or references.masterBills. eventId, position, type, subject and occurredAt always are. An empty list sends all of it." example:"[\"data\",\"exportId\"]"`
-	Omit          Change[[]string]             `json:"omit,omitzero" maxItems:"100" doc:"With format greenlane or cloudevents, in place of fields: paths of what is not sent."`
-	Format        Change[delivery.Format]      `json:"format,omitzero" enum:"auto,greenlane,entrygo,opentrack,eaze,cloudevents" doc:"auto, the default, writes each event in the form of the system it comes from."`
+	Fields        Change[[]string]             `json:"fields,omitzero" maxItems:"100" doc:"With format greenlane, cloudevents or cloudevents-binary: paths of what is sent of an event, such as data.orders or references.masterBills. eventId, position, type, subject and occurredAt always are. An empty list sends all of it." example:"[\"data\",\"exportId\"]"`
+	Omit          Change[[]string]             `json:"omit,omitzero" maxItems:"100" doc:"With the same formats, in place of fields: paths of what is not sent."`
+	Format        Change[delivery.Format]      `json:"format,omitzero" enum:"auto,greenlane,entrygo,opentrack,eaze,cloudevents,cloudevents-binary" doc:"auto, the default, writes each event in the form of the system it comes from."`
 	Ordering      Change[delivery.Ordering]    `json:"ordering,omitzero" enum:"subject,consignment,none" doc:"What is delivered in order: the events of one subject, the default; those of all subjects of one consignment; or nothing."`
 	OnExhausted   Change[delivery.OnExhausted] `json:"onExhausted,omitzero" enum:"park,skip" doc:"What happens when a delivery has used up its schedule: its lane waits for a person, the default, or goes on without it."`
 	RetrySchedule Change[RetrySchedule]        `json:"retrySchedule,omitzero" doc:"standard by default; opentrack by default for format opentrack."`
@@ -36,6 +36,7 @@ type WebhookSettings struct {
 	RateLimit         Change[float64]            `json:"rateLimit,omitzero" minimum:"0.001" maximum:"10000" doc:"How many requests may begin in a second, such as 5 or 0.5; no limit by default." example:"0.5"`
 	MaintenanceWindow Change[MaintenanceWindows] `json:"maintenanceWindow,omitzero" doc:"Times of the week during which nothing is sent but urgentTypes: one, or a list of up to 10."`
 	UrgentTypes       Change[[]string]           `json:"urgentTypes,omitzero" maxItems:"100" doc:"Event types, named as in events, that are sent in maintenance, too. Order holds in a lane: what comes before such an event goes with it." example:"[\"clearance.*\"]"`
+	Handshake         Change[bool]               `json:"handshake,omitzero" doc:"Ask the receiver for its permission by OPTIONS (CloudEvents, HTTP 1.1 Web Hooks for Event Delivery, §4) at creation, when the URL changes and at enable; not by default."`
 }
 
 // revise returns the settings with what is given; null brings a default back.
@@ -57,6 +58,7 @@ func (w *WebhookSettings) revise(s delivery.Settings) delivery.Settings {
 		s.Maintenance = w.MaintenanceWindow.value
 	}
 	w.UrgentTypes.apply(&s.UrgentTypes)
+	w.Handshake.apply(&s.Handshake)
 	if w.RetrySchedule.set {
 		s.Schedule = w.RetrySchedule.value.Schedule
 	}
@@ -218,6 +220,7 @@ type WebhookView struct {
 	Headers       map[string]string    `json:"headers" doc:"Names of the headers sent along; their values are covered."`
 	Concurrency   int                  `json:"concurrency"`
 	PaceView
+	HandshakeView
 	HasEazeKey    bool                `json:"hasEazeKey"`
 	AsymmetricKey bool                `json:"asymmetricKey" doc:"It is also signed with an Ed25519 key, see public-key."`
 	State         store.EndpointState `json:"state" enum:"enabled,disabled"`
@@ -238,7 +241,8 @@ func webhookView(row *store.Endpoint, s *delivery.Settings, status delivery.Stat
 	return WebhookView{
 		ID: row.EndpointID(), URL: row.URL, Name: orNull(s.Name), Events: s.Events, Filter: orNull(s.Filter), Fields: s.Fields, Omit: s.Omit, Format: s.Format, Ordering: s.Ordering,
 		OnExhausted: s.OnExhausted, RetrySchedule: RetrySchedule{s.Schedule}, Headers: headers, Concurrency: s.Concurrency, PaceView: paceView(s),
-		HasEazeKey: row.EazeKey != "", AsymmetricKey: delivery.HasKeyPair(row.Secrets), State: row.State, Reason: orNull(row.Reason), CreatedAt: row.CreatedAt,
+		HandshakeView: handshakeView(s),
+		HasEazeKey:    row.EazeKey != "", AsymmetricKey: delivery.HasKeyPair(row.Secrets), State: row.State, Reason: orNull(row.Reason), CreatedAt: row.CreatedAt,
 		UpdatedAt: row.UpdatedAt, Status: webhookStatus(row, status),
 	}
 }
@@ -311,6 +315,9 @@ func (a *API) createWebhook(ctx context.Context, in *rawInput) (*Answer[WebhookC
 	}
 	status := delivery.Status{Cursor: from, Lag: max(0, a.hub.Head()-from), Breaker: delivery.BreakerStatus{State: delivery.BreakerClosed}}
 	out, err := manage(a, c, 0, func(r delivery.Request) (*hub.Outcome, error) {
+		if err := a.engine.Agree(ctx, r.Account, &settings); err != nil {
+			return nil, err
+		}
 		return a.engine.Create(ctx, r, row, settings, from, chance)
 	}, func(*hub.Outcome) (int, WebhookCreated) {
 		// The row was completed before it was recorded.
@@ -456,17 +463,25 @@ func (a *API) patchWebhook(ctx context.Context, in *webhookPatchInput) (*webhook
 	if err := c.err(); err != nil {
 		return nil, err
 	}
-	row, _, err := a.endpoint(ctx, in.ID)
+	row, present, err := a.endpoint(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	revise := func(s delivery.Settings) delivery.Settings {
+		body.URL.apply(&s.URL)
+		return body.revise(s)
+	}
+	grant, err := a.agree(ctx, *present, revise(*present))
 	if err != nil {
 		return nil, err
 	}
 	_, err = a.engine.Update(ctx, a.request(ctx, row.Number), func(s delivery.Settings, row *store.Endpoint) (delivery.Settings, error) {
-		body.URL.apply(&s.URL)
 		body.EazeKey.apply(&row.EazeKey)
 		if err := a.changeKeyPair(row, body.AsymmetricKey); err != nil {
 			return s, err
 		}
-		s = body.revise(s)
+		s = revise(s)
+		take(&s, grant)
 		var c checks
 		c.uncovered(s.Headers)
 		if err := c.err(); err != nil {
@@ -522,6 +537,9 @@ func (a *API) enableWebhook(ctx context.Context, in *webhookInput) (*Answer[Webh
 	return manage(a, c, row.Number, func(r delivery.Request) (*hub.Outcome, error) {
 		from, err := a.resumption(ctx, row, body.From)
 		if err != nil {
+			return nil, err
+		}
+		if err := a.agreeAgain(ctx, row); err != nil {
 			return nil, err
 		}
 		return a.engine.Enable(ctx, r, from, body.Reason)
@@ -614,7 +632,7 @@ func (a *API) webhookRoutes() {
 	const path, one = "/v1/webhooks", "/v1/webhooks/{id}"
 	register(a, operation{method: "POST", path: path, id: "create-webhook", tag: tag, summary: "Create an endpoint", raw: true,
 		role: greenlane.RoleOperator, status: statusCreated,
-		more: "`secret` and `secretBase64` are shown in this answer alone."}, a.createWebhook)
+		more: "`secret` and `secretBase64` are shown in this answer alone. 409 `handshake_refused` says what a receiver answered that does not allow deliveries."}, a.createWebhook)
 	describeRaw[WebhookBody](a, path)
 	register(a, operation{method: "GET", path: path, id: "list-webhooks", tag: tag, summary: "List endpoints",
 		more: "Newest first.", role: greenlane.RoleRead}, a.listWebhooks)

@@ -97,7 +97,7 @@ func TestWebhookCreated(t *testing.T) {
 			"openLanes": 0.0, "parked": 0.0, "stalled": false, "filterErrors": 0.0, "breaker": map[string]any{"state": "closed", "since": nil, "reason": nil,
 				"failures": 0.0, "failingSince": nil, "probes": 0.0, "nextProbeAt": nil},
 			"maintenanceUntil": nil},
-		"rateLimit": nil, "maintenanceWindow": []any{}, "urgentTypes": []any{},
+		"rateLimit": nil, "maintenanceWindow": []any{}, "urgentTypes": []any{}, "handshake": false, "allowedRate": nil,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -119,7 +119,7 @@ func TestWebhookCreated(t *testing.T) {
 	want = map[string]any{
 		"url": "http://127.0.0.1:9/all", "name": "warehouse", "events": []any{"declaration.*", "audit.key_created"}, "format": "opentrack",
 		"ordering": "none", "onExhausted": "skip", "retrySchedule": "opentrack", "headers": map[string]any{"X-Token": "********"},
-		"filter": "event.late", "fields": []any{}, "omit": []any{}, "rateLimit": nil, "maintenanceWindow": []any{}, "urgentTypes": []any{}, "concurrency": 3.0, "hasEazeKey": true, "asymmetricKey": false, "state": "enabled", "reason": nil, "secret": "my own secret",
+		"filter": "event.late", "fields": []any{}, "omit": []any{}, "rateLimit": nil, "maintenanceWindow": []any{}, "urgentTypes": []any{}, "handshake": false, "allowedRate": nil, "concurrency": 3.0, "hasEazeKey": true, "asymmetricKey": false, "state": "enabled", "reason": nil, "secret": "my own secret",
 		"secretBase64": "whsec_" + base64.StdEncoding.EncodeToString([]byte("my own secret")),
 	}
 	if diff := cmp.Diff(want, all, cmpopts.IgnoreMapEntries(func(k string, _ any) bool {
