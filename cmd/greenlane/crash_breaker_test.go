@@ -39,10 +39,17 @@ func TestKillHalfOpen(t *testing.T) {
 		if round == 0 {
 			hub.await(broken, "open")
 			hub.receiver.Temper(broken, deliverytest.Deaf)
-			// A change of settings makes a probe due at once, ahead of its time.
-			if err := hub.Change(t.Context(), broken, deliverytest.Change{Concurrency: 5}); err != nil {
-				t.Fatal(err)
+		}
+		// A change of settings makes a probe due at once, ahead of its time.
+		came := len(hub.receiver.Arrivals(broken))
+		if err := hub.Change(t.Context(), broken, deliverytest.Change{Concurrency: 5}); err != nil {
+			t.Fatal(err)
+		}
+		for limit := time.Now().Add(2 * time.Minute); len(hub.receiver.Arrivals(broken)) == came; {
+			if time.Now().After(limit) {
+				t.Fatalf("no probe came; the breaker is %s", hub.breaker(broken))
 			}
+			<-time.After(time.Millisecond)
 		}
 		hub.await(broken, "half_open")
 		if err := hub.kill(); err != nil {
@@ -63,6 +70,9 @@ func TestKillHalfOpen(t *testing.T) {
 		}
 	}
 	hub.receiver.Heal()
+	if err := hub.Change(t.Context(), broken, deliverytest.Change{Concurrency: 5}); err != nil {
+		t.Fatal(err)
+	}
 	hub.await(broken, "closed")
 	c.Settle(t)
 	c.Judge(t)
