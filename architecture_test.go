@@ -23,7 +23,7 @@ var rooms = []struct {
 	{"greenlane/internal/store/storetest", []string{"greenlane", "greenlane/internal/store"},
 		[]string{"github.com/google/go-cmp", "pgregory.net/rapid"}, "the suite that every backend passes"},
 	{"greenlane/internal/store/sqlite", []string{"greenlane", "greenlane/internal/store"},
-		[]string{"modernc.org/sqlite", "github.com/pressly/goose/v3"}, "one backend and its driver"},
+		[]string{"modernc.org/sqlite", "github.com/pressly/goose/v3", "github.com/klauspost/compress/s2"}, "one backend and its driver"},
 	{"greenlane/internal/hub", []string{"greenlane", "greenlane/internal/store"}, nil, "the one write path"},
 	{"greenlane/internal/edi", nil, nil, "wire syntax only: it knows nothing of what a message means"},
 	{"greenlane/internal/customs", []string{"greenlane", "greenlane/internal/edi"}, nil,

@@ -63,6 +63,7 @@ type eventDelivery struct {
 	Reason     string         `json:"reason"`
 	LastStatus int            `json:"lastStatus"`
 	LastSentAt time.Time      `json:"lastSentAt"`
+	Expired    bool           `json:"attemptsExpired"`
 	Attempts   []attempt      `json:"attempts"`
 }
 
@@ -199,6 +200,9 @@ func (d *eventDelivery) standing() string {
 // tries counts attempts. Somebody who retries what is parked goes beyond the
 // schedule.
 func (d *eventDelivery) tries() string {
+	if d.Expired {
+		return "long ago; its tries are not kept any more"
+	}
 	if d.Made > d.Allowed {
 		return fmt.Sprintf("%d tries (the schedule has %d)", d.Made, d.Allowed)
 	}

@@ -17,6 +17,7 @@ import (
 // attempt is what the commands read of one try of a delivery.
 type attempt struct {
 	Number   int       `json:"number"`
+	Probe    bool      `json:"probe"`
 	SentAt   time.Time `json:"sentAt"`
 	Status   int       `json:"status"`
 	Error    string    `json:"error"`
@@ -42,7 +43,7 @@ type deliveriesShow struct {
 // Help says what is left out.
 func (*deliveriesShow) Help() string {
 	return `
-Every attempt is shown with its request and the head of its answer. Signatures, and values of headers of the endpoint's owner, are covered. JSON bodies are indented; --json has them as they were sent.
+Every attempt is shown with its request and the head of its answer. One made as a probe found out whether the receiver is back; it is none of the tries of the schedule. Signatures, and values of headers of the endpoint's owner, are covered. JSON bodies are indented; --json has them as they were sent.
 
 Example:
 
@@ -90,8 +91,12 @@ func (a *attempt) print(w io.Writer, former map[string]int) {
 	if outcome == "" {
 		outcome = strings.TrimSpace(fmt.Sprintf("answered %d %s", a.Status, http.StatusText(a.Status)))
 	}
+	probe := ""
+	if a.Probe {
+		probe = ", as a probe"
+	}
 	fmt.Fprintln(w)
-	wrapped(w, fmt.Sprintf("Try %d  %s  ", a.Number, shortTime(a.SentAt)), fmt.Sprintf("%s in %.1f ms", harmless(outcome), a.Duration))
+	wrapped(w, fmt.Sprintf("Try %d  %s  ", a.Number, shortTime(a.SentAt)), fmt.Sprintf("%s in %.1f ms%s", harmless(outcome), a.Duration, probe))
 	fmt.Fprintf(w, "\n  POST %s\n", harmless(a.Request.URL))
 	for _, name := range slices.Sorted(maps.Keys(a.Request.Headers)) {
 		fmt.Fprintf(w, "  %s: %s\n", harmless(name), harmless(a.Request.Headers[name]))

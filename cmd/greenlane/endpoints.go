@@ -20,6 +20,7 @@ type endpointsCmd struct {
 	Create  endpointsCreate  `cmd:"" help:"Create an endpoint; prints its secret once."`
 	Update  endpointsUpdate  `cmd:"" help:"Change an endpoint's URL or settings."`
 	Show    endpointsShow    `cmd:"" help:"Show an endpoint with its settings."`
+	Report  endpointsReport  `cmd:"" help:"Report how an endpoint did: availability, times, outcomes."`
 	Test    endpointsTest    `cmd:"" help:"Send an example event to an endpoint."`
 	Enable  endpointsEnable  `cmd:"" help:"Resume deliveries to an endpoint."`
 	Disable endpointsDisable `cmd:"" help:"Stop deliveries to an endpoint; its events wait."`

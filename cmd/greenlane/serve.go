@@ -37,6 +37,8 @@ type serveCmd struct {
 	DebugListen    string          `help:"Address for Go profiles (net/http/pprof), such as 127.0.0.1:6060; off when left out. It has no authentication." placeholder:"HOST:PORT"`
 	LogLevel       string          `help:"Least level that is logged: debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
 	LogFormat      string          `help:"Form of the log on standard error: text or json." enum:"text,json" default:"text"`
+
+	AttemptRetention retention `help:"How long delivery attempts are kept: days such as 30d, a duration such as 36h, or forever. What became of each event stays known." default:"30d"`
 }
 
 // Help says what happens at the first start, and how it is configured.
@@ -118,6 +120,7 @@ type server struct {
 	engine   *delivery.Engine
 	runners  []*reaction.Runner
 	exports  *reaction.Exports
+	keeper   *delivery.Keeper
 	api      *api.API
 	http     *http.Server
 	listener net.Listener
@@ -152,6 +155,7 @@ func (s *server) open(ctx context.Context, c *serveCmd) error {
 	}
 	s.sender = delivery.NewSender(guard, clock, version)
 	s.engine = delivery.New(s.hub, delivery.Options{Sender: s.sender, Clock: clock, Chance: mathrand.Float64, Log: s.log})
+	s.keeper = delivery.NewKeeper(s.engine, c.AttemptRetention.Duration)
 	for _, r := range []reaction.Reaction{reaction.NewUnpark(s.hub), reaction.NewSimulator(s.hub, clock)} {
 		s.runners = append(s.runners, reaction.NewRunner(s.hub, r, reaction.Options{Log: s.log}))
 	}
@@ -283,7 +287,7 @@ func (s *server) run(ctx context.Context, ready func()) error {
 		for _, r := range s.runners {
 			followers = append(followers, startPart(fails, r.Run))
 		}
-		followers = append(followers, startPart(fails, s.exports.Run), startPart(fails, s.engine.Run))
+		followers = append(followers, startPart(fails, s.exports.Run), startPart(fails, s.engine.Run), startPart(fails, s.keeper.Run))
 		requests := startPart(fails, func(context.Context) error { return s.http.Serve(s.listener) })
 		if s.debug != nil {
 			profiling := startPart(fails, func(context.Context) error { return s.debug.ListenAndServe() })

@@ -102,8 +102,10 @@ type Delivery struct {
 	DueAt time.Time
 	// Reason says why it is parked, skipped or retried.
 	Reason string
-	// Last is the latest attempt, nil when there was none.
+	// Last is the latest attempt, nil when there was none or it has expired.
 	Last *store.Attempt
+	// Expired: it was settled so long ago that its attempts are not kept any more.
+	Expired bool
 }
 
 // ID returns the delivery's public identifier.
@@ -116,9 +118,16 @@ type view struct {
 	terms
 	row     *store.Endpoint
 	account *greenlane.Account
-	passed  int64
-	lanes   map[int64][]laneView
-	skips   skipIndex
+	// recorded is the cursor on disk: what was acknowledged up to there is.
+	recorded int64
+	lanes    map[int64][]laneView
+	// heads are the heads of the open lanes of first sendings, by their keys.
+	heads map[int64]int64
+	skips skipIndex
+	// first is the first position in memory that is not settled, read how far the
+	// log was looked at.
+	first, read int64
+	breaker     store.BreakerState
 }
 
 type laneView struct {
@@ -145,8 +154,9 @@ func (e *Engine) view(ctx context.Context, account, number int64) (*view, error)
 
 func (ep *endpoint) snapshot() *view {
 	v := &view{
-		terms: ep.terms, row: ep.row, account: ep.engine.hub.Account(ep.row.Account), passed: ep.passed,
-		lanes: map[int64][]laneView{}, skips: ep.skips.clone(),
+		terms: ep.terms, row: ep.row, account: ep.engine.hub.Account(ep.row.Account), recorded: ep.recorded,
+		lanes: map[int64][]laneView{}, heads: map[int64]int64{}, skips: ep.skips.clone(),
+		first: ep.firstOpen(), read: ep.reached(), breaker: ep.breaker.row.State,
 	}
 	for _, way := range ep.ways() {
 		way.show(v)
@@ -163,6 +173,9 @@ func (ep *endpoint) show(v *view) {
 		lv := laneView{generation: l.generation, attempts: l.attempts, probes: l.probes, revision: l.head.revision, state: l.state, gaveUp: l.gaveUp, dueAt: l.dueAt}
 		if l.row != nil {
 			lv.reason = l.row.Reason
+		}
+		if l.row != nil && l.generation == 1 && ep.live == nil {
+			v.heads[l.key] = l.head.position
 		}
 		v.lanes[l.head.position] = append(v.lanes[l.head.position], lv)
 	}
@@ -192,26 +205,59 @@ func (v *view) delivery(ctx context.Context, ev *greenlane.Event, last *store.At
 		}
 		d.Reason = last.Error
 	}
+	open := false
 	for _, l := range v.lanes[ev.Position] {
 		if l.generation >= d.Generation {
 			d.inLane(l)
+			open = true
 		}
 	}
-	if d.State == DeliveryWaiting || d.State == DeliverySkipped {
-		for _, key := range []int64{ev.Subject.Key(), consignmentKey(ev.Consignment), -ev.Position} {
-			if skip := v.skips.find(ev.Position, key); skip != nil {
-				d.State, d.Reason = DeliverySkipped, skip.Reason
-				if skip.Kind == store.SkipLane {
-					d.State = DeliveryDiscarded
-				}
-			}
-		}
+	switch {
+	case !open && d.State == DeliveryWaiting:
+		v.outOfLane(d)
+	case d.State == DeliverySkipped:
+		v.givenUp(d)
 	}
 	if d.State == DeliveryWaiting && d.Generation > 1 {
 		// Sent again, and given up: a later generation has a lane until it ends.
 		d.State = DeliverySkipped
 	}
 	return d
+}
+
+// outOfLane judges an event that is not being tried, and of whose latest attempts
+// none succeeded or is kept. What a skip does not speak for, and the cursor has
+// passed, was acknowledged: nothing else is at or below a cursor but what waits
+// behind an open lane's head.
+func (v *view) outOfLane(d *Delivery) {
+	if v.givenUp(d) || !v.past(d.Event) {
+		return
+	}
+	d.State, d.Reason = DeliveryDelivered, ""
+	if d.Generation > 1 {
+		d.Reason = "an earlier sending was acknowledged; sending it again was given up"
+	}
+	d.Expired = d.Last == nil
+}
+
+// givenUp says of a delivery what the record says that gave it up, if there is one.
+func (v *view) givenUp(d *Delivery) bool {
+	skip := v.skips.of(d.Event)
+	if skip == nil {
+		return false
+	}
+	d.State, d.Reason = DeliverySkipped, skip.Reason
+	if skip.Kind == store.SkipLane {
+		d.State = DeliveryDiscarded
+	}
+	return true
+}
+
+// past reports whether the cursor is beyond an event, on disk, and the event does
+// not wait in an open lane.
+func (v *view) past(ev *greenlane.Event) bool {
+	head, open := v.heads[v.keyOf(ev)]
+	return ev.Position <= v.recorded && (!open || ev.Position < head)
 }
 
 func (d *Delivery) inLane(l laneView) {

@@ -18,6 +18,10 @@
 // engine reads acknowledgements above the cursor back from the attempts, so
 // what is sent again is always the tail of a lane, in order.
 //
+// So attempts are a record for people and for a crash, not what the state of a
+// delivery rests on: below the cursor they may be removed, see [Keeper]. What they
+// add up to by the hour is written with them and outlives them, see [Report].
+//
 // # How it runs
 //
 // [Engine.Run] is one loop that owns all state; attempts are goroutines that

@@ -79,6 +79,7 @@ type endpoint struct {
 	breaker     breaker
 	pace        pace
 	maintenance maintenance
+	hourly      hourly
 }
 
 // item is one event on its way to the endpoint.
@@ -352,20 +353,6 @@ func (ep *endpoint) readOn() {
 	})
 }
 
-// typesAfter returns the types that any settings want that hold beyond a
-// position.
-func (ep *endpoint) typesAfter(position int64) []greenlane.EventType {
-	var types []greenlane.EventType
-	for number := ep.at(position + 1).number; number <= ep.latest.number; number++ {
-		types = append(types, ep.byNumber[number].Types()...)
-	}
-	if ep.joins {
-		types = append(types, greenlane.EventConsignmentMerged)
-	}
-	slices.Sort(types)
-	return slices.Compact(types)
-}
-
 // caughtUp takes in what was read and is wanted. A page that was asked for before read was
 // set back is dropped: another read has begun, or will.
 func (ep *endpoint) caughtUp(page store.EventPage, merges []*greenlane.Event, until int64, epoch int, err error) {
@@ -433,7 +420,7 @@ func (ep *endpoint) keptBack() bool {
 // because it decided where it holds.
 func (ep *endpoint) mayBegin() bool {
 	base := ep.base()
-	return ep.hasPlace() && len(ep.ops)+len(base.ops) == 0 && !ep.held && !base.held && !ep.behindRecords()
+	return ep.hasPlace() && ep.engine.share.admits(ep) && len(ep.ops)+len(base.ops) == 0 && !ep.held && !base.held && !ep.behindRecords()
 }
 
 // behindRecords reports whether more was sent than should be in memory alone:
@@ -528,7 +515,7 @@ func (ep *endpoint) unit() hub.Unit {
 		Account: ep.row.Account, Commands: b.commands, Lazy: true,
 		Source: greenlane.Source{Client: "greenlane", Origin: greenlane.OriginAutomation},
 		Rows: hub.Rows{
-			Attempts: b.attempts, Skips: b.skips, Endpoints: b.endpoints,
+			Attempts: b.attempts, Skips: b.skips, Endpoints: b.endpoints, Tallies: ep.base().hourly.take(ep.row.Number),
 		},
 	}
 	if ep.job != nil {

@@ -95,7 +95,7 @@ type Engine struct {
 	position int64
 	due      dueHeap
 	touched  map[*endpoint]bool
-	inflight int
+	share    share
 	stopping bool
 	// sending is canceled when attempts in flight must end.
 	sending context.Context
@@ -143,7 +143,7 @@ func New(h *hub.Hub, o Options) *Engine {
 		hub: h, store: h.Store(), sender: o.Sender, clock: o.Clock, chance: o.Chance, log: o.Log,
 		inbox: make(chan func(), 1024), ended: make(chan struct{}),
 		endpoints: map[int64]*endpoint{}, made: map[int64]*store.Endpoint{}, routes: map[route][]*endpoint{}, touched: map[*endpoint]bool{},
-		apart: map[*endpoint]bool{}, maxLanes: maxLanes, slowFilter: slowFilter,
+		share: newShare(maxInflight), apart: map[*endpoint]bool{}, maxLanes: maxLanes, slowFilter: slowFilter,
 		patience: patience{breakAfter, breakLeast, probeFirst, probeMost},
 	}
 }
@@ -205,7 +205,7 @@ func (e *Engine) shutdown(cancel context.CancelFunc) {
 	e.stopping = true
 	limit := time.NewTimer(shutdownLimit)
 	defer limit.Stop()
-	for expired := false; !expired && (e.inflight > 0 || e.unrecorded()); {
+	for expired := false; !expired && (e.share.all > 0 || e.unrecorded()); {
 		select {
 		case f := <-e.inbox:
 			e.work(f)
@@ -325,6 +325,9 @@ func (e *Engine) open(ctx context.Context, ep *endpoint) error {
 		return err
 	}
 	ep.breaker.load(broken)
+	if err := ep.hourly.load(ctx, e.store, row.Number, e.clock()); err != nil {
+		return fmt.Errorf("endpoint %s: %w", row.EndpointID(), err)
+	}
 	skips, err := e.store.Skips(ctx, row.Number)
 	if err != nil {
 		return err

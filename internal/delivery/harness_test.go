@@ -200,7 +200,7 @@ func startOn(t testing.TB, s store.Store, clock greenlane.Clock, prepare ...func
 // startLogged starts hub and engine; what the engine has to tell goes to log.
 func startLogged(t testing.TB, s store.Store, clock greenlane.Clock, log *slog.Logger, prepare ...func(*delivery.Engine)) *rig {
 	t.Helper()
-	h, err := hub.Open(t.Context(), s, hub.Options{Random: rand.Reader})
+	h, err := hub.Open(t.Context(), s, hub.Options{Random: rand.Reader, Clock: clock})
 	if err != nil {
 		t.Fatal(err)
 	}

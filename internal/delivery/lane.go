@@ -191,7 +191,7 @@ func (l *lane) send() {
 	e := ep.engine
 	l.state, l.sentAt = laneSending, e.clock()
 	ep.inflight++
-	e.inflight++
+	e.share.begin(ep.row.Account)
 	if l.row == nil {
 		e.wakeAt(l, l.sentAt.Add(slowAfter))
 	}
@@ -228,6 +228,7 @@ func (e *Engine) attempt(in Sending, position int64, s *Settings, endpoint int64
 	}
 	r := e.sender.Build(s, in, generation)
 	answer := e.sender.Send(e.sending, r)
+	answer.Age = in.SentAt.Add(answer.Duration).Sub(in.Event.RecordedAt)
 	if e.sending.Err() != nil && !answer.Success() {
 		return nil, nil, errStopping
 	}
@@ -239,7 +240,7 @@ func (l *lane) ended(a *Answer, record *store.Attempt, err error) {
 	ep := l.endpoint
 	e := ep.engine
 	ep.inflight--
-	e.inflight--
+	e.share.end(e, ep.row.Account)
 	e.touch(ep)
 	if ep.gone {
 		return
@@ -254,6 +255,7 @@ func (l *lane) ended(a *Answer, record *store.Attempt, err error) {
 		return
 	}
 	l.count(record, probe)
+	ep.base().hourly.add(ep.row.Number, e.clock(), a, record)
 	e.metrics.Attempts[a.Outcome].Add(1)
 	e.report(ep, l, a, record)
 	if a.Success() {

@@ -347,18 +347,14 @@ func (e *Engine) Retry(ctx context.Context, r Request, position int64, reason st
 				return l.retryNow(r, reason)
 			}
 		}
-		attempts, err := e.store.Attempts(ctx, r.Endpoint, position, 0)
+		former, tried, err := ep.former(ctx, position)
 		if err != nil {
 			return nil, err
 		}
 		if ep.live != nil {
 			return nil, greenlane.Errorf(greenlane.Conflict, "in_flight", "a replay has just sent this delivery")
 		}
-		former := 1
-		if len(attempts) > 0 {
-			former = attempts[len(attempts)-1].Generation
-		}
-		return ep.resend(ctx, r, position, former, len(attempts) > 0, reason)
+		return ep.resend(ctx, r, position, former, tried, reason)
 	})
 }
 
@@ -401,7 +397,7 @@ func (ep *endpoint) resend(ctx context.Context, r Request, position int64, forme
 		// A replay has this one, or may have it yet.
 		generation = ep.row.Generation + 1
 	}
-	if !tried && !ep.skipped(position, ep.keyOf(ev)) {
+	if !tried && !ep.skipped(position, ep.keyOf(ev)) && !ep.past(ev) {
 		return nil, greenlane.Errorf(greenlane.Conflict, "not_tried",
 			"this delivery waits for its turn; nothing was sent yet that could be repeated")
 	}

@@ -215,7 +215,7 @@ func (ep *endpoint) headed(ctx context.Context, position int64, generation int) 
 	if len(events) == 0 || generation != 1 || !ep.gets(events[0], false) {
 		return nil, greenlane.Errorf(greenlane.NotFound, "not_found", "there is no such delivery in this account")
 	}
-	if ep.skipped(position, ep.keyOf(events[0])) {
+	if ep.skipped(position, ep.keyOf(events[0])) || ep.past(events[0]) {
 		return nil, settledAlready()
 	}
 	attempts, err := ep.engine.store.Attempts(ctx, ep.row.Number, position, 1)

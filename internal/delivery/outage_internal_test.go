@@ -66,7 +66,11 @@ type bubble struct {
 	// status answers by the host that is called; got is what came to it.
 	status map[string]int
 	got    map[string][]sent
-	stop   func()
+	// delay is how long any answer takes.
+	delay time.Duration
+	// stop ends hub and engine; die as a process does that is not asked to, so
+	// that what is not recorded yet is forgotten.
+	stop, die func()
 }
 
 // sent is one request as it came.
@@ -75,6 +79,7 @@ type sent struct {
 	position int64
 	kind     string
 	status   int
+	replay   string
 }
 
 // simulate runs a test in simulated time.
@@ -125,6 +130,11 @@ func (b *bubble) start() {
 		sender.Close()
 		s.Close()
 	}
+	b.die = func() {
+		stopHub()
+		<-hubEnded
+		b.stop()
+	}
 	if h.Account(1) == nil {
 		if _, err := s.Reserve(b.t.Context(), store.SubjectNumbers, 1); err != nil {
 			b.t.Fatal(err)
@@ -144,13 +154,17 @@ func (b *bubble) do(u hub.Unit) {
 
 func (b *bubble) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	b.mu.Lock()
+	delay := b.delay
+	b.mu.Unlock()
+	time.Sleep(delay)
+	b.mu.Lock()
 	defer b.mu.Unlock()
 	status := b.status[req.Host]
 	if status == 0 {
 		status = http.StatusOK
 	}
 	position, _ := strconv.ParseInt(req.Header.Get("Greenlane-Position"), 10, 64)
-	b.got[req.Host] = append(b.got[req.Host], sent{time.Now(), position, req.Header.Get("Greenlane-Event-Type"), status})
+	b.got[req.Host] = append(b.got[req.Host], sent{time.Now(), position, req.Header.Get("Greenlane-Event-Type"), status, req.Header.Get("Greenlane-Replay")})
 	w.WriteHeader(status)
 }
 

@@ -107,6 +107,8 @@ type Answer struct {
 	// Error says in words why the attempt failed, empty on success.
 	Error    string
 	Duration time.Duration
+	// Age is how long after its event's commit the attempt ended.
+	Age time.Duration
 	// RetryAfter is the pause the receiver asked for, zero for none.
 	RetryAfter time.Duration
 	// Uncertain says that the request was written and no answer was read, so that it

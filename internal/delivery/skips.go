@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"greenlane"
 	"greenlane/internal/store"
 )
 
@@ -33,6 +34,16 @@ func (x *skipIndex) find(position, key int64) *store.Skip {
 			if s.First <= position && position <= s.Last {
 				return s
 			}
+		}
+	}
+	return nil
+}
+
+// of returns the record for an event, whichever lane it was sent on.
+func (x *skipIndex) of(ev *greenlane.Event) *store.Skip {
+	for _, key := range []int64{ev.Subject.Key(), consignmentKey(ev.Consignment), -ev.Position} {
+		if s := x.find(ev.Position, key); s != nil {
+			return s
 		}
 	}
 	return nil

@@ -149,6 +149,20 @@ func (ts *terms) typed(ev *greenlane.Event) (*term, bool) {
 	return t, t.Matches(ev.Type)
 }
 
+// typesAfter returns the types that any settings want that hold beyond a
+// position.
+func (ts *terms) typesAfter(position int64) []greenlane.EventType {
+	var types []greenlane.EventType
+	for number := ts.at(position + 1).number; number <= ts.latest.number; number++ {
+		types = append(types, ts.byNumber[number].Types()...)
+	}
+	if ts.joins {
+		types = append(types, greenlane.EventConsignmentMerged)
+	}
+	slices.Sort(types)
+	return slices.Compact(types)
+}
+
 // jury judges events by an endpoint's terms as they were when it was called,
 // outside the loop.
 type jury struct {

@@ -273,7 +273,7 @@ func (o *Outcome) unmatched() bool {
 
 func (r *Rows) empty() bool {
 	return len(r.Accounts)+len(r.Keys)+len(r.Endpoints)+len(r.Revisions)+len(r.Attempts)+len(r.Lanes)+
-		len(r.Settled)+len(r.Skips)+len(r.Cursors)+len(r.Breakers)+len(r.Replays)+len(r.Blobs)+len(r.Secrets) == 0
+		len(r.Settled)+len(r.Skips)+len(r.Cursors)+len(r.Breakers)+len(r.Replays)+len(r.Expired)+len(r.Tallies)+len(r.Blobs)+len(r.Secrets) == 0
 }
 
 func (b *batch) addRows(r *Rows) {
@@ -289,6 +289,8 @@ func (b *batch) addRows(r *Rows) {
 	w.Cursors = append(w.Cursors, r.Cursors...)
 	w.Breakers = append(w.Breakers, r.Breakers...)
 	w.Replays = append(w.Replays, r.Replays...)
+	w.Expired = append(w.Expired, r.Expired...)
+	w.Tallies = append(w.Tallies, r.Tallies...)
 	w.Blobs = append(w.Blobs, r.Blobs...)
 	w.Secrets = append(w.Secrets, r.Secrets...)
 }

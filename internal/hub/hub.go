@@ -204,6 +204,8 @@ type Rows struct {
 	Cursors   []store.Cursor
 	Breakers  []*store.Breaker
 	Replays   []*store.Replay
+	Expired   []store.AttemptID
+	Tallies   []*store.Tally
 	// Blobs count by their bytes towards what a batch and the queue may hold.
 	Blobs   []*store.Blob
 	Secrets []*store.OwnedSecrets

@@ -135,7 +135,7 @@ func (u *Unit) size() int {
 	for _, b := range u.Rows.Blobs {
 		n += len(b.Bytes)
 	}
-	return n + 500*len(u.Rows.Attempts)
+	return n + 500*len(u.Rows.Attempts) + 50*len(u.Rows.Expired)
 }
 
 // close turns away what waits and what comes.

@@ -28,6 +28,15 @@ type Deliveries interface {
 	// LatestAttempts returns for each position the last attempt that the endpoint
 	// acknowledged, else the last of the last generation, nil where there is none.
 	LatestAttempts(ctx context.Context, endpoint int64, positions []int64) ([]*Attempt, error)
+	// OldAttempts looks at attempts in the order of position, endpoint, generation
+	// and number, and returns those that were sent before a time.
+	OldAttempts(ctx context.Context, q OldAttemptQuery) (OldAttemptPage, error)
+	// Tallies returns an endpoint's tallies of the hours from one up to, and
+	// without, another, oldest first.
+	Tallies(ctx context.Context, endpoint int64, from, until time.Time) ([]*Tally, error)
+	// ForgetTallies removes the tallies of hours before t, of all endpoints, and
+	// returns how many.
+	ForgetTallies(ctx context.Context, t time.Time) (int, error)
 	// Breaker returns how an endpoint has been failing, nil when it never has.
 	Breaker(ctx context.Context, endpoint int64) (*Breaker, error)
 	// Replays returns an endpoint's replays, oldest first.
@@ -171,6 +180,53 @@ type Attempt struct {
 	Body    []byte
 	// Done settles the delivery: acknowledged.
 	Done bool
+}
+
+// ID returns what tells the attempt from all others.
+func (a *Attempt) ID() AttemptID {
+	return AttemptID{Position: a.Position, Endpoint: a.Endpoint, Generation: a.Generation, Number: a.Number}
+}
+
+// AttemptID names an attempt.
+type AttemptID struct {
+	Position, Endpoint int64
+	Generation, Number int
+}
+
+// OldAttemptQuery selects attempts by their age.
+type OldAttemptQuery struct {
+	// After is where the page before ended, zero for the first one.
+	After AttemptID
+	// Last is the last position to look at.
+	Last int64
+	// Before is the time before which they were sent.
+	Before time.Time
+	// Scan is how many attempts are looked at, at least 1.
+	Scan int
+}
+
+// OldAttemptPage is the answer to an [OldAttemptQuery].
+type OldAttemptPage struct {
+	Attempts []OldAttempt
+	// Reached is the last attempt looked at, zero when there was none. More reports
+	// whether as many were looked at as the query allowed: go on from there.
+	Reached AttemptID
+	More    bool
+}
+
+// OldAttempt is what is told of an attempt by its age.
+type OldAttempt struct {
+	AttemptID
+	Done bool
+}
+
+// Tally is what an endpoint's attempts of one hour add up to. It outlives them.
+type Tally struct {
+	Endpoint int64
+	// Hour is when it begins, in UTC.
+	Hour time.Time
+	// Counts is JSON, the delivery package's own.
+	Counts []byte
 }
 
 // Used returns how many attempts of the schedule are used up with this one.

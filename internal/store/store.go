@@ -23,7 +23,8 @@
 //
 // Repetition. A write that is repeated after an error of unknown outcome does no
 // harm in its rows beside events: cursors never move back, an attempt replaces
-// its equal, a lane or breaker its predecessor, and a blob that is there stays.
+// its equal, a lane, breaker or tally its predecessor, and a blob that is there
+// stays.
 //
 // Concurrency. All methods may be called from any goroutine. After Close they
 // fail. A backend retries
@@ -163,6 +164,11 @@ type Write struct {
 	// Replays are inserted, or change what has their identity; what they are made
 	// of never does.
 	Replays []*Replay
+	// Expired names attempts to remove, after Attempts were written; one that is
+	// not there is left alone.
+	Expired []AttemptID
+	// Tallies replace what their endpoints have of the same hour.
+	Tallies []*Tally
 
 	// Blobs to insert; one that is there already is left alone.
 	Blobs []*Blob

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"greenlane"
 	"greenlane/internal/store"
@@ -24,7 +23,7 @@ const (
 )
 
 func (db *DB) writeDeliveries(w *store.Write) error {
-	for _, step := range []func(*store.Write) error{db.writeSecrets, db.writeEndpoints, db.writeLanes, db.writeAttempts, db.writeBreakers, db.writeReplays} {
+	for _, step := range []func(*store.Write) error{db.writeSecrets, db.writeEndpoints, db.writeLanes, db.writeAttempts, db.writeExpired, db.writeTallies, db.writeBreakers, db.writeReplays} {
 		if err := step(w); err != nil {
 			return err
 		}
@@ -178,27 +177,6 @@ func (db *DB) writeLanes(w *store.Write) error {
 	return nil
 }
 
-// A write that was repeated after a failure may carry attempts that were
-// recorded already.
-const upsertAttempt = `INSERT OR REPLACE INTO attempts
-  (position, endpoint, generation, number, revision, sent, duration, status, error, digest, headers, body, done,
-   probe, probes)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-
-func (db *DB) writeAttempts(w *store.Write) error {
-	for _, a := range w.Attempts {
-		err := db.exec(upsertAttempt,
-			a.Position, a.Endpoint, int64(a.Generation), int64(a.Number), int64(a.Revision),
-			greenlane.UnixMicro(a.SentAt), a.Duration.Microseconds(), int64(a.Status), a.Error, a.BodyDigest[:],
-			nullBytes(a.Headers), nullBytes(a.Body), boolInt(a.Done),
-			boolInt(a.Probe), int64(a.Probes))
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 const selectEndpoints = `SELECT number, id, account, url, state, reason, secrets, eaze_key, created, updated, generation
   FROM endpoints
   WHERE state <> 'deleted'
@@ -270,79 +248,6 @@ func (db *DB) Cursor(ctx context.Context, owner string) (int64, error) {
 	var position int64
 	err := db.query(ctx, selectCursor, []any{owner}, func(rows *sql.Rows) error { return rows.Scan(&position) })
 	return position, err
-}
-
-const selectAcknowledged = `SELECT DISTINCT position
-  FROM attempts
-  WHERE position > ? AND position <= ? AND endpoint = ? AND generation = ? AND done = 1
-  ORDER BY position`
-
-// Acknowledged implements [store.Deliveries].
-func (db *DB) Acknowledged(ctx context.Context, endpoint int64, generation int, after, last int64) ([]int64, error) {
-	var out []int64
-	err := db.query(ctx, selectAcknowledged, []any{after, last, endpoint, int64(generation)}, func(rows *sql.Rows) error {
-		var p int64
-		err := rows.Scan(&p)
-		out = append(out, p)
-		return err
-	})
-	return out, err
-}
-
-const (
-	attemptColumns = `endpoint, position, generation, number, revision, sent, duration, status, error, digest,
-  headers, body, done, probe, probes`
-	selectAttempts = "SELECT " + attemptColumns + `
-  FROM attempts
-  WHERE position = ? AND endpoint = ? AND (? = 0 OR generation = ?)
-  ORDER BY generation, number`
-	selectLatestAttempt = "SELECT " + attemptColumns + `
-  FROM attempts
-  WHERE position = ?1 AND endpoint = ?2 AND
-    (done = 1 OR NOT EXISTS (SELECT 1 FROM attempts WHERE position = ?1 AND endpoint = ?2 AND done = 1))
-  ORDER BY generation DESC, number DESC
-  LIMIT 1`
-)
-
-func scanAttempt(rows *sql.Rows) (*store.Attempt, error) {
-	var a store.Attempt
-	var digest sql.RawBytes
-	var sent, duration int64
-	err := rows.Scan(&a.Endpoint, &a.Position, &a.Generation, &a.Number, &a.Revision, &sent, &duration, &a.Status,
-		&a.Error, &digest, &a.Headers, &a.Body, &a.Done, &a.Probe, &a.Probes)
-	if err != nil {
-		return nil, err
-	}
-	copy(a.BodyDigest[:], digest)
-	a.SentAt, a.Duration = greenlane.FromUnixMicro(sent), time.Duration(duration)*time.Microsecond
-	return &a, nil
-}
-
-// Attempts implements [store.Deliveries].
-func (db *DB) Attempts(ctx context.Context, endpoint, position int64, generation int) ([]*store.Attempt, error) {
-	var out []*store.Attempt
-	args := []any{position, endpoint, int64(generation), int64(generation)}
-	err := db.query(ctx, selectAttempts, args, func(rows *sql.Rows) error {
-		a, err := scanAttempt(rows)
-		out = append(out, a)
-		return err
-	})
-	return out, err
-}
-
-// LatestAttempts implements [store.Deliveries].
-func (db *DB) LatestAttempts(ctx context.Context, endpoint int64, positions []int64) ([]*store.Attempt, error) {
-	out := make([]*store.Attempt, len(positions))
-	err := db.queryEach(ctx, selectLatestAttempt, len(positions), func(i int) []any {
-		return []any{positions[i], endpoint}
-	}, func(i int, rows *sql.Rows) (err error) {
-		out[i], err = scanAttempt(rows)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
 }
 
 const (

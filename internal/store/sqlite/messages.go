@@ -177,8 +177,8 @@ func (db *DB) Answer(ctx context.Context, account int64, key [32]byte) (*store.A
 	return found, err
 }
 
-// forgetPage is how many answers are removed in one transaction, so that
-// forgetting a day of them does not hold up writers.
+// forgetPage is how many rows are removed in one transaction, so that forgetting
+// a day of them does not hold up writers.
 const forgetPage = 1000
 
 const deleteAnswers = `DELETE FROM answers
@@ -187,12 +187,17 @@ const deleteAnswers = `DELETE FROM answers
 // ForgetAnswers implements [store.Messages]. If it fails, what was removed
 // until then is gone.
 func (db *DB) ForgetAnswers(ctx context.Context, t time.Time) (int, error) {
+	return db.forgetAll(ctx, deleteAnswers, t)
+}
+
+// forgetAll removes what a statement selects by its age, page by page.
+func (db *DB) forgetAll(ctx context.Context, statement string, t time.Time) (int, error) {
 	total := 0
 	for {
 		if err := ctx.Err(); err != nil {
 			return total, err
 		}
-		n, err := db.forget(t)
+		n, err := db.forget(statement, t)
 		total += n
 		if err != nil || n < forgetPage {
 			return total, err
@@ -200,11 +205,11 @@ func (db *DB) ForgetAnswers(ctx context.Context, t time.Time) (int, error) {
 	}
 }
 
-func (db *DB) forget(t time.Time) (n int, err error) {
+func (db *DB) forget(statement string, t time.Time) (n int, err error) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	err = db.transact(func() (store.Head, error) {
-		removed, err := db.execCount(deleteAnswers, greenlane.UnixMicro(t), int64(forgetPage))
+		removed, err := db.execCount(statement, greenlane.UnixMicro(t), int64(forgetPage))
 		n = int(removed)
 		return *db.head.Load(), err
 	})

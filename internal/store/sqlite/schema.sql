@@ -33,7 +33,7 @@ CREATE TABLE attempts (
   digest     BLOB    NOT NULL,
   headers    BLOB,
   body       BLOB,
-  done       INTEGER NOT NULL, probe INTEGER NOT NULL DEFAULT 0, probes INTEGER NOT NULL DEFAULT 0,
+  done       INTEGER NOT NULL, probe INTEGER NOT NULL DEFAULT 0, probes INTEGER NOT NULL DEFAULT 0, packing INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (position, endpoint, generation, number)
 ) STRICT, WITHOUT ROWID;
 
@@ -239,6 +239,15 @@ CREATE INDEX subjects_by_clearance ON subjects (account, kind, clearance, id) WH
 CREATE INDEX subjects_by_consignment ON subjects (consignment, id);
 
 CREATE INDEX subjects_by_kind ON subjects (account, kind, id);
+
+CREATE TABLE tallies (
+  endpoint INTEGER NOT NULL,
+  hour     INTEGER NOT NULL,
+  counts   TEXT    NOT NULL,
+  PRIMARY KEY (endpoint, hour)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX tallies_by_age ON tallies (hour);
 
 CREATE TABLE waiting_references (
   account INTEGER NOT NULL,

@@ -8,9 +8,10 @@
 // process opens the file: positions are handed out by the single writer.
 //
 // Where things are: append.go is the transaction and its repair after a
-// failure; log.go, subjects.go, messages.go, accounts.go, deliveries.go and
-// blobs.go hold each statement beside the code that fills it in or scans it;
-// encode.go is how values lie in columns.
+// failure; log.go, subjects.go, messages.go, accounts.go, deliveries.go,
+// attempts.go, tallies.go and blobs.go hold each statement beside the code that
+// fills it in or scans it; encode.go is how values lie in columns, packing.go how
+// receivers' answers do.
 package sqlite
 
 import (
@@ -71,6 +72,7 @@ type DB struct {
 	typeNames sync.Map
 	// prepared holds the readers' statements.
 	prepared sync.Map
+	packer   *packer
 
 	reads reads
 }
@@ -87,7 +89,7 @@ func Open(ctx context.Context, path string) (*DB, error) { return openWith(ctx, 
 func Inspect(ctx context.Context, path string) (*DB, error) { return openWith(ctx, path, current) }
 
 func openWith(ctx context.Context, path string, schema func(context.Context, *sql.DB) error) (*DB, error) {
-	db := &DB{statements: map[string]*sql.Stmt{}, types: map[greenlane.EventType]int64{}}
+	db := &DB{statements: map[string]*sql.Stmt{}, types: map[greenlane.EventType]int64{}, packer: newPacker()}
 	if err := db.open(ctx, path, schema); err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, errors.Join(classify(err), db.Close()))
 	}

@@ -275,7 +275,9 @@ func TestUpgrade(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(add(old, 3, 10), old.Close()); err != nil {
+	_, err = old.conn.ExecContext(t.Context(), `INSERT INTO attempts
+  VALUES (2, 5, 1, 1, 1, 1000, 2000, 503, 'busy', x'01', CAST('Retry-After: 5' || char(10) AS BLOB), CAST('busy' AS BLOB), 0)`)
+	if err := errors.Join(err, add(old, 3, 10), old.Close()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Inspect(t.Context(), path); err == nil || !strings.Contains(err.Error(), "its schema is version 1") {
@@ -289,6 +291,10 @@ func TestUpgrade(t *testing.T) {
 	}
 	if got, err := db.Blob(t.Context(), 1, blob.Digest); err != nil || string(got) != "new" {
 		t.Errorf("blob %q, error %v", got, err)
+	}
+	attempts, err := db.Attempts(t.Context(), 5, 2, 1)
+	if err != nil || len(attempts) != 1 || string(attempts[0].Headers) != "Retry-After: 5\n" || string(attempts[0].Body) != "busy" {
+		t.Errorf("attempts of the old schema: %+v, error %v", attempts, err)
 	}
 }
 

@@ -283,3 +283,10 @@ func newSecrets(account int64, owner string, n int, now time.Time) *store.OwnedS
 		{Text: fmt.Sprintf("whsec_new %d", n)}, {Text: fmt.Sprintf("whsec_old %d", n), Until: now.Add(24 * time.Hour)},
 	}}
 }
+
+// newTally makes a tally of the hour that lies some hours before now.
+func newTally(endpoint int64, hours int, n int64, now time.Time) *store.Tally {
+	return &store.Tally{
+		Endpoint: endpoint, Hour: now.Truncate(time.Hour).Add(-time.Duration(hours) * time.Hour), Counts: fmt.Appendf(nil, `{"n":%d}`, n),
+	}
+}

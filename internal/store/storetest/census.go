@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"greenlane"
 	"greenlane/internal/store"
@@ -45,6 +46,7 @@ type census struct {
 	Lanes     []*store.Lane
 	Attempts  []*store.Attempt
 	Acked     map[int64][]int64
+	Tallies   []*store.Tally
 	Breakers  []*store.Breaker
 	Replays   []*store.Replay
 	Skips     []*store.Skip
@@ -227,7 +229,9 @@ func (k *taker) endpoint(endpoint int64) error {
 		}
 		k.c.Attempts = append(k.c.Attempts, attempts...)
 	}
-	return nil
+	tallies, err := k.Store.Tallies(k.ctx, endpoint, time.Unix(0, 0), time.Unix(1<<40, 0))
+	k.c.Tallies = append(k.c.Tallies, tallies...)
+	return err
 }
 
 func bySkip(a, b *store.Skip) int {

@@ -277,6 +277,21 @@ func (f *Faulty) LatestAttempts(ctx context.Context, endpoint int64, positions [
 	return ask(f, func() ([]*store.Attempt, error) { return f.inner.LatestAttempts(ctx, endpoint, positions) })
 }
 
+// OldAttempts implements [store.Deliveries].
+func (f *Faulty) OldAttempts(ctx context.Context, q store.OldAttemptQuery) (store.OldAttemptPage, error) {
+	return ask(f, func() (store.OldAttemptPage, error) { return f.inner.OldAttempts(ctx, q) })
+}
+
+// Tallies implements [store.Deliveries].
+func (f *Faulty) Tallies(ctx context.Context, endpoint int64, from, until time.Time) ([]*store.Tally, error) {
+	return ask(f, func() ([]*store.Tally, error) { return f.inner.Tallies(ctx, endpoint, from, until) })
+}
+
+// ForgetTallies implements [store.Deliveries].
+func (f *Faulty) ForgetTallies(ctx context.Context, t time.Time) (int, error) {
+	return ask(f, func() (int, error) { return f.inner.ForgetTallies(ctx, t) })
+}
+
 // Breaker implements [store.Deliveries].
 func (f *Faulty) Breaker(ctx context.Context, endpoint int64) (*store.Breaker, error) {
 	return ask(f, func() (*store.Breaker, error) { return f.inner.Breaker(ctx, endpoint) })

@@ -123,6 +123,10 @@ func TestFaultyCrashes(t *testing.T) {
 				_, err := f.ForgetAnswers(ctx, a.now)
 				return err
 			}
+			calls["ForgetTallies"] = func(ctx context.Context) error {
+				_, err := f.ForgetTallies(ctx, a.now)
+				return err
+			}
 			for method := range reflect.TypeFor[store.Store]().Methods() {
 				if calls[method.Name] == nil && method.Name != "Append" && method.Name != "Close" {
 					t.Errorf("nobody calls %s", method.Name)

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"greenlane"
 	"greenlane/internal/store"
@@ -41,7 +42,8 @@ type content struct {
 	endpoints map[int64]*store.Endpoint
 	revisions map[revisionID]*store.Revision
 	lanes     map[store.LaneID]*store.Lane
-	attempts  map[attemptID]*store.Attempt
+	attempts  map[store.AttemptID]*store.Attempt
+	tallies   map[tallyID]*store.Tally
 	breakers  map[int64]*store.Breaker
 	replays   map[[2]int64]*store.Replay
 	skips     []*store.Skip
@@ -59,9 +61,9 @@ type (
 		endpoint int64
 		number   int
 	}
-	attemptID struct {
-		endpoint, position int64
-		generation, number int
+	tallyID struct {
+		endpoint int64
+		hour     time.Time
 	}
 	blobID struct {
 		account int64
@@ -82,7 +84,8 @@ func newModel() *model {
 			waiting: map[store.WaitingReference]bool{}, answers: map[answerID]*store.Answer{},
 			accounts: map[int64]*greenlane.Account{}, keys: map[greenlane.ID]*greenlane.Key{},
 			endpoints: map[int64]*store.Endpoint{}, revisions: map[revisionID]*store.Revision{},
-			lanes: map[store.LaneID]*store.Lane{}, attempts: map[attemptID]*store.Attempt{},
+			lanes: map[store.LaneID]*store.Lane{}, attempts: map[store.AttemptID]*store.Attempt{},
+			tallies:  map[tallyID]*store.Tally{},
 			breakers: map[int64]*store.Breaker{}, replays: map[[2]int64]*store.Replay{},
 			cursors: map[string]int64{}, blobs: map[blobID][]byte{}, secrets: map[secretsID][]store.Secret{},
 		},
@@ -95,8 +98,7 @@ func (c content) clone() content {
 	c.messages, c.waiting, c.answers = maps.Clone(c.messages), maps.Clone(c.waiting), maps.Clone(c.answers)
 	c.accounts, c.keys, c.endpoints = maps.Clone(c.accounts), maps.Clone(c.keys), maps.Clone(c.endpoints)
 	c.revisions, c.lanes, c.attempts = maps.Clone(c.revisions), maps.Clone(c.lanes), maps.Clone(c.attempts)
-	c.breakers = maps.Clone(c.breakers)
-	c.replays = maps.Clone(c.replays)
+	c.breakers, c.replays, c.tallies = maps.Clone(c.breakers), maps.Clone(c.replays), maps.Clone(c.tallies)
 	c.cursors, c.blobs, c.secrets = maps.Clone(c.cursors), maps.Clone(c.blobs), maps.Clone(c.secrets)
 	return c
 }
@@ -361,7 +363,15 @@ func (c *content) applyDeliveries(w *store.Write) error {
 	for _, a := range w.Attempts {
 		row := *a
 		row.SentAt, row.Headers, row.Body = greenlane.Micro(a.SentAt), kept(a.Headers), kept(a.Body)
-		c.attempts[attemptID{a.Endpoint, a.Position, a.Generation, a.Number}] = &row
+		c.attempts[a.ID()] = &row
+	}
+	for _, id := range w.Expired {
+		delete(c.attempts, id)
+	}
+	for _, t := range w.Tallies {
+		row := *t
+		row.Hour, row.Counts = greenlane.Micro(t.Hour), kept(t.Counts)
+		c.tallies[tallyID{row.Endpoint, row.Hour}] = &row
 	}
 	for _, b := range w.Breakers {
 		row := *b

@@ -288,8 +288,8 @@ func (m *model) Cursor(ctx context.Context, owner string) (position int64, err e
 func (m *model) Acknowledged(ctx context.Context, endpoint int64, generation int, after, last int64) (out []int64, err error) {
 	err = m.view(ctx, func(c *content) {
 		for id, a := range c.attempts {
-			if id.endpoint == endpoint && id.position > after && id.position <= last && id.generation == generation && a.Done {
-				out = append(out, id.position)
+			if id.Endpoint == endpoint && id.Position > after && id.Position <= last && id.Generation == generation && a.Done {
+				out = append(out, id.Position)
 			}
 		}
 		slices.Sort(out)
@@ -305,7 +305,7 @@ func (m *model) Attempts(ctx context.Context, endpoint, position int64, generati
 
 func (c *content) attemptsAt(endpoint, position int64, generation int) (out []*store.Attempt) {
 	for id, a := range c.attempts {
-		if id.endpoint == endpoint && id.position == position && (generation == 0 || id.generation == generation) {
+		if id.Endpoint == endpoint && id.Position == position && (generation == 0 || id.Generation == generation) {
 			out = append(out, a)
 		}
 	}
@@ -328,6 +328,54 @@ func (m *model) LatestAttempts(ctx context.Context, endpoint int64, positions []
 		}
 	})
 	return out, err
+}
+
+func (m *model) OldAttempts(ctx context.Context, q store.OldAttemptQuery) (page store.OldAttemptPage, err error) {
+	err = m.view(ctx, func(c *content) {
+		looked := 0
+		for _, id := range slices.SortedFunc(maps.Keys(c.attempts), byAttempt) {
+			if byAttempt(id, q.After) <= 0 || id.Position > q.Last || looked == q.Scan {
+				continue
+			}
+			looked++
+			page.Reached = id
+			if a := c.attempts[id]; a.SentAt.Before(q.Before) {
+				page.Attempts = append(page.Attempts, store.OldAttempt{AttemptID: id, Done: a.Done})
+			}
+		}
+		page.More = looked == q.Scan
+	})
+	return page, err
+}
+
+func byAttempt(a, b store.AttemptID) int {
+	return cmp.Or(cmp.Compare(a.Position, b.Position), cmp.Compare(a.Endpoint, b.Endpoint),
+		cmp.Compare(a.Generation, b.Generation), cmp.Compare(a.Number, b.Number))
+}
+
+func (m *model) Tallies(ctx context.Context, endpoint int64, from, until time.Time) (out []*store.Tally, err error) {
+	err = m.view(ctx, func(c *content) {
+		for id, t := range c.tallies {
+			if id.endpoint == endpoint && !id.hour.Before(from) && id.hour.Before(until) {
+				out = append(out, t)
+			}
+		}
+		slices.SortFunc(out, func(a, b *store.Tally) int { return a.Hour.Compare(b.Hour) })
+	})
+	return out, err
+}
+
+func (m *model) ForgetTallies(ctx context.Context, t time.Time) (n int, err error) {
+	err = m.view(ctx, func(c *content) {
+		maps.DeleteFunc(c.tallies, func(id tallyID, _ *store.Tally) bool {
+			old := id.hour.Before(t)
+			if old {
+				n++
+			}
+			return old
+		})
+	})
+	return n, err
 }
 
 func (m *model) Breaker(ctx context.Context, endpoint int64) (out *store.Breaker, err error) {

@@ -208,6 +208,13 @@ func (m *machine) deliveries(d *draft) {
 		a.Done = m.often(2, "done")
 		d.Attempts = append(d.Attempts, a)
 	}
+	if m.often(3, "expired") {
+		d.Expired = append(d.Expired, store.AttemptID{Position: m.number(1, positions, "expired attempt"), Endpoint: endpoint,
+			Generation: id.Generation, Number: int(m.number(1, 3, "expired number"))})
+	}
+	for range m.number(0, 2, "tallies") {
+		d.Tallies = append(d.Tallies, newTally(endpoint, int(m.number(0, 5, "hours")), m.number(0, 99, "count"), d.now))
+	}
 	if m.often(3, "breaker") {
 		d.Breakers = append(d.Breakers, newBreaker(endpoint, int(m.number(0, 20, "failures")), d.now))
 	}
@@ -246,6 +253,12 @@ func (m *machine) forget() {
 	want, _ := m.model.ForgetAnswers(m.Context(), until)
 	if err != nil || got != want {
 		m.Fatalf("forgot %d answers, want %d, error %v", got, want, err)
+	}
+	hour := m.now.Truncate(time.Hour).Add(-time.Duration(m.number(0, 6, "hours")) * time.Hour)
+	got, err = m.store.ForgetTallies(m.Context(), hour)
+	want, _ = m.model.ForgetTallies(m.Context(), hour)
+	if err != nil || got != want {
+		m.Fatalf("forgot %d tallies, want %d, error %v", got, want, err)
 	}
 }
 
@@ -287,6 +300,17 @@ func (m *machine) query() {
 	})
 	both(m, "latest attempts", func(st store.Store) ([]*store.Attempt, error) {
 		return st.LatestAttempts(m.Context(), s.Number, []int64{q.After, q.Before})
+	})
+	both(m, "old attempts", func(st store.Store) ([]store.OldAttemptPage, error) {
+		page, err := st.OldAttempts(m.Context(), store.OldAttemptQuery{
+			After: store.AttemptID{Position: q.After, Endpoint: s.Number, Generation: int(q.Account), Number: 1}, Last: q.Before,
+			Before: m.now.Add(-time.Duration(q.Scan) * time.Millisecond), Scan: q.Limit,
+		})
+		return []store.OldAttemptPage{page}, err
+	})
+	both(m, "tallies", func(st store.Store) ([]*store.Tally, error) {
+		from := m.now.Add(-time.Duration(q.Limit) * time.Hour / 2)
+		return st.Tallies(m.Context(), s.Number, from, from.Add(time.Duration(q.Scan)*time.Hour))
 	})
 	both(m, "messages", func(st store.Store) ([]*greenlane.Message, error) {
 		return st.ListMessages(m.Context(), q.Account, q.Before, greenlane.MessageUnmatched, q.Limit)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"greenlane"
 	"greenlane/internal/store"
@@ -48,10 +49,14 @@ func reads(s store.Store) map[string]func(context.Context) error {
 		"Attempts":        func(ctx context.Context) error { return drop(s.Attempts(ctx, 5, 1, 0)) },
 		"LatestAttempts":  func(ctx context.Context) error { return drop(s.LatestAttempts(ctx, 5, []int64{1})) },
 		"Replays":         func(ctx context.Context) error { return drop(s.Replays(ctx, 5)) },
-		"Breaker":         func(ctx context.Context) error { return drop(s.Breaker(ctx, 5)) },
-		"Skips":           func(ctx context.Context) error { return drop(s.Skips(ctx, 6)) },
-		"Blob":            func(ctx context.Context) error { return drop(s.Blob(ctx, 1, newBlob(1, 1).Digest)) },
-		"Secrets":         func(ctx context.Context) error { return drop(s.Secrets(ctx, 1, "warehouse/1")) },
+		"OldAttempts": func(ctx context.Context) error {
+			return drop(s.OldAttempts(ctx, store.OldAttemptQuery{Last: 1, Scan: 1}))
+		},
+		"Tallies": func(ctx context.Context) error { return drop(s.Tallies(ctx, 5, time.Unix(0, 0), time.Unix(1, 0))) },
+		"Breaker": func(ctx context.Context) error { return drop(s.Breaker(ctx, 5)) },
+		"Skips":   func(ctx context.Context) error { return drop(s.Skips(ctx, 6)) },
+		"Blob":    func(ctx context.Context) error { return drop(s.Blob(ctx, 1, newBlob(1, 1).Digest)) },
+		"Secrets": func(ctx context.Context) error { return drop(s.Secrets(ctx, 1, "warehouse/1")) },
 		"List": func(ctx context.Context) error {
 			return drop(s.List(ctx, store.SubjectQuery{Account: 1, Kind: greenlane.KindEntry, Limit: 10}))
 		},
@@ -113,6 +118,9 @@ func testAfterClose(t *testing.T, w *world) {
 	}
 	if _, err := w.ForgetAnswers(t.Context(), w.now); err == nil {
 		t.Error("ForgetAnswers succeeds after Close")
+	}
+	if _, err := w.ForgetTallies(t.Context(), w.now); err == nil {
+		t.Error("ForgetTallies succeeds after Close")
 	}
 	w.Store = w.open(t, w.dir)
 	same(t, "everything after reopening", before, takeCensus(t, w.Store))

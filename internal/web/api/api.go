@@ -112,6 +112,7 @@ func (a *API) routes() {
 	a.filterRoutes()
 	a.deliveryRoutes()
 	a.replayRoutes()
+	a.reportRoutes()
 	a.accountRoutes()
 	a.keyRoutes()
 	a.auditRoutes()

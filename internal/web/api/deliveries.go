@@ -29,13 +29,14 @@ type DeliveryView struct {
 	Reason     *string                `json:"reason" doc:"Why it is parked, skipped or retried."`
 	LastStatus *int                   `json:"lastStatus" doc:"HTTP status of the last attempt, null without an answer."`
 	LastSentAt *time.Time             `json:"lastSentAt"`
+	Expired    bool                   `json:"attemptsExpired" doc:"It was acknowledged so long ago that its attempts are not kept any more."`
 }
 
 func deliveryView(d *delivery.Delivery) DeliveryView {
 	v := DeliveryView{
 		DeliveryID: d.ID(), EventID: d.Event.EventID(), Position: d.Event.Position, Type: d.Event.Type,
 		Subject: d.Event.Subject.Wire(), Generation: d.Generation, State: d.State, Made: d.Attempts, Allowed: d.Schedule,
-		Reason: orNull(d.Reason),
+		Reason: orNull(d.Reason), Expired: d.Expired,
 	}
 	if !d.DueAt.IsZero() {
 		v.DueAt = &d.DueAt
@@ -308,6 +309,10 @@ type ReconcileEntry struct {
 	Reason     *string                `json:"reason"`
 }
 
+func reconcileEntry(d *delivery.Delivery) ReconcileEntry {
+	return ReconcileEntry{d.ID(), d.Event.EventID(), d.Event.Position, string(d.Event.Type), d.State, orNull(d.Reason)}
+}
+
 type reconcileInput struct {
 	ID   string `path:"id" example:"wh_01K7XJ0000000000000000000A"`
 	From int64  `query:"from" minimum:"1" doc:"First position; the endpoint's first when left out."`
@@ -336,7 +341,7 @@ func (a *API) reconcile(ctx context.Context, in *reconcileInput) (*reconcileOutp
 		v.Next = &r.Next
 	}
 	for i, d := range r.Open {
-		v.Open[i] = ReconcileEntry{d.ID(), d.Event.EventID(), d.Event.Position, string(d.Event.Type), d.State, orNull(d.Reason)}
+		v.Open[i] = reconcileEntry(d)
 	}
 	return &reconcileOutput{v}, nil
 }

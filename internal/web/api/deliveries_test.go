@@ -304,3 +304,46 @@ func TestBreakerIsShown(t *testing.T) {
 		t.Errorf("%v of %v", last, attempts["attemptsMade"])
 	}
 }
+
+// TestReport: what is reported is what was tried, and a wrong question is told what
+// would be right.
+func TestReport(t *testing.T) {
+	t.Parallel()
+	r, rec := newRig(t), newReceiver(t)
+	hook := parked(t, r, rec)
+	rec.answer(204)
+	other := hold("1H", 1)
+	other["shipment"] = map[string]any{"number": "OTHER"}
+	r.must(200, "POST", "/v1/entries/activities", other)
+	r.waitDelivered(hook, 1)
+	v := r.must(200, "GET", hook+"/report?within=10s", nil)
+	oldest, _ := v["oldestUndelivered"].(map[string]any)
+	if v["attempts"] != 2.0 || v["attemptsAcknowledged"] != 1.0 || v["availability"] != 0.5 || v["deliveriesAcknowledged"] != 1.0 ||
+		v["withinShare"] != 1.0 || v["breakerClosedShare"] != 1.0 || v["within"] != "10s" || oldest["state"] != "parked" {
+		t.Errorf("%v", v)
+	}
+	want := map[string]any{"acknowledged": 1.0, "server_error": 1.0}
+	if diff := cmp.Diff(want, v["outcomes"]); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(map[string]any{"204": 1.0, "500": 1.0}, v["statuses"]); diff != "" {
+		t.Error(diff)
+	}
+	if days := v["days"].([]any); len(days) == 0 || days[0].(map[string]any)["attempts"] == nil {
+		t.Errorf("%v", days)
+	}
+	// A time in which nothing was sent has no shares.
+	v = r.must(200, "GET", hook+"/report?from=2020-01-01&to=2020-02-01T10:20:00Z", nil)
+	if v["attempts"] != 0.0 || v["availability"] != nil || v["withinShare"] != nil || v["acknowledgeMs"].(map[string]any)["p50"] != nil || v["to"] != "2020-02-01T11:00:00Z" {
+		t.Errorf("%v", v)
+	}
+	for query, location := range map[string]string{
+		"?from=2026-02-02&to=2026-02-01": "query.to", "?from=2020-02-02": "query.from", "?within=soon": "query.within", "?within=-5s": "query.within",
+		"?from=yesterday": "query.from",
+	} {
+		a := r.call("GET", hook+"/report"+query, nil)
+		if a.status != 422 || !strings.Contains(string(a.body), location) {
+			t.Errorf("%s: %d %s, want one about %s", query, a.status, a.body, location)
+		}
+	}
+}

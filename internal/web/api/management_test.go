@@ -58,6 +58,7 @@ func management(t *testing.T, r *rig, rec *receiver) []managed {
 		{"GET", hook, read, 200, "", true, nil},
 		{"GET", hook + "/deliveries", read, 200, "", true, nil},
 		{"GET", hook + "/reconcile", read, 200, "", true, nil},
+		{"GET", hook + "/report", read, 200, "", true, nil},
 		{"POST", again + "/redrive", operator, 202, `{"reason":"mended"}`, true, nil},
 		// It waits for the lane that was parked.
 		{"POST", waits + "/replay", operator, 202, `{"from":1,"reason":"lost"}`, true, nil},
