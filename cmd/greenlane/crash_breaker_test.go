@@ -39,12 +39,8 @@ func TestKillHalfOpen(t *testing.T) {
 		if round == 0 {
 			hub.await(broken, "open")
 			hub.receiver.Temper(broken, deliverytest.Deaf)
-			// A change of settings makes a probe due at once, ahead of its time.
-			if err := hub.Change(t.Context(), broken, deliverytest.Change{Concurrency: 5}); err != nil {
-				t.Fatal(err)
-			}
 		}
-		hub.await(broken, "half_open")
+		hub.probe(broken)
 		if err := hub.kill(); err != nil {
 			t.Fatal(err)
 		}
@@ -63,21 +59,13 @@ func TestKillHalfOpen(t *testing.T) {
 		}
 	}
 	hub.receiver.Heal()
+	if err := hub.Change(t.Context(), broken, deliverytest.Change{Concurrency: 5}); err != nil {
+		t.Fatal(err)
+	}
 	hub.await(broken, "closed")
 	c.Settle(t)
 	c.Judge(t)
-	opened, closed := 0, 0
-	for _, e := range hub.process().wholeLog() {
-		switch e.Type {
-		case "endpoint.breaker_opened":
-			opened++
-		case "endpoint.breaker_closed":
-			closed++
-		}
-	}
-	if opened == 0 || opened != closed {
-		t.Errorf("breakers opened %d times and closed %d times", opened, closed)
-	}
+	hub.closedAll()
 	hub.process().stop()
 	if out, errs, code := command(t, "verify", "--data", hub.dir); code != 0 {
 		t.Errorf("verify exits %d:\n%s%s", code, out, errs)
@@ -105,5 +93,39 @@ func (h *chaosHub) await(n int, state string) {
 			h.t.Fatalf("the breaker is %s, not %s", h.breaker(n), state)
 		}
 		<-time.After(5 * time.Millisecond)
+	}
+}
+
+// probe makes an endpoint's next probe due at once, ahead of its time, and waits
+// until it is in flight. A change of settings does that.
+func (h *chaosHub) probe(n int) {
+	h.t.Helper()
+	came := len(h.receiver.Arrivals(n))
+	if err := h.Change(h.t.Context(), n, deliverytest.Change{Concurrency: 5}); err != nil {
+		h.t.Fatal(err)
+	}
+	for limit := time.Now().Add(2 * time.Minute); len(h.receiver.Arrivals(n)) == came; {
+		if time.Now().After(limit) {
+			h.t.Fatalf("no probe came; the breaker is %s", h.breaker(n))
+		}
+		<-time.After(time.Millisecond)
+	}
+	h.await(n, "half_open")
+}
+
+// closedAll holds that breakers closed as often as they opened, which they did.
+func (h *chaosHub) closedAll() {
+	h.t.Helper()
+	opened, closed := 0, 0
+	for _, e := range h.process().wholeLog() {
+		switch e.Type {
+		case "endpoint.breaker_opened":
+			opened++
+		case "endpoint.breaker_closed":
+			closed++
+		}
+	}
+	if opened == 0 || opened != closed {
+		h.t.Errorf("breakers opened %d times and closed %d times", opened, closed)
 	}
 }

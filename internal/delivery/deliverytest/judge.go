@@ -272,7 +272,6 @@ func (tr *trial) order() {
 	type lane struct {
 		last  Arrival
 		first int64
-		era   int
 	}
 	lanes := map[string]*lane{}
 	seen := map[int64]bool{}
