@@ -18,7 +18,9 @@ import (
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common"
+	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/cost"
+	"cel.dev/cel-go/common/overloads"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/interpreter"
@@ -38,6 +40,9 @@ const (
 	// maxDepth is how deep an expression may nest. What it takes to check types
 	// grows with the cube of that: seconds at the library's own limit.
 	maxDepth = 25
+	// maxPattern is how large the program of a regular expression may be. What it
+	// takes to make one, and to run it, is not counted in steps.
+	maxPattern = 2000
 	// maxProblems is how many problems of one expression are told of.
 	maxProblems = 3
 )
@@ -87,8 +92,27 @@ func newLanguage() (*cel.Env, error) {
 		cel.CustomTypeProvider(p), cel.CustomTypeAdapter(registry),
 		cel.Variable("event", kindEvent.typ()),
 		cel.ParserRecursionLimit(maxDepth), cel.CrossTypeNumericComparisons(true), cel.OptionalTypes(),
-		cel.ASTValidators(cel.ValidateRegexLiterals(), cel.ValidateTimestampLiterals(), cel.ValidateDurationLiterals()),
+		cel.ASTValidators(cel.ValidateRegexLiterals(), cel.ValidateTimestampLiterals(), cel.ValidateDurationLiterals(), writtenPatterns{}),
+		cel.RegexProgramSizeLimit(maxPattern),
 	)
+}
+
+// writtenPatterns refuses a regular expression that is put together while events
+// are judged: it would be compiled for each, at a cost that no count of steps
+// shows.
+type writtenPatterns struct{}
+
+// Name implements [cel.ASTValidator].
+func (writtenPatterns) Name() string { return "greenlane.written_patterns" }
+
+// Validate implements [cel.ASTValidator].
+func (writtenPatterns) Validate(_ *cel.Env, _ cel.ValidatorConfig, a *ast.AST, issues *cel.Issues) {
+	for _, call := range ast.MatchDescendants(ast.NavigateAST(a), ast.FunctionMatcher(overloads.Matches)) {
+		args := call.AsCall().Args()
+		if pattern := args[len(args)-1]; pattern.Kind() != ast.LiteralKind {
+			issues.ReportErrorAtID(pattern.ID(), "the pattern of matches must be written as a text")
+		}
+	}
 }
 
 // Compile reads an expression. What is wrong with it is an [*Error].
@@ -100,14 +124,14 @@ func Compile(text string) (*Filter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the filter language: %w", err)
 	}
-	ast, issues := env.Compile(text)
+	checked, issues := env.Compile(text)
 	if issues.Err() != nil {
 		return nil, problems(issues.Errors())
 	}
-	if t := ast.OutputType(); !t.IsExactType(cel.BoolType) && !t.IsExactType(cel.DynType) {
+	if t := checked.OutputType(); !t.IsExactType(cel.BoolType) && !t.IsExactType(cel.DynType) {
 		return nil, wrong("must be true or false, is %s", typeName(t))
 	}
-	program, err := env.Program(ast, cel.EvalOptions(cel.OptOptimize), cel.CostTracking(nil), cel.CostLimit(MaxCost),
+	program, err := env.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CostTracking(nil), cel.CostLimit(MaxCost),
 		cel.CostTrackerOptions(zoneCosts()...), cel.InterruptCheckFrequency(interruptEvery))
 	if err != nil {
 		return nil, wrong("%v", err)
