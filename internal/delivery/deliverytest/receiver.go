@@ -95,11 +95,19 @@ type Receiver struct {
 	moods    []Mood
 	arrivals [][]Arrival
 	// busy is for each endpoint the requests in progress, by lane.
-	busy  []map[string]context.Context
+	busy  []map[string]pending
 	era   int
 	live  int
 	idle  *sync.Cond
 	wrong []string
+}
+
+// pending is a request that is not answered yet: the index-th arrival.
+type pending struct {
+	ctx      context.Context
+	index    int
+	position int64
+	attempt  int
 }
 
 // NewReceiver starts receivers that behave well. Chance decides by the seed; a
@@ -107,10 +115,10 @@ type Receiver struct {
 func NewReceiver(t testing.TB, seed uint64, endpoints int, deaf time.Duration) *Receiver {
 	r := &Receiver{
 		deaf: deaf, over: make(chan struct{}), rnd: rand.New(rand.NewPCG(seed, 1)), moods: make([]Mood, endpoints),
-		arrivals: make([][]Arrival, endpoints), busy: make([]map[string]context.Context, endpoints),
+		arrivals: make([][]Arrival, endpoints), busy: make([]map[string]pending, endpoints),
 	}
 	for i := range r.busy {
-		r.busy[i] = map[string]context.Context{}
+		r.busy[i] = map[string]pending{}
 	}
 	r.idle = sync.NewCond(&r.mu)
 	r.server = httptest.NewServer(http.HandlerFunc(r.serve))
@@ -237,10 +245,12 @@ func (r *Receiver) note(n int, req *http.Request, body []byte) (index int, m Moo
 		r.wrong = append(r.wrong, fmt.Sprintf("endpoint %d, position %d: %v", n, a.Position, signed))
 	}
 	if a.Generation == 1 {
-		if before := r.busy[n][a.Subject]; before != nil && before.Err() == nil {
-			a.Overlap = true
-		}
-		r.busy[n][a.Subject] = req.Context()
+		before, busy := r.busy[n][a.Subject]
+		// A sender whose connection broke off without an answer may send the same
+		// again before we are done with breaking it.
+		again := before.position == a.Position && before.attempt == a.Attempt
+		a.Overlap = busy && before.ctx.Err() == nil && !again
+		r.busy[n][a.Subject] = pending{req.Context(), len(r.arrivals[n]), a.Position, a.Attempt}
 	}
 	r.arrivals[n] = append(r.arrivals[n], a)
 	return len(r.arrivals[n]) - 1, r.moods[n], r.rnd.Float64()
@@ -251,7 +261,7 @@ func (r *Receiver) ended(n, index int, v Verdict) {
 	defer r.mu.Unlock()
 	a := &r.arrivals[n][index]
 	a.Verdict = v
-	if a.Generation == 1 {
+	if r.busy[n][a.Subject].index == index {
 		delete(r.busy[n], a.Subject)
 	}
 }
