@@ -126,7 +126,7 @@ func newEndpoint(e *Engine, row *store.Endpoint) *endpoint {
 func (ep *endpoint) owner() string { return "endpoint/" + strconv.FormatInt(ep.row.Number, 10) }
 
 func (ep *endpoint) enabled() bool {
-	return ep.row.State == store.EndpointEnabled && !ep.gone && (ep.job == nil || ep.job.State == store.ReplayRunning)
+	return ep.base().row.State == store.EndpointEnabled && !ep.gone && (ep.job == nil || ep.job.State == store.ReplayRunning)
 }
 
 func (ep *endpoint) settings() *Settings { return ep.base().latest.Settings }
