@@ -276,7 +276,7 @@ func (ep *endpoint) free(o op) bool {
 	if o.last && ep.refused && ep.resting {
 		return !ep.held
 	}
-	return !ep.flushing && ep.buffer.empty() && !(o.idle && ep.inflight > 0)
+	return !ep.flushing && !ep.base().held && ep.buffer.empty() && !(o.idle && ep.inflight > 0)
 }
 
 // refuseOps answers the changes that wait, but for one that need not.
@@ -495,9 +495,10 @@ func (ep *endpoint) reached() int64 {
 	return ep.read
 }
 
-// flush commits what the endpoint has gathered, one transaction at a time.
+// flush commits what the endpoint has gathered, one transaction at a time. What a
+// replay has waits while a change of its endpoint is recorded: that may end both.
 func (ep *endpoint) flush() {
-	if ep.flushing {
+	if ep.flushing || ep.base().held {
 		return
 	}
 	if ep.buffer.empty() && ep.passed < ep.recorded+idleStride {
@@ -584,7 +585,7 @@ func (ep *endpoint) again(u hub.Unit, err error) {
 func (ep *endpoint) resume(u hub.Unit) {
 	switch {
 	case ep.gone:
-	case ep.held:
+	case ep.base().held:
 		ep.engine.later(flushPause, func() { ep.resume(u) })
 	default:
 		ep.resting = false
