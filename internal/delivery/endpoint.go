@@ -96,7 +96,8 @@ type item struct {
 
 // op is a change that waits for its turn.
 type op struct {
-	// idle waits for attempts in flight to end; last is the endpoint's end.
+	// idle waits for attempts in flight to end, those of replays among them, and to
+	// be ready to be recorded; last is the endpoint's end.
 	idle, last bool
 	run        func()
 	fail       func(error)
@@ -276,7 +277,7 @@ func (ep *endpoint) free(o op) bool {
 	if o.last && ep.refused && ep.resting {
 		return !ep.held
 	}
-	return !ep.flushing && !ep.base().held && ep.buffer.empty() && !(o.idle && ep.inflight > 0)
+	return !ep.flushing && !ep.base().held && ep.buffer.empty() && !(o.idle && ep.sending()+ep.loading > 0)
 }
 
 // refuseOps answers the changes that wait, but for one that need not.

@@ -1,7 +1,9 @@
 package delivery
 
 import (
+	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,6 +32,13 @@ func (b *bubble) again(r Request) {
 		b.t.Fatal(err)
 	}
 	b.rest(0)
+}
+
+// slow sets how long answers take.
+func (b *bubble) slow(d time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.delay = d
 }
 
 // replayOf returns the latest replay of an endpoint.
@@ -103,6 +112,71 @@ func TestReplayRetriedInOutage(t *testing.T) {
 		b.rest(0)
 		if after := b.arrived(replayed)[len(before):]; len(after) == 0 || after[0].position != asked.position || after[0].replay == "" {
 			b.t.Errorf("%d was asked for, %+v came", asked.position, after)
+		}
+	})
+}
+
+// TestEnableWaitsForReplays: what a replay has in flight ends before its endpoint is
+// enabled, so that its failures are none of those that come after. What was recorded
+// of the breaker would else be undone by them.
+func TestEnableWaitsForReplays(t *testing.T) {
+	t.Parallel()
+	simulate(t, func(b *bubble) {
+		number, r := b.lived(3, nil)
+		b.answer(replayed, 500)
+		b.slow(10 * time.Second)
+		b.again(r)
+		if _, err := b.engine.Enable(b.t.Context(), r, 0, "mended"); err != nil {
+			b.t.Fatal(err)
+		}
+		row, err := b.store.Breaker(b.t.Context(), number)
+		if err != nil || row == nil || row.Failures != 0 {
+			b.t.Errorf("%+v %v", row, err)
+		}
+		if s := b.replayOf(number); s.OpenLanes != 3 {
+			b.t.Errorf("%+v", s)
+		}
+	})
+}
+
+// TestCancelKeepsAttempts: what was acknowledged is on record when a replay is
+// canceled while it looks for what comes next in the lane.
+func TestCancelKeepsAttempts(t *testing.T) {
+	t.Parallel()
+	simulate(t, func(b *bubble) {
+		number, r := b.lived(1, nil)
+		b.record(1, 1)
+		b.rest(time.Minute)
+		b.slow(5 * time.Second) // it gets a row, and what comes next is read
+		b.again(r)
+		b.rest(4 * time.Second)
+		canceled := make(chan error, 1)
+		cancel := sync.OnceFunc(func() {
+			_, err := b.engine.CancelReplay(context.Background(), r, 2, "enough")
+			canceled <- err
+		})
+		err := b.engine.ask(b.t.Context(), func(reply func(error)) {
+			b.engine.watch = func(*AttemptReport) { go cancel() }
+			reply(nil)
+		})
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		b.rest(2 * time.Second)
+		if err := <-canceled; err != nil {
+			b.t.Fatal(err)
+		}
+		came := 0
+		for _, a := range b.arrived(replayed) {
+			if a.replay != "" {
+				came++
+			}
+		}
+		if all, _ := b.attempts(number); all != 2+came {
+			b.t.Errorf("%d attempts are on record, %d events came and %d again", all, 2, came)
+		}
+		if s := b.replayOf(number); s.Delivered != int64(came) {
+			b.t.Errorf("%d came: %+v", came, s.Replay)
 		}
 	})
 }
