@@ -185,10 +185,25 @@ func (b *breaker) due() bool {
 	return b.probe == nil && !b.endpoint.engine.clock().Before(b.row.ProbeAt)
 }
 
+// ways are those that a probe may be of: the endpoint, and its replays that may
+// begin an attempt. Nothing else may be left to send, and then the breaker would
+// stay open, and the replay stand still, until something new happened.
+func (b *breaker) ways() []*endpoint {
+	ways := []*endpoint{b.endpoint}
+	for _, rp := range b.endpoint.replays {
+		if rp.enabled() && !b.endpoint.inMaintenance() && rp.mayBegin() {
+			ways = append(ways, rp)
+		}
+	}
+	return ways
+}
+
 // fresh reports whether something in memory had no turn in this round.
-func (b *breaker) fresh() bool {
-	return slices.ContainsFunc(b.endpoint.waiting, func(l *lane) bool {
-		return l.state == laneReady && (l.row == nil || !b.hadTurn(l))
+func (b *breaker) fresh(ways []*endpoint) bool {
+	return slices.ContainsFunc(ways, func(way *endpoint) bool {
+		return slices.ContainsFunc(way.waiting, func(l *lane) bool {
+			return l.state == laneReady && (l.row == nil || !b.hadTurn(l))
+		})
 	})
 }
 
@@ -198,13 +213,16 @@ func (b *breaker) fresh() bool {
 func (b *breaker) pump() {
 	ep := b.endpoint
 	if b.due() && ep.mayBegin() {
-		if !b.fresh() {
-			ep.catchUp()
+		ways := b.ways()
+		if !b.fresh(ways) {
+			for _, way := range ways {
+				way.catchUp()
+			}
 			// A probe is no reason to send in maintenance.
 			ep.sortOut()
 		}
-		if !ep.reading {
-			b.send()
+		if !slices.ContainsFunc(ways, func(way *endpoint) bool { return way.reading }) {
+			b.send(ways)
 		}
 	}
 	if ep.attached && len(ep.waiting) > 0 {
@@ -212,12 +230,12 @@ func (b *breaker) pump() {
 	}
 }
 
-func (b *breaker) send() {
-	ep := b.endpoint
-	l := b.choose()
-	if l == nil || !ep.paced() {
+func (b *breaker) send(ways []*endpoint) {
+	l := b.choose(ways)
+	if l == nil || !l.endpoint.paced() {
 		return
 	}
+	ep := l.endpoint
 	ep.waiting = slices.DeleteFunc(ep.waiting, func(w *lane) bool { return w == l })
 	b.probe, b.wish, b.hurried = l, nil, false
 	ep.engine.metrics.Probes.Add(1)
@@ -226,9 +244,13 @@ func (b *breaker) send() {
 
 // choose returns the lane to probe: the oldest due head that had no turn in this
 // round, else the first event that was never tried, with which a round ends.
-func (b *breaker) choose() *lane {
+func (b *breaker) choose(ways []*endpoint) *lane {
 	var oldest, untried *lane
-	for _, l := range b.endpoint.waiting {
+	var waiting []*lane
+	for _, way := range ways {
+		waiting = append(waiting, way.waiting...)
+	}
+	for _, l := range waiting {
 		switch {
 		case l.state != laneReady:
 		case l == b.wish:

@@ -96,7 +96,8 @@ type item struct {
 
 // op is a change that waits for its turn.
 type op struct {
-	// idle waits for attempts in flight to end; last is the endpoint's end.
+	// idle waits for attempts in flight to end, those of replays among them, and to
+	// be ready to be recorded; last is the endpoint's end.
 	idle, last bool
 	run        func()
 	fail       func(error)
@@ -126,7 +127,7 @@ func newEndpoint(e *Engine, row *store.Endpoint) *endpoint {
 func (ep *endpoint) owner() string { return "endpoint/" + strconv.FormatInt(ep.row.Number, 10) }
 
 func (ep *endpoint) enabled() bool {
-	return ep.row.State == store.EndpointEnabled && !ep.gone && (ep.job == nil || ep.job.State == store.ReplayRunning)
+	return ep.base().row.State == store.EndpointEnabled && !ep.gone && (ep.job == nil || ep.job.State == store.ReplayRunning)
 }
 
 func (ep *endpoint) settings() *Settings { return ep.base().latest.Settings }
@@ -276,7 +277,7 @@ func (ep *endpoint) free(o op) bool {
 	if o.last && ep.refused && ep.resting {
 		return !ep.held
 	}
-	return !ep.flushing && ep.buffer.empty() && !(o.idle && ep.inflight > 0)
+	return !ep.flushing && !ep.base().held && ep.buffer.empty() && !(o.idle && ep.sending()+ep.loading > 0)
 }
 
 // refuseOps answers the changes that wait, but for one that need not.
@@ -495,9 +496,10 @@ func (ep *endpoint) reached() int64 {
 	return ep.read
 }
 
-// flush commits what the endpoint has gathered, one transaction at a time.
+// flush commits what the endpoint has gathered, one transaction at a time. What a
+// replay has waits while a change of its endpoint is recorded: that may end both.
 func (ep *endpoint) flush() {
-	if ep.flushing {
+	if ep.flushing || ep.base().held {
 		return
 	}
 	if ep.buffer.empty() && ep.passed < ep.recorded+idleStride {
@@ -584,7 +586,7 @@ func (ep *endpoint) again(u hub.Unit, err error) {
 func (ep *endpoint) resume(u hub.Unit) {
 	switch {
 	case ep.gone:
-	case ep.held:
+	case ep.base().held:
 		ep.engine.later(flushPause, func() { ep.resume(u) })
 	default:
 		ep.resting = false

@@ -318,9 +318,9 @@ func (e *Engine) Delete(ctx context.Context, r Request) (*hub.Outcome, error) {
 		for _, way := range ep.ways() {
 			p.unit.Rows.Settled = append(p.unit.Rows.Settled, way.laneRows()...)
 			if way.job != nil {
-				job := way.progress()
+				job := *way.progress() // its end may be on its way to the store
 				job.State, job.Reason, job.By, job.UpdatedAt = store.ReplayCanceled, "the endpoint was deleted", r.By, row.UpdatedAt
-				p.unit.Rows.Replays = append(p.unit.Rows.Replays, job)
+				p.unit.Rows.Replays = append(p.unit.Rows.Replays, &job)
 			}
 		}
 		p.apply = func() {

@@ -361,3 +361,52 @@ func TestReplayRefused(t *testing.T) {
 		t.Errorf("%v %v", rows, err)
 	}
 }
+
+// TestReplayOfDeleted: an attempt of a replay that ends while its endpoint is being
+// deleted leaves no lane behind, nor a replay that is under way.
+func TestReplayOfDeleted(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r, s := startHooked(t, dir, newWatch().time)
+	rec := newReceiver(t)
+	var sending atomic.Bool
+	answer := make(chan struct{})
+	rec.answer = func(a arrival, count int) int {
+		if a.header.Get("Greenlane-Replay") == "" {
+			return 200
+		}
+		sending.Store(true)
+		<-answer
+		return 500
+	}
+	number, _ := lived(t, r, rec, joined)
+	generation := r.replay(t, number, delivery.Range{})
+	rec.until(t, "the replay to send", sending.Load)
+	began, release := s.commit.hold()
+	deleted := make(chan error, 1)
+	go func() {
+		_, err := r.engine.Delete(t.Context(), by(number))
+		deleted <- err
+	}()
+	<-began
+	close(answer)
+	rec.until(t, "its attempts to end", func() bool {
+		list := r.replays(t, number, store.ReplayRunning)
+		return len(list) == 1 && list[0].InFlight == 0 && len(rec.resent(generation)) > 0
+	})
+	s.commit.set(nil)
+	close(release)
+	if err := <-deleted; err != nil {
+		t.Fatal(err)
+	}
+	r.stop()
+	r = start(t, dir)
+	lanes, err := r.store.Lanes(t.Context(), number)
+	if err != nil || len(lanes) != 0 {
+		t.Errorf("lanes stay: %v %v", lanes, err)
+	}
+	rows, err := r.store.Replays(t.Context(), number)
+	if err != nil || len(rows) != 1 || rows[0].State != store.ReplayCanceled {
+		t.Errorf("%+v %v", rows[0], err)
+	}
+}
