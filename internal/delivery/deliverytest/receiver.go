@@ -95,19 +95,11 @@ type Receiver struct {
 	moods    []Mood
 	arrivals [][]Arrival
 	// busy is for each endpoint the requests in progress, by lane.
-	busy  []map[string]pending
+	busy  []map[string]context.Context
 	era   int
 	live  int
 	idle  *sync.Cond
 	wrong []string
-}
-
-// pending is a request that is not answered yet: the index-th arrival.
-type pending struct {
-	ctx      context.Context
-	index    int
-	position int64
-	attempt  int
 }
 
 // NewReceiver starts receivers that behave well. Chance decides by the seed; a
@@ -115,10 +107,10 @@ type pending struct {
 func NewReceiver(t testing.TB, seed uint64, endpoints int, deaf time.Duration) *Receiver {
 	r := &Receiver{
 		deaf: deaf, over: make(chan struct{}), rnd: rand.New(rand.NewPCG(seed, 1)), moods: make([]Mood, endpoints),
-		arrivals: make([][]Arrival, endpoints), busy: make([]map[string]pending, endpoints),
+		arrivals: make([][]Arrival, endpoints), busy: make([]map[string]context.Context, endpoints),
 	}
 	for i := range r.busy {
-		r.busy[i] = map[string]pending{}
+		r.busy[i] = map[string]context.Context{}
 	}
 	r.idle = sync.NewCond(&r.mu)
 	r.server = httptest.NewServer(http.HandlerFunc(r.serve))
@@ -208,7 +200,9 @@ func (r *Receiver) serve(w http.ResponseWriter, req *http.Request) {
 	verdict := Lost
 	// An answer that is cut off ends in a panic that the server expects.
 	defer func() { r.ended(n, index, verdict) }()
-	verdict = r.behave(w, req, mood, roll, &verdict)
+	// A sender may come again as soon as its connection is broken.
+	lose := func() { r.ended(n, index, Lost) }
+	verdict = r.behave(w, req, mood, roll, &verdict, lose)
 	if req.Context().Err() != nil && verdict == Acknowledged {
 		verdict = Uncertain
 	}
@@ -245,12 +239,10 @@ func (r *Receiver) note(n int, req *http.Request, body []byte) (index int, m Moo
 		r.wrong = append(r.wrong, fmt.Sprintf("endpoint %d, position %d: %v", n, a.Position, signed))
 	}
 	if a.Generation == 1 {
-		before, busy := r.busy[n][a.Subject]
-		// A sender whose connection broke off without an answer may send the same
-		// again before we are done with breaking it.
-		again := before.position == a.Position && before.attempt == a.Attempt
-		a.Overlap = busy && before.ctx.Err() == nil && !again
-		r.busy[n][a.Subject] = pending{req.Context(), len(r.arrivals[n]), a.Position, a.Attempt}
+		if before := r.busy[n][a.Subject]; before != nil && before.Err() == nil {
+			a.Overlap = true
+		}
+		r.busy[n][a.Subject] = req.Context()
 	}
 	r.arrivals[n] = append(r.arrivals[n], a)
 	return len(r.arrivals[n]) - 1, r.moods[n], r.rnd.Float64()
@@ -260,21 +252,22 @@ func (r *Receiver) ended(n, index int, v Verdict) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	a := &r.arrivals[n][index]
-	a.Verdict = v
-	if r.busy[n][a.Subject].index == index {
+	if a.Verdict == Pending && a.Generation == 1 {
 		delete(r.busy[n], a.Subject)
 	}
+	a.Verdict = v
 }
 
-// behave answers by mood and chance. cut is set before an answer is broken off.
-func (r *Receiver) behave(w http.ResponseWriter, req *http.Request, m Mood, roll float64, cut *Verdict) Verdict {
+// behave answers by mood and chance. cut is set before an answer is broken off,
+// lose called before a connection is.
+func (r *Receiver) behave(w http.ResponseWriter, req *http.Request, m Mood, roll float64, cut *Verdict, lose func()) Verdict {
 	switch m {
 	case Flaky:
 		if roll < 0.3 {
 			return refuse(w, 500+int(roll*10))
 		}
 	case Down:
-		return reset(w)
+		return reset(w, lose)
 	case Busy:
 		if roll < 0.7 {
 			w.Header().Set("Retry-After", "1")
@@ -283,12 +276,12 @@ func (r *Receiver) behave(w http.ResponseWriter, req *http.Request, m Mood, roll
 	case Slow:
 		return r.slowly(w, req, roll)
 	case Broken:
-		return broken(w, roll, cut)
+		return broken(w, roll, cut, lose)
 	case Deaf:
 		if r.hold(req, r.deaf) {
 			return acknowledge(w)
 		}
-		return reset(w)
+		return reset(w, lose)
 	case Gone:
 		return refuse(w, http.StatusGone)
 	}
@@ -306,11 +299,12 @@ func refuse(w http.ResponseWriter, status int) Verdict {
 }
 
 // reset breaks the connection off, so that the sender is told.
-func reset(w http.ResponseWriter) Verdict {
+func reset(w http.ResponseWriter, lose func()) Verdict {
 	conn, _, err := w.(http.Hijacker).Hijack()
 	if err != nil {
 		return Lost
 	}
+	lose()
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		tcp.SetLinger(0)
 	}
@@ -353,7 +347,7 @@ func (r *Receiver) slowly(w http.ResponseWriter, req *http.Request, roll float64
 }
 
 // broken answers as no receiver should.
-func broken(w http.ResponseWriter, roll float64, cut *Verdict) Verdict {
+func broken(w http.ResponseWriter, roll float64, cut *Verdict, lose func()) Verdict {
 	switch {
 	case roll < 0.2: // success, cut off in its body
 		*cut = Uncertain
@@ -370,6 +364,7 @@ func broken(w http.ResponseWriter, roll float64, cut *Verdict) Verdict {
 	case roll < 0.6: // no HTTP
 		conn, out, err := w.(http.Hijacker).Hijack()
 		if err == nil {
+			lose()
 			out.WriteString("\x00\xffthis is not HTTP\r\n\r\n")
 			out.Flush()
 			conn.Close()
