@@ -191,7 +191,8 @@ func (b *breaker) due() bool {
 func (b *breaker) ways() []*endpoint {
 	ways := []*endpoint{b.endpoint}
 	for _, rp := range b.endpoint.replays {
-		if rp.enabled() && !b.endpoint.inMaintenance() && rp.mayBegin() {
+		if rp.enabled() && rp.mayBegin() {
+			rp.sortOut() // a probe is no reason to send in maintenance
 			ways = append(ways, rp)
 		}
 	}
@@ -215,11 +216,13 @@ func (b *breaker) pump() {
 	if b.due() && ep.mayBegin() {
 		ways := b.ways()
 		if !b.fresh(ways) {
-			for _, way := range ways {
-				way.catchUp()
-			}
-			// A probe is no reason to send in maintenance.
+			ep.catchUp()
 			ep.sortOut()
+			for _, rp := range ways[1:] {
+				if !rp.inMaintenance() {
+					rp.catchUp()
+				}
+			}
 		}
 		if !slices.ContainsFunc(ways, func(way *endpoint) bool { return way.reading }) {
 			b.send(ways)

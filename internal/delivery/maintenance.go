@@ -203,8 +203,9 @@ func (ep *endpoint) adopt(ts terms) {
 	ep.maintenance = maintenance{aside: ep.maintenance.aside}
 }
 
-// inMaintenance reports whether a window holds now.
+// inMaintenance reports whether a window holds now. A replay's are its endpoint's.
 func (ep *endpoint) inMaintenance() bool {
+	ep = ep.base()
 	m := &ep.maintenance
 	if len(ep.latest.windows) == 0 {
 		return false

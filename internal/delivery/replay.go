@@ -199,12 +199,16 @@ func (ep *endpoint) hasPlace() bool {
 }
 
 // replayOn does for a replay what is done for an endpoint that is behind. The
-// breaker, maintenance and changes are the endpoint's.
+// breaker, maintenance and changes are the endpoint's. In maintenance nothing is
+// read: of a replay only that is urgent which somebody asks for.
 func (ep *endpoint) replayOn() {
-	if ep.live.breaker.open() || ep.live.inMaintenance() {
+	if ep.live.breaker.open() {
 		return
 	}
-	ep.catchUp()
+	if !ep.inMaintenance() {
+		ep.catchUp()
+	}
+	ep.sortOut()
 	ep.send()
 }
 

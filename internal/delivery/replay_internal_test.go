@@ -180,3 +180,37 @@ func TestCancelKeepsAttempts(t *testing.T) {
 		}
 	})
 }
+
+// TestReplayInMaintenance: a replay waits for the end of a window, but for what
+// somebody asks for, as it is with deliveries for the first time.
+func TestReplayInMaintenance(t *testing.T) {
+	t.Parallel()
+	simulate(t, func(b *bubble) {
+		number, r := b.lived(4, nil)
+		b.answer(replayed, 500)
+		b.again(r)
+		b.rest(time.Second)
+		b.answer(replayed, 200)
+		from := time.Now().UTC()
+		b.update(number, func(s *Settings) {
+			s.Maintenance = []Window{{From: from.Format("15:04"), To: from.Add(2 * time.Hour).Format("15:04"), Timezone: "UTC"}}
+		})
+		before := b.arrived(replayed)
+		b.rest(time.Hour)
+		if s := b.replayOf(number); s.OpenLanes != 4 || len(b.arrived(replayed)) != len(before) {
+			b.t.Fatalf("%+v, %d arrived in maintenance", s, len(b.arrived(replayed))-len(before))
+		}
+		asked := before[len(before)-1].position
+		if _, err := b.engine.Retry(b.t.Context(), r, asked, "now"); err != nil {
+			b.t.Fatal(err)
+		}
+		b.rest(time.Second)
+		if after := b.arrived(replayed)[len(before):]; len(after) != 1 || after[0].position != asked {
+			b.t.Errorf("%d was asked for, %+v came", asked, after)
+		}
+		b.rest(time.Hour)
+		if s := b.replayOf(number); s.State != store.ReplayCompleted || s.Delivered != 4 {
+			b.t.Errorf("%+v", s.Replay)
+		}
+	})
+}
