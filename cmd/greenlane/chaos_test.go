@@ -201,11 +201,17 @@ func (h *chaosHub) level() (goroutines, heap int64) {
 // collect lets the process collect its garbage.
 func (h *chaosHub) collect() {
 	h.t.Helper()
-	resp, err := http.Get("http://" + h.debug + "/debug/pprof/heap?gc=1")
-	if err != nil {
-		h.t.Fatal(err)
+	// Profiles are served a little later than everything else.
+	for limit := time.Now().Add(30 * time.Second); ; <-time.After(10 * time.Millisecond) {
+		resp, err := http.Get("http://" + h.debug + "/debug/pprof/heap?gc=1")
+		if err == nil {
+			resp.Body.Close()
+			return
+		}
+		if time.Now().After(limit) {
+			h.t.Fatal(err)
+		}
 	}
-	resp.Body.Close()
 }
 
 func (h *chaosHub) metric(name string) int64 {

@@ -149,7 +149,26 @@ func (tr *trial) open(from int64, r *Reconciled) {
 // it acknowledged and the hub gave up does not count: whether that may be is
 // judged for each.
 func (tr *trial) has(position int64) bool {
-	return (tr.acknowledged[position] || tr.unsure[position]) && tr.states[position] == ""
+	return (tr.acknowledged[position] || tr.unsure[position]) && tr.states[position] == "" &&
+		(tr.surely(position) || !tr.forgotten(position))
+}
+
+// forgotten reports whether what came of an event was on no disk when the process
+// died that had sent it, and nothing came since: a filter that was changed after
+// that may not want it.
+func (tr *trial) forgotten(position int64) bool {
+	if tr.Recorded == nil {
+		return false
+	}
+	if _, ok := tr.Recorded(tr.n, position); ok {
+		return false
+	}
+	for _, a := range tr.arrivals {
+		if a.Position == position && a.Era == int(tr.killed.Load()) {
+			return false
+		}
+	}
+	return true
 }
 
 func (tr *trial) digest(from, to int64) string {
@@ -252,10 +271,6 @@ func (tr *trial) mayBeUnknown(position int64) bool {
 	}
 	if _, ok := tr.Recorded(tr.n, position); ok {
 		return false
-	}
-	last := 0
-	for _, a := range tr.arrivals {
-		last = max(last, a.Era)
 	}
 	for _, a := range tr.arrivals {
 		if a.Position == position && a.Verdict == Acknowledged && a.Era == int(tr.killed.Load()) {
