@@ -20,6 +20,7 @@ build:
 test: build
 	./scripts/test-needs
 	$(MAKE) lint
+	$(GO) test -timeout 10m -run 'EveryCrashPoint' ./internal/delivery
 	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
 
 lint:
