@@ -378,8 +378,10 @@ func settle(t *testing.T, m *mortal) {
 			return
 		}
 		busy := false
-		for _, s := range statuses {
-			busy = busy || s.Unsettled+s.InFlight+s.OpenLanes > 0 || s.Lag > 0
+		for number, s := range statuses {
+			replays, err := m.engine.Replays(t.Context(), 1, number)
+			running := slices.ContainsFunc(replays, func(r *delivery.ReplayStatus) bool { return r.State == store.ReplayRunning })
+			busy = busy || s.Unsettled+s.InFlight+s.OpenLanes > 0 || s.Lag > 0 || err == nil && running
 		}
 		if _, err := m.hub.Store().Head(t.Context()); err != nil || !busy {
 			return
@@ -482,7 +484,7 @@ func judgeReplays(t *testing.T, what string, r *rig, rec *receiver, number int64
 		inOrderAtLast(t, what, got)
 		for _, ev := range events {
 			if ev.Position <= replay.Last && !slices.ContainsFunc(got, func(a arrival) bool { return a.position == ev.Position && a.status == 200 }) {
-				t.Errorf("%s: replay %d did not bring position %d", what, replay.Generation, ev.Position)
+				t.Errorf("%s: replay %d did not bring position %d, but %v", what, replay.Generation, ev.Position, said(got))
 			}
 		}
 	}

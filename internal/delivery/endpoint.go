@@ -537,11 +537,19 @@ func (ep *endpoint) unit() hub.Unit {
 	return u
 }
 
+// cursorOf returns how far a unit moves the cursor of an endpoint or a replay.
+func cursorOf(u hub.Unit) int64 {
+	if len(u.Rows.Replays) > 0 {
+		return u.Rows.Replays[0].Passed
+	}
+	return u.Rows.Cursors[0].Position
+}
+
 // commit records a unit and tries again until that succeeds: what was sent must
 // not be forgotten.
 func (ep *endpoint) commit(u hub.Unit) {
 	ep.flushing = true
-	passed := ep.passed
+	passed := cursorOf(u)
 	ep.engine.submit(u, func(_ *hub.Outcome, err error) {
 		if err != nil {
 			ep.again(u, err)
