@@ -276,4 +276,3 @@ func (b *bubble) everything() map[int64]*greenlane.Event {
 	}
 	return out
 }
-
