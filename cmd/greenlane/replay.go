@@ -37,6 +37,7 @@ type replay struct {
 	Skipped   int64     `json:"skipped"`
 	OpenLanes int       `json:"openLanes"`
 	Parked    int       `json:"parked"`
+	Behind    int       `json:"behindParked"`
 	Types     []string  `json:"types"`
 	Filter    string    `json:"filter"`
 	Subject   string    `json:"subject"`
@@ -117,9 +118,9 @@ func (c *replayStart) follow(ctx context.Context, std *stdio, e *endpoint, numbe
 		case r.State == "completed" || r.State == "canceled":
 			p.done()
 			return printOr(c.JSON, std.out, raw, func() error { r.line(std.out); return nil })
-		case r.Parked > 0 && r.Parked == r.OpenLanes && r.Passed >= r.To:
+		case r.OpenLanes > 0 && r.Parked+r.Behind == r.OpenLanes && r.Passed >= r.To:
 			p.done()
-			return fmt.Errorf("replay %d waits for a person: %s; see \"greenlane deliveries %s --state parked\"", number, count(r.Parked, "parked lane"), harmless(c.Endpoint))
+			return fmt.Errorf("replay %d waits for a person: %s; see \"greenlane deliveries %s --state parked\"", number, r.stuck(), harmless(c.Endpoint))
 		}
 		select {
 		case <-time.After(replayLook):
@@ -128,6 +129,18 @@ func (c *replayStart) follow(ctx context.Context, std *stdio, e *endpoint, numbe
 			return fmt.Errorf("interrupted; replay %d goes on, \"greenlane replay cancel\" ends it", number)
 		}
 	}
+}
+
+// stuck says what waits for a person.
+func (r *replay) stuck() string {
+	var parts []string
+	if r.Parked > 0 {
+		parts = append(parts, count(r.Parked, "parked lane"))
+	}
+	if r.Behind > 0 {
+		parts = append(parts, count(r.Behind, "lane")+" behind a parked one")
+	}
+	return strings.Join(parts, ", ")
 }
 
 // line shows a replay.

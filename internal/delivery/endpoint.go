@@ -272,8 +272,13 @@ func (ep *endpoint) runOps() {
 }
 
 // free reports whether a change may run now. The last one of all does not wait
-// for records that may never succeed: nobody needs them after it.
+// for records that may never succeed: nobody needs them after it. But it waits for
+// those of replays that are on their way, because the hub may write what somebody
+// asks for before them.
 func (ep *endpoint) free(o op) bool {
+	if o.last && slices.ContainsFunc(ep.replays, func(rp *endpoint) bool { return rp.flushing && !rp.resting }) {
+		return false
+	}
 	if o.last && ep.refused && ep.resting {
 		return !ep.held
 	}

@@ -405,7 +405,10 @@ func (e *Engine) follow(ctx context.Context, head int64) error {
 		}
 		if ev.Type == greenlane.EventConsignmentMerged {
 			for _, ep := range e.endpoints {
-				ep.note(ev)
+				// The others come upon it when they read on.
+				if ep.reached() >= e.position {
+					ep.note(ev)
+				}
 			}
 		}
 		e.position = ev.Position

@@ -118,6 +118,18 @@ func (l *lane) release() {
 // waits reports whether another lane must go on first.
 func (l *lane) waits() bool { return l.state == laneReady && l.held != nil }
 
+// behindParked reports whether a person must do something about another lane before
+// this one goes on.
+func (l *lane) behindParked() bool {
+	for l.waits() {
+		l = l.held
+		if l.state == laneParked {
+			return true
+		}
+	}
+	return false
+}
+
 // waitsFor says in words what keeps a lane from being sent.
 func (l *lane) waitsFor() string { return "waits for " + laneName(l.held.key) }
 

@@ -357,9 +357,10 @@ type ReplayStatus struct {
 	Filter string
 	// Subject is kind/number, empty for all.
 	Subject string
-	// OpenLanes have a head that failed, waits or takes long; Parked of them wait
-	// for a person.
-	OpenLanes, Parked, InFlight int
+	// OpenLanes have a head that failed, waits or takes long. Parked of them wait
+	// for a person, and BehindParked for a lane that does, of the replay or of the
+	// endpoint.
+	OpenLanes, Parked, BehindParked, InFlight int
 }
 
 // Replays returns an endpoint's replays, newest first.
@@ -377,8 +378,11 @@ func (e *Engine) Replays(ctx context.Context, account, endpoint int64) ([]*Repla
 			row.State = rp.job.State // its end is one when it is recorded
 			s := &ReplayStatus{Replay: &row, OpenLanes: rp.open, InFlight: rp.inflight}
 			for _, l := range rp.lanes {
-				if l.state == laneParked {
+				switch {
+				case l.state == laneParked:
 					s.Parked++
+				case l.row != nil && l.behindParked():
+					s.BehindParked++
 				}
 			}
 			now[rp.generation] = s

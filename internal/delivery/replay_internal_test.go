@@ -214,3 +214,26 @@ func TestReplayInMaintenance(t *testing.T) {
 		}
 	})
 }
+
+// TestDeleteWaitsForReplays: what a replay has to record comes before the end of its
+// endpoint, not after it.
+func TestDeleteWaitsForReplays(t *testing.T) {
+	t.Parallel()
+	simulate(t, func(b *bubble) {
+		number, r := b.lived(3, nil)
+		b.slow(time.Second)
+		b.again(r)
+		b.rest(time.Second + 5*time.Millisecond) // it waits for others to share a commit with
+		if _, err := b.engine.Delete(b.t.Context(), r); err != nil {
+			b.t.Fatal(err)
+		}
+		b.rest(time.Second)
+		rows, err := b.store.Replays(b.t.Context(), number)
+		if err != nil || len(rows) != 1 || rows[0].State != store.ReplayCanceled {
+			b.t.Errorf("%+v %v", rows[0], err)
+		}
+		if n := b.lanes(number); n != 0 {
+			b.t.Errorf("%d lanes stay", n)
+		}
+	})
+}

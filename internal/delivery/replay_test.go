@@ -198,6 +198,9 @@ func TestReplayWaits(t *testing.T) {
 			if !slices.Equal(got, want) {
 				t.Fatalf("arrived %v again; want %v", got, want)
 			}
+			if s := r.replays(t, number, store.ReplayRunning)[0]; s.Parked != 0 || s.OpenLanes != 1 || s.BehindParked != 1 {
+				t.Errorf("%+v", s)
+			}
 			mended.Store(true)
 			r.again(t, number, all[1])
 			r.completed(t, rec, number, generation)

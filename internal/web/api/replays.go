@@ -37,6 +37,7 @@ type ReplayView struct {
 	InFlight  int               `json:"inFlight"`
 	OpenLanes int               `json:"openLanes" doc:"Subjects whose next event failed, waits or takes long."`
 	Parked    int               `json:"parked" doc:"Open lanes that wait for a person."`
+	Behind    int               `json:"behindParked" doc:"Open lanes that wait for one that is parked, of the replay or of the endpoint itself."`
 	Types     []string          `json:"types" doc:"Empty for all."`
 	Filter    *string           `json:"filter"`
 	Subject   *string           `json:"subject" doc:"kind/number, null for all."`
@@ -49,7 +50,7 @@ type ReplayView struct {
 func replayView(row *store.Endpoint, s *delivery.ReplayStatus) ReplayView {
 	v := ReplayView{
 		Replay: s.Generation, WebhookID: row.EndpointID(), State: s.State, From: s.First, To: s.Last, Passed: s.Passed, Progress: 1,
-		Delivered: s.Delivered, Skipped: s.Skipped, InFlight: s.InFlight, OpenLanes: s.OpenLanes, Parked: s.Parked,
+		Delivered: s.Delivered, Skipped: s.Skipped, InFlight: s.InFlight, OpenLanes: s.OpenLanes, Parked: s.Parked, Behind: s.BehindParked,
 		Types: append([]string{}, s.Types...), Filter: orNull(s.Filter), Subject: orNull(s.Subject), Reason: orNull(s.Reason), By: orNull(s.By),
 		CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt,
 	}

@@ -37,7 +37,7 @@ func TestReplay(t *testing.T) {
 	}
 	full := map[string]any{
 		"replay": 2.0, "webhookId": hook[len(webhooksPath)+1:], "state": "completed", "from": 1.0, "to": started["to"], "passed": started["to"],
-		"progress": 1.0, "delivered": 2.0, "skipped": 0.0, "inFlight": 0.0, "openLanes": 0.0, "parked": 0.0, "types": []any{"shipment.*"},
+		"progress": 1.0, "delivered": 2.0, "skipped": 0.0, "inFlight": 0.0, "openLanes": 0.0, "parked": 0.0, "behindParked": 0.0, "types": []any{"shipment.*"},
 		"filter": `event.data.shipmentNo != "REPLAY-1"`, "subject": nil, "reason": nil, "by": nil,
 		"createdAt": got[0]["createdAt"], "updatedAt": got[0]["updatedAt"],
 	}
