@@ -220,7 +220,7 @@ func TestReplayInMaintenance(t *testing.T) {
 func TestDeleteWaitsForReplays(t *testing.T) {
 	t.Parallel()
 	simulate(t, func(b *bubble) {
-		number, r := b.lived(3, nil)
+		number, r := b.lived(3, func(s *Settings) { s.Concurrency = 2 }) // of which a replay has one
 		b.slow(time.Second)
 		b.again(r)
 		b.rest(time.Second + 5*time.Millisecond) // it waits for others to share a commit with
