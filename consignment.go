@@ -56,6 +56,25 @@ const (
 	EventConsignmentRefused EventType = "consignment.merge_refused"
 )
 
+// MergeOf returns which consignment became part of which with an event; ok is
+// false for an event of another type, or one that can't be read. The event is
+// left as it is, so that others may read it at the same time.
+func MergeOf(e *Event) (from, into int64, ok bool) {
+	if e.Type != EventConsignmentMerged {
+		return 0, 0, false
+	}
+	own := *e
+	if err := own.Decode(); err != nil {
+		return 0, 0, false
+	}
+	body, ok := own.Body.(ConsignmentMerged)
+	if !ok {
+		return 0, 0, false
+	}
+	from, err := strconv.ParseInt(body.Data.From.ID, 10, 64)
+	return from, e.Subject.Number, err == nil
+}
+
 // MergeConsignments joins two consignments that turned out to share a
 // reference; the older survives.
 type MergeConsignments struct {
@@ -94,8 +113,7 @@ func (c *Consignment) Decide(env *Env, cmd Command) ([]Draft, error) {
 
 // Apply implements [State].
 func (c *Consignment) Apply(e *Event) (State, error) {
-	body, ok := e.Body.(ConsignmentMerged)
-	if !ok {
+	if _, ok := e.Body.(ConsignmentMerged); !ok {
 		return nil, unknownEvent(e)
 	}
 	next := *c
@@ -103,8 +121,8 @@ func (c *Consignment) Apply(e *Event) (State, error) {
 		next.Refused++
 		return &next, nil
 	}
-	from, err := strconv.ParseInt(body.Data.From.ID, 10, 64)
-	if err != nil {
+	from, _, ok := MergeOf(e)
+	if !ok {
 		return nil, unknownEvent(e)
 	}
 	next.Merged = append(slices.Clip(c.Merged), from)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 
 	"greenlane"
 	"greenlane/internal/store"
@@ -139,7 +138,7 @@ func (ep *endpoint) note(ev *greenlane.Event) {
 	if !ep.joins || ev.Account != ep.row.Account {
 		return
 	}
-	from, into, ok := mergeOf(ev)
+	from, into, ok := greenlane.MergeOf(ev)
 	if !ok {
 		return
 	}
@@ -168,23 +167,6 @@ func (ep *endpoint) forgetMerges() {
 			delete(ep.merges, key)
 		}
 	}
-}
-
-// mergeOf returns which consignment became part of which with an event.
-func mergeOf(ev *greenlane.Event) (from, into int64, ok bool) {
-	if ev.Type != greenlane.EventConsignmentMerged {
-		return 0, 0, false
-	}
-	own := *ev // others may read the event at the same time
-	if err := own.Decode(); err != nil {
-		return 0, 0, false
-	}
-	body, ok := own.Body.(greenlane.ConsignmentMerged)
-	if !ok {
-		return 0, 0, false
-	}
-	from, err := strconv.ParseInt(body.Data.From.ID, 10, 64)
-	return from, ev.Subject.Number, err == nil
 }
 
 // mergesAmong returns those of the events with which consignments became one.
@@ -266,7 +248,7 @@ func (ep *endpoint) recallMerges(ctx context.Context, row *store.SubjectRow, loo
 		}
 		for _, ev := range events {
 			ep.note(ev)
-			if from, _, ok := mergeOf(ev); ok {
+			if from, _, ok := greenlane.MergeOf(ev); ok {
 				next = append(next, from)
 			}
 		}

@@ -192,7 +192,7 @@ func (b *bubble) judgeReplays(number int64, ordering Ordering) {
 	events := b.everything()
 	into := map[int64]merge{}
 	for _, ev := range events {
-		if from, to, ok := mergeOf(ev); ok {
+		if from, to, ok := greenlane.MergeOf(ev); ok {
 			into[from] = merge{to, ev.Position}
 		}
 	}

@@ -123,18 +123,10 @@ func (v *verifier) link(last, e *greenlane.Event, previous [32]byte) {
 // merge takes in that two consignments became one.
 func (v *verifier) merge(e *greenlane.Event) {
 	v.mergedUpTo = e.Position
-	if e.Type != greenlane.EventConsignmentMerged {
-		return
+	// One that can't be read will not fold either.
+	if from, into, ok := greenlane.MergeOf(e); ok {
+		v.merged[from] = into
 	}
-	if err := e.Decode(); err != nil {
-		return // it will not fold either
-	}
-	body, ok := e.Body.(greenlane.ConsignmentMerged)
-	if !ok {
-		return
-	}
-	from, _ := strconv.ParseInt(body.Data.From.ID, 10, 64)
-	v.merged[from] = e.Subject.Number
 }
 
 // consignment checks that a subject is in the consignment its last event was
