@@ -318,12 +318,8 @@ func (e *Engine) restore(ctx context.Context, row *store.Endpoint) (*endpoint, e
 func (e *Engine) open(ctx context.Context, ep *endpoint) error {
 	row := ep.row
 	ep.read = ep.passed
-	acknowledged, err := e.store.Acknowledged(ctx, row.Number, 1, ep.passed, e.position)
-	if err != nil {
+	if err := ep.loadAcknowledged(ctx, e.position); err != nil {
 		return err
-	}
-	for _, p := range acknowledged {
-		ep.settled[p] = true
 	}
 	broken, err := e.store.Breaker(ctx, row.Number)
 	if err != nil {
@@ -363,6 +359,16 @@ func (e *Engine) open(ctx context.Context, ep *endpoint) error {
 	e.route(ep)
 	e.touch(ep)
 	return nil
+}
+
+// loadAcknowledged takes in what was acknowledged above the cursor, up to a
+// position: it is not sent again.
+func (ep *endpoint) loadAcknowledged(ctx context.Context, last int64) error {
+	acknowledged, err := ep.engine.store.Acknowledged(ctx, ep.row.Number, ep.generation, ep.passed, last)
+	for _, p := range acknowledged {
+		ep.settled[p] = true
+	}
+	return err
 }
 
 // reroute rebuilds the table of who wants what.

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
-	"slices"
 
 	"greenlane/internal/store"
 )
@@ -59,8 +58,8 @@ func (e *Engine) Reconcile(ctx context.Context, account, endpoint, from, to int6
 			return nil, err
 		}
 		for _, d := range list {
-			if err := e.arrived(ctx, v, d); err != nil {
-				return nil, err
+			if d.Generation > 1 && v.arrived(d) {
+				d.State = DeliveryDelivered
 			}
 			r.count(d, digest)
 		}
@@ -76,21 +75,10 @@ func (e *Engine) Reconcile(ctx context.Context, account, endpoint, from, to int6
 	return r, nil
 }
 
-// arrived counts an event as delivered that was acknowledged once, whatever became
-// of sending it again. Where the attempts have expired, the cursor tells.
-func (e *Engine) arrived(ctx context.Context, v *view, d *Delivery) error {
-	if d.Generation == 1 || d.State == DeliveryDelivered {
-		return nil
-	}
-	if v.skips.of(d.Event) == nil && v.past(d.Event) {
-		d.State = DeliveryDelivered
-		return nil
-	}
-	attempts, err := e.store.Attempts(ctx, d.Endpoint, d.Event.Position, 0)
-	if slices.ContainsFunc(attempts, func(a *store.Attempt) bool { return a.Done }) {
-		d.State = DeliveryDelivered
-	}
-	return err
+// arrived reports whether an event was acknowledged once, whatever became of
+// sending it again. Where the attempts have expired, the cursor tells.
+func (v *view) arrived(d *Delivery) bool {
+	return d.Last != nil && d.Last.Done || v.skips.of(d.Event) == nil && v.past(d.Event)
 }
 
 func (r *Reconciliation) count(d *Delivery, digest io.Writer) {

@@ -67,27 +67,19 @@ func (n *narrowing) takes(ev *greenlane.Event) bool {
 }
 
 func (c *chosen) terms(first int64) (terms, error) {
-	revision := func(s Settings) (*store.Revision, error) {
-		text, err := json.Marshal(s.WithDefaults())
-		return &store.Revision{Number: 1, From: first - 1, Settings: text}, err
-	}
-	wide, err := revision(Settings{Events: c.Events, Filter: c.Filter, Ordering: c.Ordering})
+	const number = 1
+	wide := Settings{Events: c.Events, Filter: c.Filter, Ordering: c.Ordering}.WithDefaults()
+	t, err := termOf(&wide, number)
 	if err != nil {
 		return terms{}, err
 	}
-	ts, err := newTerms([]*store.Revision{wide})
-	if err != nil {
-		return ts, err
-	}
+	ts := terms{byNumber: map[int]*term{}, wants: setOf(wide.Types())}
+	ts.add(&store.Revision{Number: number, From: first - 1}, t)
 	narrow := Settings{Events: c.Types, Filter: c.Narrow}
 	if len(narrow.Events) == 0 {
 		narrow.Events = c.Events
 	}
-	close, err := revision(narrow)
-	if err != nil {
-		return ts, err
-	}
-	t, err := newTerm(close)
+	t, err = termOf(&narrow, number)
 	ts.narrow = &narrowing{t, c.Subject}
 	return ts, err
 }
@@ -133,12 +125,8 @@ func (ep *endpoint) loadReplays(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		acknowledged, err := ep.engine.store.Acknowledged(ctx, row.Endpoint, row.Generation, row.Passed, row.Looked)
-		if err != nil {
+		if err := rp.loadAcknowledged(ctx, row.Looked); err != nil {
 			return err
-		}
-		for _, p := range acknowledged {
-			rp.settled[p] = true
 		}
 		ep.replays = append(ep.replays, rp)
 	}
@@ -181,21 +169,20 @@ func (ep *endpoint) horizon() int64 {
 }
 
 // hasPlace reports whether the endpoint's concurrency leaves a place. Replays get
-// at most half of the places together, and one however busy the endpoint is.
+// at most half of the places together, and one however busy the endpoint is, if it
+// has several.
 func (ep *endpoint) hasPlace() bool {
 	base := ep.base()
-	most, replays, wanted := base.settings().Concurrency, 0, false
-	for _, rp := range base.replays {
-		replays += rp.inflight
-		wanted = wanted || len(rp.waiting) > 0 && rp.enabled()
-	}
+	most, sending := base.settings().Concurrency, base.sending()
+	replays := sending - base.inflight
 	if ep.live != nil {
-		return replays < max(1, most/2) && base.inflight+replays < most
+		return replays < max(1, most/2) && sending < most
 	}
+	wanted := slices.ContainsFunc(base.replays, func(rp *endpoint) bool { return len(rp.waiting) > 0 && rp.enabled() })
 	if wanted && replays == 0 && most > 1 {
 		most--
 	}
-	return base.inflight+replays < most
+	return sending < most
 }
 
 // replayOn does for a replay what is done for an endpoint that is behind. The

@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -46,9 +47,15 @@ func newTerm(r *store.Revision) (*term, error) {
 	if err != nil {
 		return nil, fmt.Errorf("revision %d: %w", r.Number, err)
 	}
-	t := &term{Settings: s, number: r.Number}
+	return termOf(s, r.Number)
+}
+
+// termOf makes settings ready to judge by, as the revision of a number.
+func termOf(s *Settings, number int) (*term, error) {
+	t := &term{Settings: s, number: number}
+	var err error
 	if t.windows, err = parseWindows(t.Maintenance); err != nil {
-		return nil, fmt.Errorf("revision %d: %w", r.Number, err)
+		return nil, fmt.Errorf("revision %d: %w", number, err)
 	}
 	urgent := Settings{Events: t.UrgentTypes}
 	t.urgent = setOf(urgent.Types())
@@ -99,7 +106,7 @@ type terms struct {
 }
 
 func newTerms(history []*store.Revision) (terms, error) {
-	ts := terms{history: history, byNumber: map[int]*term{}}
+	ts := terms{byNumber: map[int]*term{}}
 	if len(history) == 0 {
 		return ts, fmt.Errorf("it has no settings")
 	}
@@ -108,11 +115,17 @@ func newTerms(history []*store.Revision) (terms, error) {
 		if err != nil {
 			return ts, err
 		}
-		ts.byNumber[r.Number], ts.latest = t, t
-		ts.joins = ts.joins || t.Ordering == OrderConsignment
+		ts.add(r, t)
 	}
 	ts.wants = setOf(ts.latest.Types())
 	return ts, nil
+}
+
+// add puts a revision at the end of terms that are being made.
+func (ts *terms) add(r *store.Revision, t *term) {
+	ts.history = append(ts.history, r)
+	ts.byNumber[r.Number], ts.latest = t, t
+	ts.joins = ts.joins || t.Ordering == OrderConsignment
 }
 
 func setOf(types []greenlane.EventType) map[greenlane.EventType]bool {
@@ -126,11 +139,14 @@ func setOf(types []greenlane.EventType) map[greenlane.EventType]bool {
 // and returns the terms with one more revision. What the earlier ones found out
 // is kept.
 func (ts *terms) and(r *store.Revision) (terms, error) {
-	more, err := newTerms(append(slices.Clip(ts.history), r))
-	for number, t := range ts.byNumber {
-		more.byNumber[number] = t
+	t, err := newTerm(r)
+	if err != nil {
+		return terms{}, err
 	}
-	return more, err
+	more := terms{history: slices.Clip(ts.history), byNumber: maps.Clone(ts.byNumber), joins: ts.joins, narrow: ts.narrow}
+	more.add(r, t)
+	more.wants = setOf(t.Types())
+	return more, nil
 }
 
 // at returns the settings that hold for a position.
