@@ -33,7 +33,7 @@ import (
 func TestChaos(t *testing.T) {
 	t.Parallel()
 	c, deaf := chaosSize(t)
-	hub := &chaosHub{t: t, dir: t.TempDir(), receiver: deliverytest.NewReceiver(t, c.Seed, c.Endpoints, deaf), ids: make([]string, c.Endpoints), recorded: map[[2]int64]int{}}
+	hub := &chaosHub{t: t, dir: t.TempDir(), receiver: deliverytest.NewReceiver(t, c.Seed, c.Endpoints, deaf), ids: make([]string, c.Endpoints), recorded: map[recordKey]int{}}
 	hub.start()
 	c.Hub, c.Receiver, c.Kill, c.Recorded = hub, hub.receiver, hub.kill, hub.onDisk
 	c.Run(t)
@@ -84,9 +84,14 @@ type chaosHub struct {
 	current *process
 	ids     []string
 	era     int
-	// recorded is in which era the acknowledgement of a position at an endpoint was
-	// on disk first, by both.
-	recorded map[[2]int64]int
+	// recorded is in which era an acknowledgement was on disk first.
+	recorded map[recordKey]int
+}
+
+// recordKey is an event at an endpoint, in a generation or, for 0, in any.
+type recordKey struct {
+	endpoint, generation int
+	position             int64
 }
 
 func (h *chaosHub) process() *process {
@@ -141,14 +146,14 @@ func (h *chaosHub) look() error {
 			if row.EndpointID() != id {
 				continue
 			}
-			positions, err := db.Acknowledged(h.t.Context(), row.Number, 1, 0, 1<<62)
-			if err != nil {
-				return err
-			}
-			for _, p := range positions {
-				key := [2]int64{int64(n), p}
-				if _, ok := h.recorded[key]; !ok {
-					h.recorded[key] = h.era
+			for generation := 1; generation <= row.Generation; generation++ {
+				positions, err := db.Acknowledged(h.t.Context(), row.Number, generation, 0, 1<<62)
+				if err != nil {
+					return err
+				}
+				for _, p := range positions {
+					h.found(recordKey{n, generation, p})
+					h.found(recordKey{n, 0, p})
 				}
 			}
 		}
@@ -157,10 +162,16 @@ func (h *chaosHub) look() error {
 	return nil
 }
 
-func (h *chaosHub) onDisk(n int, position int64) (era int, ok bool) {
+func (h *chaosHub) found(key recordKey) {
+	if _, ok := h.recorded[key]; !ok {
+		h.recorded[key] = h.era
+	}
+}
+
+func (h *chaosHub) onDisk(n, generation int, position int64) (era int, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	era, ok = h.recorded[[2]int64{int64(n), position}]
+	era, ok = h.recorded[recordKey{n, generation, position}]
 	return era, ok
 }
 
@@ -306,8 +317,36 @@ func (h *chaosHub) Decide(_ context.Context, _ int, d deliverytest.Delivery, wha
 	return h.ask("POST", "/v1/deliveries/"+d.ID+"/"+what, map[string]any{"reason": "chaos"}, nil)
 }
 
-func (h *chaosHub) Redrive(_ context.Context, n int) error {
-	return h.ask("POST", "/v1/webhooks/"+h.ids[n]+"/redrive", map[string]any{"reason": "chaos"}, nil)
+func (h *chaosHub) Redrive(_ context.Context, n, replay int) error {
+	body := map[string]any{"reason": "chaos"}
+	if replay > 0 {
+		body["replay"] = replay
+	}
+	return h.ask("POST", "/v1/webhooks/"+h.ids[n]+"/redrive", body, nil)
+}
+
+func (h *chaosHub) Replay(_ context.Context, n int, from, to int64) error {
+	return h.ask("POST", "/v1/webhooks/"+h.ids[n]+"/replay", map[string]any{"from": from, "to": to, "reason": "chaos"}, nil)
+}
+
+func (h *chaosHub) Replays(_ context.Context, n int) ([]deliverytest.Replay, error) {
+	var page struct {
+		Data []struct {
+			Replay, Parked int
+			State          string
+			From, To       int64
+		}
+	}
+	err := h.ask("GET", "/v1/webhooks/"+h.ids[n]+"/replays", nil, &page)
+	var out []deliverytest.Replay
+	for _, r := range page.Data {
+		out = append(out, deliverytest.Replay{Generation: r.Replay, From: r.From, To: r.To, State: r.State, Parked: r.Parked})
+	}
+	return out, err
+}
+
+func (h *chaosHub) Turn(_ context.Context, n, replay int, what string) error {
+	return h.ask("POST", fmt.Sprintf("/v1/webhooks/%s/replays/%d/%s", h.ids[n], replay, what), map[string]any{"reason": "chaos"}, nil)
 }
 
 func (h *chaosHub) States(context.Context) ([]deliverytest.State, error) {
@@ -381,12 +420,13 @@ func (h *chaosHub) Log(context.Context) (events []deliverytest.Event, given []de
 			var d struct {
 				EndpointID, Lane  string
 				Position, Through int64
+				Generation        int
 				By                *string
 			}
 			if err := json.Unmarshal(e.Data, &d); err != nil {
 				return nil, nil, err
 			}
-			given = append(given, deliverytest.GivenUp{Endpoint: numbers[d.EndpointID], Position: d.Position, Through: d.Through, Subject: d.Lane, ByHand: d.By != nil})
+			given = append(given, deliverytest.GivenUp{Endpoint: numbers[d.EndpointID], Position: d.Position, Through: d.Through, Subject: d.Lane, Generation: d.Generation, ByHand: d.By != nil})
 		}
 	}
 	return events, given, nil

@@ -18,7 +18,7 @@ func TestKillHalfOpen(t *testing.T) {
 		rounds = 3
 	}
 	const broken, endpoints, subjects = 0, 3, 12
-	hub := &chaosHub{t: t, dir: t.TempDir(), ids: make([]string, endpoints), recorded: map[[2]int64]int{}}
+	hub := &chaosHub{t: t, dir: t.TempDir(), ids: make([]string, endpoints), recorded: map[recordKey]int{}}
 	hub.receiver = deliverytest.NewReceiver(t, uint64(time.Now().UnixNano()), endpoints, 10*time.Minute)
 	hub.start()
 	c := &deliverytest.Chaos{

@@ -24,6 +24,7 @@ type deliveriesCmd struct {
 	Park    deliveriesPark    `cmd:"" help:"Hold a delivery and its lane until somebody decides."`
 	Skip    deliveriesSkip    `cmd:"" help:"Give one delivery up; its lane goes on."`
 	Discard deliveriesDiscard `cmd:"" help:"Give up all that waits in a delivery's lane."`
+	Redrive deliveriesRedrive `cmd:"" help:"Send everything that is parked again, now."`
 }
 
 // Help says what a delivery is.
@@ -362,6 +363,49 @@ func (c *byHand) decide(ctx context.Context, std *stdio, verb, became string) er
 			text += fmt.Sprintf(" up to position %d", answer.Through)
 		}
 		wrapped(std.out, "", text)
+		return nil
+	})
+}
+
+type deliveriesRedrive struct {
+	hubFlags
+	Endpoint string `arg:"" help:"The endpoint's id, wh_…, its name or its URL."`
+	Reason   string `help:"Why; recorded with who did it." required:"" placeholder:"TEXT" field:"body.reason"`
+	Replay   int    `help:"What is parked of this replay, in place of the endpoint's own deliveries." placeholder:"N" field:"body.replay"`
+	Limit    int    `help:"At most so many lanes, from 1 to 500, those with the oldest heads first." default:"500" placeholder:"N" field:"body.limit"`
+	JSON     bool   `help:"Print JSON."`
+}
+
+// Help shows how it is used.
+func (*deliveriesRedrive) Help() string {
+	return `
+Each is tried at once, and what waits behind it in its lane follows. What fails again is parked again.
+
+Examples:
+
+    greenlane deliveries redrive warehouse --reason 'receiver mended'
+    greenlane deliveries redrive warehouse --replay 2 --reason 'receiver mended'`
+}
+
+// Run lets parked lanes go on.
+func (c *deliveriesRedrive) Run(ctx context.Context, std *stdio) error {
+	e, err := findEndpoint(ctx, &c.hubFlags, c.Endpoint)
+	if err != nil {
+		return err
+	}
+	body := map[string]any{"reason": c.Reason, "limit": c.Limit}
+	if c.Replay != 0 {
+		body["replay"] = c.Replay
+	}
+	var answer struct {
+		Redriven int `json:"redriven"`
+	}
+	raw, err := call(ctx, &c.hubFlags, http.MethodPost, "/v1/webhooks/"+url.PathEscape(e.ID)+"/redrive", body, &answer)
+	if err != nil {
+		return err
+	}
+	return printOr(c.JSON, std.out, raw, func() error {
+		fmt.Fprintf(std.out, "tried again now: %s\n", count(answer.Redriven, "lane"))
 		return nil
 	})
 }

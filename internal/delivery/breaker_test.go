@@ -370,7 +370,7 @@ func TestRedriveIsTriedAtOnce(t *testing.T) {
 		}
 	}
 	answer(200)
-	if _, err := r.engine.Redrive(t.Context(), by(number), 10, "mended"); err != nil {
+	if _, err := r.engine.Redrive(t.Context(), by(number), 0, 10, "mended"); err != nil {
 		t.Fatal(err)
 	}
 	s := r.step(t, rec, clock, number, 0)

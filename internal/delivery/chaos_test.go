@@ -146,8 +146,29 @@ func (g *governed) Decide(ctx context.Context, n int, d deliverytest.Delivery, w
 	return refused(err)
 }
 
-func (g *governed) Redrive(ctx context.Context, n int) error {
-	_, err := g.engine.Redrive(ctx, by(g.numbers[n]), 500, "chaos")
+func (g *governed) Redrive(ctx context.Context, n, replay int) error {
+	_, err := g.engine.Redrive(ctx, by(g.numbers[n]), replay, 500, "chaos")
+	return refused(err)
+}
+
+func (g *governed) Replay(ctx context.Context, n int, from, to int64) error {
+	_, err := g.engine.Replay(ctx, by(g.numbers[n]), delivery.Range{First: from, Last: to}, "chaos")
+	return refused(err)
+}
+
+func (g *governed) Replays(ctx context.Context, n int) ([]deliverytest.Replay, error) {
+	list, err := g.engine.Replays(ctx, 1, g.numbers[n])
+	var out []deliverytest.Replay
+	for _, r := range list {
+		out = append(out, deliverytest.Replay{Generation: r.Generation, From: r.First, To: r.Last, State: string(r.State), Parked: r.Parked})
+	}
+	return out, err
+}
+
+func (g *governed) Turn(ctx context.Context, n, replay int, what string) error {
+	turn := map[string]func(context.Context, delivery.Request, int, string) (*hub.Outcome, error){
+		"pause": g.engine.PauseReplay, "resume": g.engine.ResumeReplay, "cancel": g.engine.CancelReplay}[what]
+	_, err := turn(ctx, by(g.numbers[n]), replay, "chaos")
 	return refused(err)
 }
 
@@ -217,7 +238,7 @@ func (g *governed) Log(ctx context.Context) (events []deliverytest.Event, given 
 				return nil, nil, err
 			}
 			d := e.Body.(greenlane.LaneChanged).Data
-			given = append(given, deliverytest.GivenUp{Endpoint: ids[d.EndpointID], Position: d.Position, Through: d.Through, Subject: d.Lane, ByHand: d.By != ""})
+			given = append(given, deliverytest.GivenUp{Endpoint: ids[d.EndpointID], Position: d.Position, Through: d.Through, Subject: d.Lane, Generation: d.Generation, ByHand: d.By != ""})
 		}
 		after, more = page.Reached, page.More
 	}

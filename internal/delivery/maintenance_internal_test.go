@@ -258,7 +258,7 @@ func TestRedriveInMaintenance(t *testing.T) {
 		if _, err := b.engine.Park(b.t.Context(), r, head, 1, "why"); err != nil {
 			b.t.Fatal(err)
 		}
-		if _, err := b.engine.Redrive(b.t.Context(), r, 10, "why"); err != nil {
+		if _, err := b.engine.Redrive(b.t.Context(), r, 0, 10, "why"); err != nil {
 			b.t.Fatal(err)
 		}
 		b.rest(time.Second)
@@ -286,7 +286,7 @@ func TestUrgentWhileALaneIsChanged(t *testing.T) {
 			return e.Retry(ctx, r, p, "why")
 		}, 1, []store.LaneState{store.LaneRetrying}},
 		"redrive": {true, func(e *Engine, ctx context.Context, r Request, p int64) (*hub.Outcome, error) {
-			return e.Redrive(ctx, r, 10, "why")
+			return e.Redrive(ctx, r, 0, 10, "why")
 		}, 1, []store.LaneState{store.LaneRetrying}},
 		"discard": {true, func(e *Engine, ctx context.Context, r Request, p int64) (*hub.Outcome, error) {
 			return e.Discard(ctx, r, p, 1, "why")

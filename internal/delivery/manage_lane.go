@@ -140,8 +140,10 @@ func (e *Engine) Discard(ctx context.Context, r Request, position int64, generat
 }
 
 // Redrive lets parked lanes go on at once, those with the oldest heads first, at
-// most limit. The outcome has an event lane.resumed for each.
-func (e *Engine) Redrive(ctx context.Context, r Request, limit int, reason string) (*hub.Outcome, error) {
+// most limit: those of a replay, or for 0 the endpoint's own. The outcome has an
+// event lane.resumed for each.
+func (e *Engine) Redrive(ctx context.Context, r Request, replay, limit int, reason string) (*hub.Outcome, error) {
+	r.replay = replay
 	return e.change(ctx, r, func(ep *endpoint) (*plan, error) {
 		var parked []*lane
 		for _, l := range ep.lanes {
@@ -152,7 +154,7 @@ func (e *Engine) Redrive(ctx context.Context, r Request, limit int, reason strin
 		slices.SortFunc(parked, func(a, b *lane) int { return cmp.Compare(a.head.position, b.head.position) })
 		parked = parked[:min(len(parked), limit)]
 		if len(parked) == 0 {
-			return nil, greenlane.Errorf(greenlane.Conflict, "nothing_parked", "no lane of this endpoint is parked")
+			return nil, greenlane.Errorf(greenlane.Conflict, "nothing_parked", "no lane is parked")
 		}
 		u := r.unit()
 		for _, l := range parked {
@@ -163,7 +165,7 @@ func (e *Engine) Redrive(ctx context.Context, r Request, limit int, reason strin
 			for i, l := range parked {
 				l.resume(u.Rows.Lanes[i])
 			}
-			ep.breaker.hurry(parked[0])
+			ep.base().breaker.hurry(parked[0])
 		}}, nil
 	})
 }

@@ -3,6 +3,7 @@ package delivery_test
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -17,6 +18,8 @@ func TestShare(t *testing.T) {
 	rec := newReceiver(t)
 	var hanging atomic.Int64
 	release := make(chan struct{})
+	let := sync.OnceFunc(func() { close(release) })
+	t.Cleanup(let)
 	rec.answer = func(a arrival, count int) int {
 		if strings.HasPrefix(a.header.Get("X-Way"), "slow") {
 			hanging.Add(1)
@@ -35,16 +38,17 @@ func TestShare(t *testing.T) {
 	for n := range 8 {
 		r.record(t, fmt.Sprint("S-", n), 1)
 	}
-	rec.until(t, "slow ones to take what there is", func() bool { return hanging.Load() == 4 })
+	// The second has one in any case, also beyond what there is.
+	rec.until(t, "slow ones to take what there is", func() bool { return hanging.Load() >= 4 })
 	quick := to("quick")
 	for n := range 3 {
 		r.record(t, "S-0", 2+n)
 	}
 	r.quiet(t, rec, quick)
-	if n := hanging.Load(); n != 4 {
+	if n := hanging.Load(); n < 4 || n > 5 {
 		t.Errorf("%d slow attempts at once", n)
 	}
-	close(release)
+	let()
 	for _, number := range slow {
 		r.quiet(t, rec, number)
 	}

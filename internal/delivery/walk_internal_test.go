@@ -145,7 +145,7 @@ func (b *bubble) decide(number int64, random *rand.Rand) string {
 		_, err = b.engine.Discard(ctx, r, p, g, "walk")
 	case 3:
 		what = "redrive"
-		_, err = b.engine.Redrive(ctx, r, 1+random.IntN(3), "walk")
+		_, err = b.engine.Redrive(ctx, r, 0, 1+random.IntN(3), "walk")
 	default:
 		what = "retry"
 		_, err = b.engine.Retry(ctx, r, p, "walk")
@@ -188,7 +188,7 @@ func (b *bubble) heal(number int64) {
 		}
 	}
 	b.rest(24 * time.Hour)
-	b.engine.Redrive(ctx, r, 1000, "healed")
+	b.engine.Redrive(ctx, r, 0, 1000, "healed")
 	b.rest(24 * time.Hour)
 	b.rest(time.Until(time.Now().Truncate(24 * time.Hour).Add(33 * time.Hour)))
 	// What comes last comes through, too.

@@ -65,8 +65,18 @@ type GivenUp struct {
 	Endpoint          int
 	Position, Through int64
 	Subject           string
+	Generation        int
 	// ByHand: somebody asked for it.
 	ByHand bool
+}
+
+// Replay is a range of positions that is sent again, as a generation of its own.
+type Replay struct {
+	Generation int
+	From, To   int64
+	// State is running, paused, completed or canceled.
+	State  string
+	Parked int
 }
 
 // Event is one that the endpoints may want.
@@ -90,7 +100,13 @@ type Hub interface {
 	Deliveries(ctx context.Context, n int, state string) ([]Delivery, error)
 	// Decide does something with a delivery: retry, park, skip or discard.
 	Decide(ctx context.Context, n int, d Delivery, what string) error
-	Redrive(ctx context.Context, n int) error
+	// Redrive lets parked lanes go on, those of a replay or, for 0, the endpoint's own.
+	Redrive(ctx context.Context, n, replay int) error
+	// Replay sends a range of positions again.
+	Replay(ctx context.Context, n int, from, to int64) error
+	Replays(ctx context.Context, n int) ([]Replay, error)
+	// Turn does something with a replay: pause, resume or cancel.
+	Turn(ctx context.Context, n, replay int, what string) error
 	States(ctx context.Context) ([]State, error)
 	Reconcile(ctx context.Context, n int, from, to int64) (*Reconciled, error)
 	// Log returns the events that endpoints may want, and what was given up.
@@ -115,10 +131,12 @@ type Chaos struct {
 	Kill func() error
 	Life time.Duration
 	// Recorded tells in which era it was on disk first that an endpoint
-	// acknowledged a position, as of the era's end; nil without Kill.
-	Recorded func(n int, position int64) (era int, ok bool)
+	// acknowledged a position in a generation, or for 0 in any, as of the era's end;
+	// nil without Kill.
+	Recorded func(n, generation int, position int64) (era int, ok bool)
 
 	decided [4]atomic.Int64
+	replays atomic.Int64
 	hands   atomic.Int64
 	killed  atomic.Int64
 }
@@ -146,8 +164,8 @@ func (c *Chaos) Run(t testing.TB) {
 	c.Receiver.Heal()
 	c.Settle(t)
 	acknowledged, all := c.Receiver.Acknowledged()
-	t.Logf("%d requests came, %d were acknowledged; %d times something was done by hand, of which retry %d, park %d, skip %d, discard %d; killed %d times",
-		all, acknowledged, c.hands.Load(), c.decided[0].Load(), c.decided[1].Load(), c.decided[2].Load(), c.decided[3].Load(), c.killed.Load())
+	t.Logf("%d requests came, %d were acknowledged; %d times something was done by hand, of which retry %d, park %d, skip %d, discard %d, replay %d; killed %d times",
+		all, acknowledged, c.hands.Load(), c.decided[0].Load(), c.decided[1].Load(), c.decided[2].Load(), c.decided[3].Load(), c.replays.Load(), c.killed.Load())
 	c.Judge(t)
 }
 
@@ -273,11 +291,15 @@ func (c *Chaos) operate(ctx context.Context, rnd *rand.Rand) {
 			err = c.Hub.Switch(ctx, n, false)
 		case roll < 48:
 			err = c.Hub.Switch(ctx, n, true)
-		case roll < 58:
-			err = c.Hub.Redrive(ctx, n)
-		case roll < 76:
+		case roll < 57:
+			err = c.Hub.Redrive(ctx, n, 0)
+		case roll < 61:
+			err = c.replay(ctx, rnd, n)
+		case roll < 65:
+			err = c.turn(ctx, rnd, n)
+		case roll < 78:
 			err = c.decide(ctx, rnd, n, "retry", "retrying", "parked", "delivered")
-		case roll < 86:
+		case roll < 87:
 			err = c.decide(ctx, rnd, n, "park", "retrying", "waiting")
 		case roll < 94:
 			err = c.decide(ctx, rnd, n, "skip", "retrying", "parked", "waiting")
@@ -288,6 +310,42 @@ func (c *Chaos) operate(ctx context.Context, rnd *rand.Rand) {
 			c.hands.Add(1)
 		}
 	})
+}
+
+// replay sends something of the past again. What a replay takes is decided by the
+// filter of when it begins: of one that changes, nobody could say what must come.
+func (c *Chaos) replay(ctx context.Context, rnd *rand.Rand, n int) error {
+	if c.fickle(n) {
+		n--
+	}
+	from := 1 + rnd.Int64N(1+c.Receiver.Newest())
+	err := c.Hub.Replay(ctx, n, from, from+rnd.Int64N(500))
+	if err == nil {
+		c.replays.Add(1)
+	}
+	return err
+}
+
+// turn does something with a replay, of an endpoint that has one under way.
+func (c *Chaos) turn(ctx context.Context, rnd *rand.Rand, n int) error {
+	for range c.Endpoints {
+		list, err := c.Hub.Replays(ctx, n)
+		if err != nil {
+			return err
+		}
+		for _, r := range list {
+			switch {
+			case r.State == "paused":
+				return c.Hub.Turn(ctx, n, r.Generation, "resume")
+			case r.State == "running" && rnd.IntN(4) == 0:
+				return c.Hub.Turn(ctx, n, r.Generation, "cancel")
+			case r.State == "running":
+				return c.Hub.Turn(ctx, n, r.Generation, "pause")
+			}
+		}
+		n = rnd.IntN(c.Endpoints)
+	}
+	return ErrRefused
 }
 
 // draw makes a change of settings.
@@ -372,16 +430,43 @@ func (c *Chaos) busy(ctx context.Context) (string, error) {
 		if !s.Enabled || s.Broken {
 			err = c.Hub.Switch(ctx, n, true)
 		} else if s.Parked > 0 {
-			err = c.Hub.Redrive(ctx, n)
+			err = c.Hub.Redrive(ctx, n, 0)
 		}
 		if err != nil && !errors.Is(err, ErrRefused) {
 			return "", fmt.Errorf("endpoint %d: %w", n, err)
+		}
+		if again, err := c.replaying(ctx, n); err != nil {
+			return "", fmt.Errorf("endpoint %d: %w", n, err)
+		} else if again != "" {
+			busy = again
 		}
 		if !s.Enabled || s.Broken || s.Parked > 0 || s.Behind {
 			busy = fmt.Sprintf("endpoint %d: %+v", n, s)
 		}
 	}
 	return busy, nil
+}
+
+// replaying helps on an endpoint's replays, and names one that has not ended.
+func (c *Chaos) replaying(ctx context.Context, n int) (string, error) {
+	list, err := c.Hub.Replays(ctx, n)
+	busy := ""
+	for _, r := range list {
+		var err error
+		switch {
+		case r.State == "paused":
+			err = c.Hub.Turn(ctx, n, r.Generation, "resume")
+		case r.State != "running":
+			continue
+		case r.Parked > 0:
+			err = c.Hub.Redrive(ctx, n, r.Generation)
+		}
+		if err != nil && !errors.Is(err, ErrRefused) {
+			return "", fmt.Errorf("replay %d: %w", r.Generation, err)
+		}
+		busy = fmt.Sprintf("endpoint %d: replay %+v", n, r)
+	}
+	return busy, err
 }
 
 // unrecorded names an endpoint whose last attempts are not on disk yet.

@@ -25,7 +25,17 @@ type trial struct {
 	acknowledged, unsure map[int64]bool
 	// states are what the hub says of what it did not deliver.
 	states map[int64]string
+	// single and lanes are what the log says was given up, alone or with what
+	// waited behind it.
+	single map[sent]bool
+	lanes  map[lane][]GivenUp
 	faults int
+}
+
+// sent is an event in a generation.
+type sent struct {
+	position   int64
+	generation int
 }
 
 // Judge holds what came against what the hub says, once it has nothing left to do.
@@ -57,14 +67,15 @@ func (c *Chaos) Judge(t testing.TB) {
 	again := 0
 	for n := range c.Endpoints {
 		tr := &trial{Chaos: c, t: t, n: n, arrivals: c.Receiver.Arrivals(n), events: events, wanted: wanted,
-			acknowledged: map[int64]bool{}, unsure: map[int64]bool{}, states: map[int64]string{}}
-		tr.collect()
+			acknowledged: map[int64]bool{}, unsure: map[int64]bool{}, states: map[int64]string{}, single: map[sent]bool{}, lanes: map[lane][]GivenUp{}}
+		tr.collect(given)
 		tr.reconcile()
 		tr.complete()
-		tr.recorded(given)
+		tr.recorded()
 		if !c.unordered(n) {
-			tr.order()
+			tr.order(1, true)
 		}
+		tr.replays()
 		again += tr.duplicates()
 		if tr.faults > complaints {
 			t.Errorf("endpoint %d: %d faults in all", n, tr.faults)
@@ -80,8 +91,20 @@ func (tr *trial) fault(format string, args ...any) {
 	}
 }
 
-// collect gathers what the receiver knows.
-func (tr *trial) collect() {
+// collect gathers what the receiver knows, and what the log says was given up.
+func (tr *trial) collect(given []GivenUp) {
+	for _, g := range given {
+		if g.Endpoint != tr.n {
+			continue
+		}
+		for _, generation := range []int{0, g.Generation} {
+			tr.single[sent{g.Position, generation}] = true
+			if g.Through > 0 {
+				l := lane{g.Subject, generation}
+				tr.lanes[l] = append(tr.lanes[l], g)
+			}
+		}
+	}
 	for _, a := range tr.arrivals {
 		switch a.Verdict {
 		case Acknowledged:
@@ -160,7 +183,7 @@ func (tr *trial) forgotten(position int64) bool {
 	if tr.Recorded == nil {
 		return false
 	}
-	if _, ok := tr.Recorded(tr.n, position); ok {
+	if _, ok := tr.Recorded(tr.n, 0, position); ok {
 		return false
 	}
 	for _, a := range tr.arrivals {
@@ -236,25 +259,25 @@ func (tr *trial) complete() {
 	}
 }
 
-// recorded holds that all that is given up has its record in the log, and that
-// what the receiver acknowledged was given up only where the hub may not know it.
-func (tr *trial) recorded(given []GivenUp) {
-	single, subjects := map[int64]bool{}, map[string][]GivenUp{}
-	for _, g := range given {
-		if g.Endpoint != tr.n {
-			continue
-		}
-		single[g.Position] = true
-		if g.Through > 0 {
-			subjects[g.Subject] = append(subjects[g.Subject], g)
+// gaveUp reports whether the log says that an event was given up in a generation,
+// or for 0 in any.
+func (tr *trial) gaveUp(position int64, generation int) bool {
+	if tr.single[sent{position, generation}] {
+		return true
+	}
+	for _, g := range tr.lanes[lane{tr.wanted[position].Subject, generation}] {
+		if g.Position <= position && position <= g.Through {
+			return true
 		}
 	}
+	return false
+}
+
+// recorded holds that all that is given up has its record in the log, and that
+// what the receiver acknowledged was given up only where the hub may not know it.
+func (tr *trial) recorded() {
 	for position, state := range tr.states {
-		found := single[position]
-		for _, g := range subjects[tr.wanted[position].Subject] {
-			found = found || g.Position <= position && position <= g.Through
-		}
-		if !found || state != "skipped" && state != "discarded" {
+		if !tr.gaveUp(position, 0) || state != "skipped" && state != "discarded" {
 			tr.fault("position %d is %s, and the log does not say so: %v", position, state, tr.story(position))
 		}
 		if tr.acknowledged[position] && !tr.mayBeUnknown(position) {
@@ -269,7 +292,7 @@ func (tr *trial) mayBeUnknown(position int64) bool {
 	if tr.Recorded == nil {
 		return false
 	}
-	if _, ok := tr.Recorded(tr.n, position); ok {
+	if _, ok := tr.Recorded(tr.n, 0, position); ok {
 		return false
 	}
 	for _, a := range tr.arrivals {
@@ -280,24 +303,25 @@ func (tr *trial) mayBeUnknown(position int64) bool {
 	return true
 }
 
-// order holds that within each subject no event comes before an earlier one is
-// done with; that events come in order as long as a process lives, and first
-// come in order over all; and that what came last is the newest.
-func (tr *trial) order() {
-	type lane struct {
+// order holds that within each subject, in a generation, no event comes before an
+// earlier one is done with; that events come in order as long as a process lives,
+// and first come in order over all; and that, if it was not ended before, what came
+// last is the newest.
+func (tr *trial) order(generation int, whole bool) {
+	type course struct {
 		last  Arrival
 		first int64
 	}
-	lanes := map[string]*lane{}
+	courses := map[string]*course{}
 	seen := map[int64]bool{}
 	for i, a := range tr.arrivals {
-		if a.Generation != 1 {
+		if a.Generation != generation {
 			continue
 		}
-		l := lanes[a.Subject]
+		l := courses[a.Subject]
 		if l == nil {
-			l = &lane{}
-			lanes[a.Subject] = l
+			l = &course{}
+			courses[a.Subject] = l
 		}
 		if a.Overlap {
 			tr.fault("%s: position %d came while another of its lane was not answered", a.Subject, a.Position)
@@ -316,9 +340,9 @@ func (tr *trial) order() {
 		}
 		l.last = a
 	}
-	for subject, l := range lanes {
-		if l.last.Position != l.first && tr.states[l.first] == "" {
-			tr.fault("%s: what came last is position %d, and not the newest, %d", subject, l.last.Position, l.first)
+	for subject, l := range courses {
+		if whole && l.last.Position != l.first && !tr.gaveUp(l.first, generation) {
+			tr.fault("%s: what came last of generation %d is position %d, and not the newest, %d", subject, generation, l.last.Position, l.first)
 		}
 	}
 }
@@ -327,39 +351,73 @@ func (tr *trial) order() {
 // was acknowledged, as far as the sender may know, or given up, be it by a process
 // that used up its schedule and died before it had recorded that.
 func (tr *trial) doneWith(a Arrival) bool {
-	return a.Verdict == Acknowledged || a.Verdict == Uncertain || tr.states[a.Position] != "" || tr.resent(a.Position) ||
+	return a.Verdict == Acknowledged || a.Verdict == Uncertain || tr.gaveUp(a.Position, a.Generation) ||
 		tr.skips(tr.n) && a.Era < int(tr.killed.Load())
 }
 
-// resent reports whether an event was sent again by hand once it was settled.
-func (tr *trial) resent(position int64) bool {
-	for _, a := range tr.arrivals {
-		if a.Position == position && a.Generation > 1 {
-			return true
+// replays holds that each replay of the endpoint came in order, behind the endpoint
+// itself, and whole if it says so.
+func (tr *trial) replays() {
+	list, err := tr.Hub.Replays(tr.t.Context(), tr.n)
+	if err != nil {
+		tr.t.Fatalf("endpoint %d: %v", tr.n, err)
+	}
+	for _, r := range list {
+		completed := r.State == "completed"
+		if !completed && r.State != "canceled" {
+			tr.fault("replay %d is %s", r.Generation, r.State)
+		}
+		if !tr.unordered(tr.n) {
+			tr.order(r.Generation, completed)
+		}
+		done := tr.behind(r)
+		for _, e := range tr.events {
+			if completed && r.From <= e.Position && e.Position <= r.To && tr.surely(e.Position) && !done[e.Position] && !tr.gaveUp(e.Position, r.Generation) {
+				tr.fault("position %d, %s, never came in replay %d of %d to %d: %v", e.Position, e.Subject, r.Generation, r.From, r.To, tr.story(e.Position))
+			}
 		}
 	}
-	return false
 }
 
-// duplicates holds that what was acknowledged comes again only where a process
-// died before it had recorded that. It counts them.
-func (tr *trial) duplicates() (again int) {
-	first := map[int64]Arrival{}
+// behind holds that a replay brings nothing that the endpoint has not got itself.
+// It returns what the replay brought.
+func (tr *trial) behind(r Replay) map[int64]bool {
+	itself, done := map[int64]bool{}, map[int64]bool{}
 	for i, a := range tr.arrivals {
-		if a.Generation != 1 {
-			continue
+		well := a.Verdict == Acknowledged || a.Verdict == Uncertain
+		switch a.Generation {
+		case 1:
+			itself[a.Position] = itself[a.Position] || tr.doneWith(a)
+		case r.Generation:
+			done[a.Position] = done[a.Position] || well
+			if a.Position < r.From || a.Position > r.To {
+				tr.fault("arrival %d of replay %d of %d to %d is position %d", i, r.Generation, r.From, r.To, a.Position)
+			}
+			if !itself[a.Position] && !tr.gaveUp(a.Position, 1) {
+				tr.fault("arrival %d of replay %d is position %d, which the endpoint had not got: %v", i, r.Generation, a.Position, tr.story(a.Position))
+			}
 		}
-		before, ok := first[a.Position]
+	}
+	return done
+}
+
+// duplicates holds that what was acknowledged comes again in a generation only
+// where a process died before it had recorded that. It counts them.
+func (tr *trial) duplicates() (again int) {
+	first := map[sent]Arrival{}
+	for i, a := range tr.arrivals {
+		key := sent{a.Position, a.Generation}
+		before, ok := first[key]
 		if !ok {
 			if a.Verdict == Acknowledged {
-				first[a.Position] = a
+				first[key] = a
 			}
 			continue
 		}
 		again++
 		if before.Era == a.Era {
 			tr.fault("arrival %d is position %d, which the same process had acknowledged: %v", i, a.Position, tr.story(a.Position))
-		} else if era, ok := tr.Recorded(tr.n, a.Position); ok && era < a.Era {
+		} else if era, ok := tr.Recorded(tr.n, a.Generation, a.Position); ok && era < a.Era {
 			tr.fault("arrival %d is position %d, whose acknowledgement was on disk: %v", i, a.Position, tr.story(a.Position))
 		}
 	}

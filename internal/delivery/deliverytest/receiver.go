@@ -95,11 +95,18 @@ type Receiver struct {
 	moods    []Mood
 	arrivals [][]Arrival
 	// busy is for each endpoint the requests in progress, by lane.
-	busy  []map[string]context.Context
-	era   int
-	live  int
-	idle  *sync.Cond
-	wrong []string
+	busy   []map[lane]context.Context
+	newest int64
+	era    int
+	live   int
+	idle   *sync.Cond
+	wrong  []string
+}
+
+// lane is what is sent one after the other.
+type lane struct {
+	subject    string
+	generation int
 }
 
 // NewReceiver starts receivers that behave well. Chance decides by the seed; a
@@ -107,10 +114,10 @@ type Receiver struct {
 func NewReceiver(t testing.TB, seed uint64, endpoints int, deaf time.Duration) *Receiver {
 	r := &Receiver{
 		deaf: deaf, over: make(chan struct{}), rnd: rand.New(rand.NewPCG(seed, 1)), moods: make([]Mood, endpoints),
-		arrivals: make([][]Arrival, endpoints), busy: make([]map[string]context.Context, endpoints),
+		arrivals: make([][]Arrival, endpoints), busy: make([]map[lane]context.Context, endpoints),
 	}
 	for i := range r.busy {
-		r.busy[i] = map[string]context.Context{}
+		r.busy[i] = map[lane]context.Context{}
 	}
 	r.idle = sync.NewCond(&r.mu)
 	r.server = httptest.NewServer(http.HandlerFunc(r.serve))
@@ -162,6 +169,13 @@ func (r *Receiver) Died() error {
 
 // Rest closes the connections that nothing is sent over.
 func (r *Receiver) Rest() { r.server.CloseClientConnections() }
+
+// Newest returns the highest position that came.
+func (r *Receiver) Newest() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.newest
+}
 
 // Arrivals returns what came to an endpoint, in order.
 func (r *Receiver) Arrivals(n int) []Arrival {
@@ -238,12 +252,12 @@ func (r *Receiver) note(n int, req *http.Request, body []byte) (index int, m Moo
 	if signed != nil {
 		r.wrong = append(r.wrong, fmt.Sprintf("endpoint %d, position %d: %v", n, a.Position, signed))
 	}
-	if a.Generation == 1 {
-		if before := r.busy[n][a.Subject]; before != nil && before.Err() == nil {
-			a.Overlap = true
-		}
-		r.busy[n][a.Subject] = req.Context()
+	l := lane{a.Subject, a.Generation}
+	if before := r.busy[n][l]; before != nil && before.Err() == nil {
+		a.Overlap = true
 	}
+	r.busy[n][l] = req.Context()
+	r.newest = max(r.newest, a.Position)
 	r.arrivals[n] = append(r.arrivals[n], a)
 	return len(r.arrivals[n]) - 1, r.moods[n], r.rnd.Float64()
 }
@@ -252,8 +266,8 @@ func (r *Receiver) ended(n, index int, v Verdict) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	a := &r.arrivals[n][index]
-	if a.Verdict == Pending && a.Generation == 1 {
-		delete(r.busy[n], a.Subject)
+	if a.Verdict == Pending {
+		delete(r.busy[n], lane{a.Subject, a.Generation})
 	}
 	a.Verdict = v
 }

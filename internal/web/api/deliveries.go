@@ -258,6 +258,7 @@ func (a *API) changeLane(what string, state delivery.DeliveryState, do byHand) f
 type RedriveBody struct {
 	Scope
 	Reason string `json:"reason" minLength:"1" maxLength:"1000" doc:"Recorded with who did it."`
+	Replay int    `json:"replay,omitempty" minimum:"1" doc:"The lanes of this replay, in place of the endpoint's own."`
 	Limit  int    `json:"limit,omitempty" minimum:"1" maximum:"500" doc:"How many lanes at most, those with the oldest heads first; 500 when left out."`
 }
 
@@ -274,7 +275,7 @@ func (a *API) redrive(ctx context.Context, in *webhookInput) (*Answer[RedriveAns
 		return nil, err
 	}
 	return manage(a, c, row.Number, func(r delivery.Request) (*hub.Outcome, error) {
-		return a.engine.Redrive(ctx, r, cmp.Or(body.Limit, 500), body.Reason)
+		return a.engine.Redrive(ctx, r, body.Replay, cmp.Or(body.Limit, 500), body.Reason)
 	}, func(o *hub.Outcome) (int, RedriveAnswer) {
 		answer := RedriveAnswer{Redriven: len(o.Events), Deliveries: make([]string, len(o.Events))}
 		for i, e := range o.Events {
