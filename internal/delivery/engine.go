@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -87,6 +88,8 @@ type Engine struct {
 	made map[int64]*store.Endpoint
 	// routes lists the endpoints that want a type of event of an account.
 	routes map[route][]*endpoint
+	// wants are sets of types that endpoints share, by their patterns.
+	wants map[string]map[greenlane.EventType]bool
 	// turns are all endpoints, of which turn was asked last whether its cursor should
 	// be recorded, and swept is how many events were handed out since.
 	turns       []*endpoint
@@ -147,7 +150,7 @@ func New(h *hub.Hub, o Options) *Engine {
 	return &Engine{
 		hub: h, store: h.Store(), sender: o.Sender, clock: o.Clock, chance: o.Chance, log: o.Log, watch: o.Watch,
 		inbox: make(chan func(), 1024), ended: make(chan struct{}),
-		endpoints: map[int64]*endpoint{}, made: map[int64]*store.Endpoint{}, routes: map[route][]*endpoint{}, touched: map[*endpoint]bool{},
+		endpoints: map[int64]*endpoint{}, made: map[int64]*store.Endpoint{}, routes: map[route][]*endpoint{}, wants: map[string]map[greenlane.EventType]bool{}, touched: map[*endpoint]bool{},
 		share: newShare(maxInflight), apart: map[*endpoint]bool{}, maxLanes: maxLanes, slowFilter: slowFilter,
 		patience: patience{breakAfter, breakLeast, probeFirst, probeMost},
 	}
@@ -309,6 +312,7 @@ func (e *Engine) restore(ctx context.Context, row *store.Endpoint) (*endpoint, e
 	if ep.terms, err = newTerms(revisions); err != nil {
 		return nil, fmt.Errorf("endpoint %s: %w", row.EndpointID(), err)
 	}
+	e.intern(&ep.terms)
 	ep.recorded, err = e.store.Cursor(ctx, ep.owner())
 	ep.passed = ep.recorded
 	return ep, err
@@ -369,6 +373,24 @@ func (ep *endpoint) loadAcknowledged(ctx context.Context, last int64) error {
 		ep.settled[p] = true
 	}
 	return err
+}
+
+// maxWants is how many sets of types are kept to be shared.
+const maxWants = 4096
+
+// intern lets endpoints of the same patterns share the set of the types they take:
+// it would be almost half of what an idle one keeps in memory. Only the loop calls
+// it.
+func (e *Engine) intern(ts *terms) {
+	key := strings.Join(ts.latest.Events, " ")
+	if set, ok := e.wants[key]; ok {
+		ts.wants = set
+		return
+	}
+	if len(e.wants) == maxWants {
+		clear(e.wants)
+	}
+	e.wants[key] = ts.wants
 }
 
 // reroute rebuilds the table of who wants what.

@@ -199,6 +199,7 @@ type maintenance struct {
 // brought back when the next look finds no window.
 func (ep *endpoint) adopt(ts terms) {
 	ep.terms = ts
+	ep.engine.intern(&ep.terms)
 	ep.pace.next = time.Time{}
 	ep.maintenance = maintenance{aside: ep.maintenance.aside}
 }
