@@ -217,7 +217,9 @@ func (ep *endpoint) progress() *store.Replay {
 		return ep.end
 	}
 	row := *ep.job
-	row.Passed, row.Looked = ep.passed, ep.read
+	row.Passed = ep.passed
+	// After a start it reads anew what it had looked at before.
+	row.Looked = max(row.Looked, ep.read)
 	return &row
 }
 

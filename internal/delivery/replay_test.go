@@ -2,8 +2,10 @@ package delivery_test
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"greenlane"
 	"greenlane/internal/delivery"
 	"greenlane/internal/store"
+	"greenlane/internal/store/sqlite"
 )
 
 // replays returns an endpoint's replays in a state.
@@ -275,6 +278,61 @@ func TestReplayParked(t *testing.T) {
 	}
 	if n := len(r.deliveries(t, number, delivery.DeliveryDelivered)); n != 6 {
 		t.Errorf("%d of 6 are delivered", n)
+	}
+}
+
+// TestReplayLooked: a replay that goes on after a crash reads anew what it had
+// looked at before. Should the process die again, what was acknowledged beyond the
+// replay's cursor still counts.
+func TestReplayLooked(t *testing.T) {
+	t.Parallel()
+	dir, rec := t.TempDir(), newReceiver(t)
+	var m *mortal
+	begin := func(name string) *rig {
+		s, err := sqlite.Open(t.Context(), filepath.Join(dir, "greenlane.db"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m, err = live(t, s, rec, name, func(*delivery.Engine) {}); err != nil {
+			t.Fatal(err)
+		}
+		return &rig{hub: m.hub, engine: m.engine, store: s}
+	}
+	r := begin("first")
+	r.account(t)
+	number, all := lived(t, r, rec, entries)
+	hanging, release := make(chan struct{}, 2), make(chan struct{})
+	let := sync.OnceFunc(func() { close(release) })
+	t.Cleanup(let)
+	rec.mu.Lock()
+	rec.answer = func(a arrival, _ int) int {
+		if a.header.Get("Greenlane-Replay") != "" && a.position == all[0] {
+			hanging <- struct{}{}
+			<-release
+		}
+		return 200
+	}
+	rec.mu.Unlock()
+	generation := r.replay(t, number, delivery.Range{})
+	<-hanging
+	rec.until(t, "one lane to be through", func() bool { return len(rec.resent(generation)) == 3 })
+	if _, err := r.engine.PauseReplay(t.Context(), by(number), generation, ""); err != nil {
+		t.Fatal(err)
+	}
+	m.die()
+	r = begin("second")
+	if _, err := r.engine.ResumeReplay(t.Context(), by(number), generation, ""); err != nil {
+		t.Fatal(err)
+	}
+	<-hanging
+	m.die()
+	r = begin("third")
+	defer m.stop()
+	let()
+	r.completed(t, rec, number, generation)
+	got := positionsOf(rec.resent(generation))
+	if slices.Sort(got); !slices.Equal(got, all) {
+		t.Errorf("%v came, want %v: what was acknowledged came again", got, all)
 	}
 }
 
