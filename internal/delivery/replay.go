@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -183,6 +184,16 @@ func (ep *endpoint) hasPlace() bool {
 		most--
 	}
 	return sending < most
+}
+
+// turns are the endpoint's replays in the order in which they may take what
+// there is for them: a long one leaves the others their part.
+func (ep *endpoint) turns() []*endpoint {
+	list := slices.Clone(ep.replays)
+	slices.SortStableFunc(list, func(a, b *endpoint) int {
+		return cmp.Or(cmp.Compare(a.inflight, b.inflight), cmp.Compare(a.sentLast, b.sentLast))
+	})
+	return list
 }
 
 // replayOn does for a replay what is done for an endpoint that is behind. The

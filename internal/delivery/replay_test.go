@@ -365,6 +365,42 @@ func TestReplayHalf(t *testing.T) {
 	}
 }
 
+// TestReplaysTakeTurns: a replay that began later does not wait until an earlier
+// one is through.
+func TestReplaysTakeTurns(t *testing.T) {
+	t.Parallel()
+	for _, concurrency := range []int{1, 10} {
+		t.Run(fmt.Sprint(concurrency), func(t *testing.T) {
+			t.Parallel()
+			r, rec := start(t, t.TempDir()), newReceiver(t)
+			// A second in all for the long one, whatever the places.
+			places := max(1, concurrency/2)
+			rec.answer = func(a arrival, count int) int {
+				if a.header.Get("Greenlane-Replay") != "" {
+					time.Sleep(time.Duration(places) * 20 * time.Millisecond)
+				}
+				return 200
+			}
+			number, positions := lived(t, r, rec, func(s *delivery.Settings) { entries(s); s.Ordering, s.Concurrency = delivery.OrderNone, concurrency })
+			for n := range 40 {
+				r.record(t, fmt.Sprintf("S-%d", 10+n), n%3)
+			}
+			r.quiet(t, rec, number)
+			long := r.replay(t, number, delivery.Range{})
+			rec.until(t, "the long one to begin", func() bool { return len(rec.resent(long)) >= places })
+			short := r.replay(t, number, delivery.Range{First: 1, Last: positions[len(positions)-1]})
+			r.completed(t, rec, number, short)
+			if got, all := len(rec.resent(short)), len(positions); got != all {
+				t.Errorf("the short one sent %d of %d", got, all)
+			}
+			if n := len(rec.resent(long)); n > 40 {
+				t.Errorf("the short one was through when the long one had sent %d of 46", n)
+			}
+			r.completed(t, rec, number, long)
+		})
+	}
+}
+
 // TestReplayRate: a replay has half of the rate.
 func TestReplayRate(t *testing.T) {
 	t.Parallel()
