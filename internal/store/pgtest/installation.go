@@ -29,7 +29,7 @@ type installation struct {
 }
 
 func findInstallation() (installation, error) {
-	bin, err := findBinaries()
+	bin, err := findBinaries(os.Getenv("PATH"), "/usr/lib/postgresql/*/bin", "pg_config")
 	if err != nil || os.Getuid() != 0 {
 		return installation{bin: bin}, err
 	}
@@ -37,22 +37,23 @@ func findInstallation() (installation, error) {
 	return installation{bin, credential}, err
 }
 
-// findBinaries is the first folder that has both programs. A link in PATH is
-// followed, because initdb looks for the rest beside itself.
-func findBinaries() (string, error) {
+// findBinaries is the first folder that has both programs, among those of path,
+// those of Debian's packages, newest first, and the one that the program config
+// names. A link in path is followed: initdb may be beside what it leads to alone.
+func findBinaries(path, pattern, config string) (string, error) {
 	var folders []string
-	for _, folder := range filepath.SplitList(os.Getenv("PATH")) {
+	for _, folder := range filepath.SplitList(path) {
 		if path, err := filepath.EvalSymlinks(filepath.Join(folder, "postgres")); err == nil {
 			folders = append(folders, filepath.Dir(path))
 		}
 	}
-	debian, err := filepath.Glob("/usr/lib/postgresql/*/bin")
+	debian, err := filepath.Glob(pattern)
 	if err != nil {
 		return "", err
 	}
 	slices.SortFunc(debian, func(a, b string) int { return cmp.Compare(version(b), version(a)) })
 	folders = append(folders, debian...)
-	if out, err := exec.Command("pg_config", "--bindir").Output(); err == nil {
+	if out, err := exec.Command(config, "--bindir").Output(); err == nil {
 		folders = append(folders, strings.TrimSpace(string(out)))
 	}
 	for _, folder := range folders {

@@ -87,31 +87,38 @@ func StartOwn(t testing.TB, o Options) *Server {
 func (s *Server) Database(t testing.TB) string {
 	t.Helper()
 	name := fmt.Sprintf("%s_%d", label(t.Name()), s.databases.Add(1))
-	if err := s.execute("CREATE DATABASE " + quoted(name) + " OWNER " + owner); err != nil {
+	if err := s.create(name); err != nil {
 		t.Fatal(err)
 	}
+	s.dropAtEnd(t, name)
+	return s.dsn(name)
+}
+
+// Named returns the connection string of the database of that name. The first
+// call creates it, and the end of that test drops it. On the process's server the
+// name must be one that no other test uses.
+func (s *Server) Named(t testing.TB, name string) string {
+	t.Helper()
+	switch err := s.create(name); {
+	case err == nil:
+		s.dropAtEnd(t, name)
+	case sqlState(err) != "42P04": // duplicate_database
+		t.Fatal(err)
+	}
+	return s.dsn(name)
+}
+
+// dropAtEnd drops a database at the end of the test. A server of the test's own
+// goes as a whole instead, and may be down by then.
+func (s *Server) dropAtEnd(t testing.TB, name string) {
+	if s.own {
+		return
+	}
 	t.Cleanup(func() {
-		// A server of the test's own goes as a whole, and may be down.
-		if s.own {
-			return
-		}
 		if err := s.execute("DROP DATABASE " + quoted(name) + " WITH (FORCE)"); err != nil {
 			t.Error(err)
 		}
 	})
-	return s.dsn(name)
-}
-
-// Named returns the connection string of the database of that name, which is
-// created when the server has none. It lasts as long as the server: on the
-// process's server its name must be one that no other test uses.
-func (s *Server) Named(t testing.TB, name string) string {
-	t.Helper()
-	err := s.execute("CREATE DATABASE " + quoted(name) + " OWNER " + owner)
-	if err != nil && sqlState(err) != "42P04" { // duplicate_database
-		t.Fatal(err)
-	}
-	return s.dsn(name)
 }
 
 // Execute runs one statement as the server's superuser, in the database
@@ -125,6 +132,17 @@ func (s *Server) Execute(t testing.TB, statement string, arguments ...any) {
 
 // Log is the end of what the server said, for messages of tests that fail.
 func (s *Server) Log() string { return s.said.String() }
+
+// create creates an empty database. Copying the template's files takes half the
+// time of copying its pages through the write-ahead log, as long as nobody waits
+// for the files to reach the disk.
+func (s *Server) create(name string) error {
+	strategy := "FILE_COPY"
+	if s.own {
+		strategy = "WAL_LOG"
+	}
+	return s.execute("CREATE DATABASE " + quoted(name) + " OWNER " + owner + " TEMPLATE template0 STRATEGY " + strategy)
+}
 
 var notName = regexp.MustCompile(`[^a-z0-9]+`)
 

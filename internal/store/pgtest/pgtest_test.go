@@ -281,7 +281,7 @@ func BenchmarkDatabase(b *testing.B) {
 	s := Start(b)
 	for b.Loop() {
 		name := fmt.Sprintf("bench_%d", s.databases.Add(1))
-		if err := s.execute("CREATE DATABASE " + name); err != nil {
+		if err := s.create(name); err != nil {
 			b.Fatal(err)
 		}
 		if err := s.execute("DROP DATABASE " + name + " WITH (FORCE)"); err != nil {
