@@ -25,6 +25,7 @@ var rooms = []struct {
 		[]string{"github.com/google/go-cmp", "pgregory.net/rapid"}, "the suite that every backend passes"},
 	{"greenlane/internal/store/sqlite", []string{"greenlane", "greenlane/internal/store"},
 		[]string{"modernc.org/sqlite", "github.com/pressly/goose/v3", "github.com/klauspost/compress/s2"}, "one backend and its driver"},
+	{"greenlane/internal/store/pgtest", nil, []string{"github.com/jackc/pgx/v5"}, "tests' PostgreSQL: it knows no backend"},
 	{"greenlane/internal/hub", []string{"greenlane", "greenlane/internal/store"}, nil, "the one write path"},
 	{"greenlane/internal/edi", nil, nil, "wire syntax only: it knows nothing of what a message means"},
 	{"greenlane/internal/customs", []string{"greenlane", "greenlane/internal/edi"}, nil,
