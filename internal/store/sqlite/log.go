@@ -10,6 +10,7 @@ import (
 
 	"greenlane"
 	"greenlane/internal/store"
+	"greenlane/internal/store/backend"
 )
 
 const insertEvent = `INSERT INTO events
@@ -26,7 +27,7 @@ func (db *DB) writeEvent(e *greenlane.Event) error {
 		e.Position, e.ID[:], t, e.Account, e.Subject.Key(), e.Version, e.Consignment,
 		greenlane.UnixMicro(e.OccurredAt), nullMicro(e.ReceivedAt), greenlane.UnixMicro(e.RecordedAt),
 		e.Source.Client, string(e.Source.Origin), string(e.Cause.Kind), e.Cause.ID, boolInt(e.Late),
-		encodeReferences(e.References), string(e.Data), nullText(e.Detail), e.Hash[:])
+		backend.EncodeReferences(e.References), string(e.Data), nullText(e.Detail), e.Hash[:])
 }
 
 // span is the part of the log a query looks at. Its upper end is fixed when the
@@ -265,7 +266,7 @@ func (db *DB) scanEvent(rows *sql.Rows) (*greenlane.Event, error) {
 	e.OccurredAt, e.RecordedAt = greenlane.FromUnixMicro(occurred), greenlane.FromUnixMicro(recorded)
 	e.ReceivedAt = greenlane.FromUnixMicro(received.Int64)
 	e.Source.Origin, e.Cause.Kind = greenlane.Origin(origin), greenlane.CauseKind(cause)
-	e.Data = present(e.Data)
-	e.References, err = decodeReferences(refs)
+	e.Data = backend.Present(e.Data)
+	e.References, err = backend.DecodeReferences(refs)
 	return &e, err
 }

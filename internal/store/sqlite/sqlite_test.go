@@ -21,6 +21,7 @@ import (
 
 	"greenlane"
 	"greenlane/internal/store"
+	"greenlane/internal/store/backend"
 	"greenlane/internal/store/storetest"
 )
 
@@ -363,7 +364,7 @@ func TestCloseWaits(t *testing.T) {
 			t.Errorf("closed during a read, error %v", err)
 		default:
 		}
-		if _, err := db.Cursor(t.Context(), "dispatcher"); !errors.Is(err, errClosed) {
+		if _, err := db.Cursor(t.Context(), "dispatcher"); !errors.Is(err, backend.ErrClosed) {
 			t.Errorf("a read after Close was called: error %v", err)
 		}
 		close(goOn)
@@ -376,10 +377,10 @@ func TestCloseWaits(t *testing.T) {
 		if err := db.Close(); err != nil {
 			t.Errorf("closed again: %v", err)
 		}
-		if err := add(db, 1, 10); !errors.Is(err, errClosed) {
+		if err := add(db, 1, 10); !errors.Is(err, backend.ErrClosed) {
 			t.Errorf("a write after Close: error %v", err)
 		}
-		if _, err := db.Head(t.Context()); !errors.Is(err, errClosed) {
+		if _, err := db.Head(t.Context()); !errors.Is(err, backend.ErrClosed) {
 			t.Errorf("the head after Close: error %v", err)
 		}
 	})
@@ -423,4 +424,20 @@ func fileContains(t *testing.T, path, text string) bool {
 		t.Fatal(err)
 	}
 	return bytes.Contains(b, []byte(text))
+}
+
+// TestReferencesInSQL: SQLite's own functions read what is stored.
+func TestReferencesInSQL(t *testing.T) {
+	t.Parallel()
+	db := open(t, filepath.Join(t.TempDir(), "greenlane.db"))
+	refs := []greenlane.Reference{{Kind: 5, Value: "plain"}, {Kind: 255, Value: "\"\\\n\x01é📦"}, {Kind: 1, Value: ""}}
+	for i, r := range refs {
+		var kind int64
+		var value string
+		err := db.reader.QueryRowContext(t.Context(), "SELECT json_extract(?1, ?2), json_extract(?1, ?3)",
+			backend.EncodeReferences(refs), "$["+string(rune('0'+i))+"][0]", "$["+string(rune('0'+i))+"][1]").Scan(&kind, &value)
+		if err != nil || kind != int64(r.Kind) || value != r.Value {
+			t.Errorf("read %d %q for %d %q, error %v", kind, value, r.Kind, r.Value, err)
+		}
+	}
 }
