@@ -227,11 +227,7 @@ func (db *DB) Positions(ctx context.Context, s greenlane.Subject, after int64, l
 			return err
 		}
 		positions, err := backend.DecodePositions(b)
-		for _, p := range positions {
-			if p > after && len(out) < limit {
-				out = append(out, p)
-			}
-		}
+		out = append(out, backend.After(positions, after, limit-len(out))...)
 		return err
 	})
 	return out, err
@@ -246,26 +242,13 @@ const selectSubjectPage = "SELECT " + subjectColumns + "\n  FROM subjects\n  WHE
 // no old view of the database open.
 func (db *DB) EachSubject(ctx context.Context, f func(*store.SubjectRow) error) error {
 	return db.reading(ctx, func() error {
-		after := int64(-1)
-		for {
-			page := make([]*store.SubjectRow, 0, subjectPage)
-			err := db.rows(ctx, selectSubjectPage, []any{after, int64(subjectPage)}, func(rows *sql.Rows) error {
+		return backend.EachPage(subjectPage, f, func(after int64) (page []*store.SubjectRow, err error) {
+			err = db.rows(ctx, selectSubjectPage, []any{after, int64(subjectPage)}, func(rows *sql.Rows) error {
 				s, err := scanSubject(rows)
 				page = append(page, s)
 				return err
 			})
-			if err != nil {
-				return err
-			}
-			for _, s := range page {
-				if err := f(s); err != nil {
-					return err
-				}
-				after = s.Subject.Key()
-			}
-			if len(page) < subjectPage {
-				return nil
-			}
-		}
+			return page, err
+		})
 	})
 }
