@@ -30,7 +30,7 @@ const (
 	createPart = "CREATE TABLE %[1]s (LIKE %[2]s INCLUDING DEFAULTS INCLUDING STORAGE)"
 	attachPart = "ALTER TABLE %[2]s ATTACH PARTITION %[1]s FOR VALUES FROM (%[3]d) TO (%[4]d)"
 	// The parts of attempts, by their numbers.
-	selectAttemptParts = `SELECT substr(c.relname, 10)::bigint
+	selectAttemptParts = `SELECT substr(c.relname, 11)::bigint
   FROM pg_inherits i
   JOIN pg_class c ON c.oid = i.inhrelid
   WHERE i.inhparent = 'attempts'::regclass AND c.relname LIKE 'attempts\_p%'
