@@ -21,8 +21,8 @@ type numbers struct {
 	sequence store.Sequence
 
 	mu sync.Mutex
-	// next and last are what is left of the block.
-	next, last int64
+	// next is handed out next, end is behind the block.
+	next, end int64
 }
 
 // Reserve implements [store.Log].
@@ -41,7 +41,7 @@ func (db *DB) Reserve(ctx context.Context, s store.Sequence, n int) (int64, erro
 func (s *numbers) reserve(ctx context.Context, db *DB, n int64) (int64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.last-s.next+1 < n {
+	if s.end-s.next < n {
 		if err := s.take(ctx, db, max(n, numberBlock)); err != nil {
 			return 0, err
 		}
@@ -59,10 +59,10 @@ func (s *numbers) take(ctx context.Context, db *DB, n int64) error {
 		if err := conn.QueryRow(ctx, takeNumbers, string(s.sequence), n).Scan(&last); err != nil {
 			return err
 		}
-		if first := last - n + 1; s.last == 0 || first != s.last+1 {
+		if first := last - n + 1; first != s.end {
 			s.next = first
 		}
-		s.last = last
+		s.end = last + 1
 		return nil
 	})
 }
