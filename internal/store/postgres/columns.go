@@ -115,6 +115,3 @@ func (c *content) ScanBytes(b []byte) error {
 	}
 	return nil
 }
-
-// fastArrays is where the encoding of arrays is taught to a connection.
-func fastArrays(*pgtype.Map) {}

@@ -170,7 +170,6 @@ func newPool(ctx context.Context, config *pgxpool.Config, most int32, first ...s
 	config = config.Copy()
 	config.MaxConns = most
 	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
-		fastArrays(conn.TypeMap())
 		for _, statement := range first {
 			if _, err := conn.Exec(ctx, statement); err != nil {
 				return err
