@@ -64,8 +64,9 @@ func (db *DB) Append(_ context.Context, w *store.Write) error {
 	}
 	was := db.known.Position
 	err := db.append(ctx, w)
-	if hasCode(err, codeCheck) {
-		// A part is missing: nobody made it ahead, or it was dropped as empty.
+	// A part may be missing: nobody made it ahead, or it was dropped as empty. While
+	// it is made, other nodes may fill it.
+	for tries := 0; hasCode(err, codeCheck) && tries < 5; tries++ {
 		if err := db.makeParts(ctx, db.partsOf(w)); err != nil {
 			return err
 		}

@@ -48,11 +48,11 @@ var partTables = []string{"events", "attempts"}
 
 func partName(table string, part int64) string { return fmt.Sprintf("%s_p%d", table, part) }
 
-// partsOf returns the parts that a write's rows lie in.
+// partsOf returns the parts that a write's rows lie in, and the next one of the log.
 func (db *DB) partsOf(w *store.Write) []int64 {
 	var parts []int64
 	for _, e := range w.Events {
-		parts = append(parts, e.Position/db.partSize)
+		parts = append(parts, e.Position/db.partSize, e.Position/db.partSize+1)
 	}
 	for _, a := range w.Attempts {
 		parts = append(parts, a.Position/db.partSize)
