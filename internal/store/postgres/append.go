@@ -47,9 +47,10 @@ func scanHead(row pgx.Row) (store.Head, error) {
 // Append implements [store.Log].
 //
 // The write is sealed with the head this node saw last, and everything is sent at
-// once: lock and assertion, the write's expectations, the rows, COMMIT. Only if
-// the head is another by then, because another node wrote, does it take a second
-// round trip: one that locks and reads the head, and one with everything.
+// once: lock and assertion, the write's expectations, the rows, COMMIT. If the
+// head is another by then, because another node wrote, one round trip locks and
+// reads the head, and one more brings everything. While other nodes write, that
+// way is taken at once.
 func (db *DB) Append(_ context.Context, w *store.Write) error {
 	if err := db.gate.Enter(); err != nil {
 		return err
@@ -83,19 +84,21 @@ func (db *DB) Append(_ context.Context, w *store.Write) error {
 
 func (db *DB) append(ctx context.Context, w *store.Write) error {
 	return db.connected(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		p := &pipeline{}
-		p.queue(beginStatement)
-		err := db.commit(ctx, conn, p, w, db.known)
-		if !errors.Is(err, errHeadMoved) {
-			return err
-		}
-		if _, err := conn.Exec(ctx, rollbackStatement); err != nil {
-			return err
+		if !db.rivals {
+			p := &pipeline{}
+			p.queue(beginStatement)
+			if err := db.commit(ctx, conn, p, w, db.known); !errors.Is(err, errHeadMoved) {
+				return err
+			}
+			if _, err := conn.Exec(ctx, rollbackStatement); err != nil {
+				return err
+			}
 		}
 		head, err := begin(ctx, conn)
 		if err != nil {
 			return err
 		}
+		db.rivals = head != db.known
 		return db.commit(ctx, conn, &pipeline{}, w, head)
 	})
 }

@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"errors"
-	"io"
 	"math/rand/v2"
 	"net"
 	"net/url"
@@ -186,6 +185,9 @@ func TestKilledSessions(t *testing.T) {
 type wire struct {
 	cut     atomic.Bool
 	allCuts atomic.Int64
+	// turns counts how often a client speaks after the server has.
+	turns    atomic.Int64
+	answered atomic.Bool
 }
 
 // through returns a connection string that leads through a wire.
@@ -217,7 +219,7 @@ func (w *wire) through(t *testing.T, dsn string) string {
 				client.Close()
 				return
 			}
-			go func() { _, _ = io.Copy(server, client); server.Close() }()
+			go w.requests(client, server)
 			go w.answers(client, server)
 		}
 	}()
@@ -227,6 +229,23 @@ func (w *wire) through(t *testing.T, dsn string) string {
 	q.Set("sslmode", "disable")
 	u.RawQuery = q.Encode()
 	return u.String()
+}
+
+func (w *wire) requests(client, server net.Conn) {
+	defer server.Close()
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := client.Read(buffer)
+		if err != nil {
+			return
+		}
+		if w.answered.CompareAndSwap(true, false) {
+			w.turns.Add(1)
+		}
+		if _, err := server.Write(buffer[:n]); err != nil {
+			return
+		}
+	}
 }
 
 func (w *wire) answers(client, server net.Conn) {
@@ -241,6 +260,7 @@ func (w *wire) answers(client, server net.Conn) {
 			w.allCuts.Add(1)
 			return // and so nobody learns that it was done
 		}
+		w.answered.Store(true)
 		if _, err := client.Write(buffer[:n]); err != nil {
 			return
 		}

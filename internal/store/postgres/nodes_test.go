@@ -133,6 +133,45 @@ func TestRivalNodes(t *testing.T) {
 	wantHead(t, nodes[1], 11)
 }
 
+// TestRoundTrips: a node alone commits in one round trip, and one of several in two
+// once it has learned of the others.
+func TestRoundTrips(t *testing.T) {
+	t.Parallel()
+	var w wire
+	dsn := pgtest.Start(t).Database(t)
+	other := open(t, dsn)
+	db := open(t, w.through(t, dsn))
+	trips := func() int64 {
+		t.Helper()
+		write, err := storetest.NewWrite(db, 3, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write.Attempts = []*store.Attempt{{Endpoint: 1, Position: 1, Generation: 1, Number: 1}}
+		write.Cursors = []store.Cursor{{Owner: "dispatcher", Position: 1}}
+		before := w.turns.Load()
+		if err := db.Append(t.Context(), write); err != nil {
+			t.Fatal(err)
+		}
+		return w.turns.Load() - before
+	}
+	for range 3 { // both ways have had their statements prepared
+		trips()
+		mustAdd(t, other, 1)
+	}
+	for _, test := range []struct {
+		others int
+		want   int64
+	}{{1, 2}, {1, 2}, {0, 2}, {0, 1}, {0, 1}} {
+		if test.others > 0 {
+			mustAdd(t, other, test.others)
+		}
+		if got := trips(); got != test.want {
+			t.Errorf("a write after %d of another node took %d round trips, want %d", test.others, got, test.want)
+		}
+	}
+}
+
 // TestReserveByNodes: no number is handed out by two nodes, and a node alone hands
 // them out without a gap.
 func TestReserveByNodes(t *testing.T) {

@@ -93,8 +93,10 @@ type DB struct {
 	// mu lets one write of this node to the database at a time; others would wait
 	// for its lock there.
 	mu sync.Mutex
-	// known is the end of the log as this node saw it last.
-	known store.Head
+	// known is the end of the log as this node saw it last. rivals says that it was
+	// another when the write before came: other nodes write, too.
+	known  store.Head
+	rivals bool
 }
 
 var _ store.Store = (*DB)(nil)
