@@ -102,8 +102,9 @@ CREATE TABLE messages (
   results  bytea,
   raw      bytea
 );
-CREATE UNIQUE INDEX messages_by_digest ON messages (account, digest);
+-- Of two that serve alike while the table is small the planner takes the later.
 CREATE INDEX messages_by_account ON messages (account, number);
+CREATE UNIQUE INDEX messages_by_digest ON messages (account, digest);
 CREATE INDEX messages_open ON messages (account, state, number) WHERE state <> 'applied';
 
 CREATE TABLE waiting_references (
