@@ -9,6 +9,7 @@ import (
 
 	"greenlane"
 	"greenlane/internal/store"
+	"greenlane/internal/store/backend"
 )
 
 // Head implements [store.Log]. It answers from memory and never waits for a
@@ -88,7 +89,7 @@ func (db *DB) transact(f func() (store.Head, error)) error {
 		if greenlane.KindOf(err) == greenlane.Unavailable || errors.Is(err, store.ErrBroken) {
 			return err
 		}
-		return unavailable(err)
+		return backend.Unavailable(err)
 	}
 	committed = true
 	db.head.Store(&head)
@@ -116,8 +117,8 @@ func (db *DB) connect() (err error) {
 	if db.conn != nil {
 		return nil
 	}
-	if db.reads.ended() {
-		return errClosed
+	if db.gate.Closed() {
+		return backend.ErrClosed
 	}
 	if db.conn, err = db.writer.Conn(context.Background()); err != nil {
 		db.conn = nil

@@ -7,6 +7,7 @@ import (
 
 	"greenlane"
 	"greenlane/internal/store"
+	"greenlane/internal/store/backend"
 )
 
 // A write that was repeated after a failure may carry attempts that were
@@ -18,12 +19,12 @@ const upsertAttempt = `INSERT OR REPLACE INTO attempts
 
 func (db *DB) writeAttempts(w *store.Write) error {
 	for _, a := range w.Attempts {
-		answer := db.packer.pack(a.Headers, a.Body)
+		answer := db.packer.Pack(a.Headers, a.Body)
 		err := db.exec(upsertAttempt,
 			a.Position, a.Endpoint, int64(a.Generation), int64(a.Number), int64(a.Revision),
 			greenlane.UnixMicro(a.SentAt), a.Duration.Microseconds(), int64(a.Status), a.Error, a.BodyDigest[:],
-			nullBytes(answer.headers), nullBytes(answer.body), boolInt(a.Done),
-			boolInt(a.Probe), int64(a.Probes), answer.packing)
+			nullBytes(answer.Headers), nullBytes(answer.Body), boolInt(a.Done),
+			boolInt(a.Probe), int64(a.Probes), answer.Packing)
 		if err != nil {
 			return err
 		}
@@ -67,15 +68,15 @@ func (db *DB) scanAttempt(rows *sql.Rows) (*store.Attempt, error) {
 	var a store.Attempt
 	var digest sql.RawBytes
 	var sent, duration int64
-	var answer packed
+	var answer backend.Packed
 	err := rows.Scan(&a.Endpoint, &a.Position, &a.Generation, &a.Number, &a.Revision, &sent, &duration, &a.Status,
-		&a.Error, &digest, &answer.headers, &answer.body, &a.Done, &a.Probe, &a.Probes, &answer.packing)
+		&a.Error, &digest, &answer.Headers, &answer.Body, &a.Done, &a.Probe, &a.Probes, &answer.Packing)
 	if err != nil {
 		return nil, err
 	}
 	copy(a.BodyDigest[:], digest)
 	a.SentAt, a.Duration = greenlane.FromUnixMicro(sent), time.Duration(duration)*time.Microsecond
-	a.Headers, a.Body, err = db.packer.unpack(answer)
+	a.Headers, a.Body, err = db.packer.Unpack(answer)
 	return &a, err
 }
 

@@ -3,11 +3,10 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
-	"fmt"
 
 	"greenlane"
 	"greenlane/internal/store"
+	"greenlane/internal/store/backend"
 )
 
 const (
@@ -56,7 +55,7 @@ const (
 
 func (db *DB) writeEndpoints(w *store.Write) error {
 	for _, e := range w.Endpoints {
-		secrets, err := encodeSecrets(e.Secrets)
+		secrets, err := backend.EncodeSecrets(e.Secrets)
 		if err != nil {
 			return err
 		}
@@ -74,26 +73,6 @@ func (db *DB) writeEndpoints(w *store.Write) error {
 		}
 	}
 	return nil
-}
-
-// encodeSecrets writes the secrets as JSON, their times as all others are kept.
-func encodeSecrets(secrets []store.Secret) (string, error) {
-	kept := make([]store.Secret, len(secrets))
-	for i, s := range secrets {
-		kept[i] = store.Secret{Kind: s.Kind, Text: s.Text, Until: greenlane.Micro(s.Until)}
-	}
-	b, err := json.Marshal(kept)
-	return string(b), err
-}
-
-func decodeSecrets(b []byte) (secrets []store.Secret, err error) {
-	if err := json.Unmarshal(b, &secrets); err != nil {
-		return nil, fmt.Errorf("%w: a list of secrets: %w", store.ErrBroken, err)
-	}
-	if len(secrets) == 0 {
-		return nil, nil
-	}
-	return secrets, nil
 }
 
 const (
@@ -127,7 +106,7 @@ func (db *DB) writeOwned(o *store.OwnedSecrets) error {
 		}
 		return db.exec(deleteSecrets, o.Account, o.Owner)
 	}
-	secrets, err := encodeSecrets(o.Secrets)
+	secrets, err := backend.EncodeSecrets(o.Secrets)
 	if err != nil {
 		return err
 	}
@@ -151,7 +130,7 @@ func (db *DB) Secrets(ctx context.Context, account int64, owner string) ([]store
 		if err != nil {
 			return err
 		}
-		out, err = decodeSecrets(secrets)
+		out, err = backend.DecodeSecrets(secrets)
 		return err
 	})
 	return out, err
@@ -197,7 +176,7 @@ func (db *DB) AllEndpoints(ctx context.Context) ([]*store.Endpoint, error) {
 		}
 		copy(e.ID[:], id)
 		e.CreatedAt, e.UpdatedAt = greenlane.FromUnixMicro(created), greenlane.FromUnixMicro(updated)
-		e.Secrets, err = decodeSecrets(secrets)
+		e.Secrets, err = backend.DecodeSecrets(secrets)
 		out = append(out, &e)
 		return err
 	})
@@ -216,7 +195,7 @@ func (db *DB) Revisions(ctx context.Context, endpoint int64) ([]*store.Revision,
 		r := store.Revision{Endpoint: endpoint}
 		var made int64
 		err := rows.Scan(&r.Number, &r.From, &r.Settings, &r.Confidential, &made)
-		r.Settings, r.Confidential, r.MadeAt = present(r.Settings), present(r.Confidential), greenlane.FromUnixMicro(made)
+		r.Settings, r.Confidential, r.MadeAt = backend.Present(r.Settings), backend.Present(r.Confidential), greenlane.FromUnixMicro(made)
 		out = append(out, &r)
 		return err
 	})

@@ -14,6 +14,7 @@ import (
 
 	"greenlane"
 	"greenlane/internal/store"
+	"greenlane/internal/store/backend"
 )
 
 // unavailableError ends the test unless err says that storage is away.
@@ -208,7 +209,7 @@ func TestForgettingFails(t *testing.T) {
 	t.Parallel()
 	db := open(t, filepath.Join(t.TempDir(), "greenlane.db"))
 	w := &store.Write{Base: -1}
-	for i := range forgetPage + 1 {
+	for i := range backend.ForgetPage + 1 {
 		w.Answers = append(w.Answers, &store.Answer{Account: 1, Key: [32]byte{byte(i), byte(i >> 8)}, StoredAt: midsummer})
 	}
 	if err := db.Append(t.Context(), w); err != nil {
@@ -222,7 +223,7 @@ func TestForgettingFails(t *testing.T) {
 	}
 	replace(t, db, commitStatement, commitStatement)
 	n, err = db.ForgetAnswers(t.Context(), midsummer.AddDate(1, 0, 0))
-	if err != nil || n != forgetPage+1 {
+	if err != nil || n != backend.ForgetPage+1 {
 		t.Errorf("forgot %d answers, error %v", n, err)
 	}
 }

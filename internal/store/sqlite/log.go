@@ -10,6 +10,7 @@ import (
 
 	"greenlane"
 	"greenlane/internal/store"
+	"greenlane/internal/store/backend"
 )
 
 const insertEvent = `INSERT INTO events
@@ -26,28 +27,7 @@ func (db *DB) writeEvent(e *greenlane.Event) error {
 		e.Position, e.ID[:], t, e.Account, e.Subject.Key(), e.Version, e.Consignment,
 		greenlane.UnixMicro(e.OccurredAt), nullMicro(e.ReceivedAt), greenlane.UnixMicro(e.RecordedAt),
 		e.Source.Client, string(e.Source.Origin), string(e.Cause.Kind), e.Cause.ID, boolInt(e.Late),
-		encodeReferences(e.References), string(e.Data), nullText(e.Detail), e.Hash[:])
-}
-
-// span is the part of the log a query looks at. Its upper end is fixed when the
-// query starts: what is below it never changes, so several statements see the
-// same events without a transaction, and every type among them has its number.
-type span struct {
-	account     int64
-	after, upTo int64
-	desc        bool
-}
-
-func (s span) empty() bool { return s.after >= s.upTo }
-
-// cut ends the span, in reading direction, at position.
-func (s span) cut(position int64) span {
-	if s.desc {
-		s.after = position - 1
-	} else {
-		s.upTo = position
-	}
-	return s
+		backend.EncodeReferences(e.References), string(e.Data), nullText(e.Detail), e.Hash[:])
 }
 
 const (
@@ -65,16 +45,16 @@ const (
 	downwards = "\n  ORDER BY position DESC\n  LIMIT ? OFFSET ?"
 )
 
-// statement completes one of the selects above for the span.
-func (s span) statement(query, types string, desc bool, limit, offset int) (string, []any) {
-	args := []any{s.after, s.upTo}
-	if s.account != 0 {
-		query, args = query+ofAccount, append(args, s.account)
+// spanStatement completes one of the selects above for a span.
+func spanStatement(s backend.Span, query, types string, limit, offset int) (string, []any) {
+	args := []any{s.After, s.UpTo}
+	if s.Account != 0 {
+		query, args = query+ofAccount, append(args, s.Account)
 	}
 	if types != "" {
 		query, args = query+ofTypes, append(args, types)
 	}
-	if desc {
+	if s.Desc {
 		query += downwards
 	} else {
 		query += upwards
@@ -82,85 +62,35 @@ func (s span) statement(query, types string, desc bool, limit, offset int) (stri
 	return query, append(args, int64(limit), int64(offset))
 }
 
-// Events implements [store.Log].
+// Events implements [store.Log]. What it reads ends at the head, so that every
+// type among it has its number.
 func (db *DB) Events(ctx context.Context, q store.EventQuery) (page store.EventPage, err error) {
 	err = db.reading(ctx, func() error {
-		page, err = db.events(ctx, q)
+		head, err := db.Head(ctx)
+		if err != nil {
+			return err
+		}
+		page, err = backend.Page(ctx, pager{db}, q, head.Position)
 		return err
 	})
 	return page, err
 }
 
-func (db *DB) events(ctx context.Context, q store.EventQuery) (page store.EventPage, err error) {
-	head, err := db.Head(ctx)
-	if err != nil {
-		return page, err
-	}
-	s := span{account: q.Account, after: max(q.After, 0), upTo: head.Position, desc: q.Desc}
-	if q.Before > 0 {
-		s.upTo = min(s.upTo, q.Before-1)
-	}
-	limit := q.Limit
-	if len(q.Types) == 0 {
-		// Each event that is looked at counts.
-		if q.Scan > 0 {
-			limit = min(limit, q.Scan)
-		}
-	} else if page.Reached, page.More, err = db.reach(ctx, s, q.Scan); err != nil || page.Reached == 0 {
-		return page, err
-	} else {
-		s = s.cut(page.Reached)
-	}
-	if s.empty() {
-		return page, nil
-	}
-	query, args := s.statement(selectEvents, db.typeNumbers(q.Types), q.Desc, limit, 0)
+// pager implements [backend.Pager].
+type pager struct{ *DB }
+
+func (db pager) ReadSpan(ctx context.Context, s backend.Span, types []greenlane.EventType, limit int) (events []*greenlane.Event, err error) {
+	query, args := spanStatement(s, selectEvents, db.typeNumbers(types), limit, 0)
 	err = db.rows(ctx, query, args, func(rows *sql.Rows) error {
 		e, err := db.scanEvent(rows)
-		page.Events = append(page.Events, e)
+		events = append(events, e)
 		return err
 	})
-	n := len(page.Events)
-	switch {
-	case err != nil:
-		return store.EventPage{}, err
-	case n > 0 && n == limit:
-		page.Reached, page.More = page.Events[n-1].Position, true
-	case n > 0 && len(q.Types) == 0:
-		page.Reached = page.Events[n-1].Position
-	}
-	return page, nil
+	return events, err
 }
 
-// reach returns where a query that looks at scan events at most (0: at all)
-// ends, 0 when there is nothing to look at, and whether the bound ended it.
-func (db *DB) reach(ctx context.Context, s span, scan int) (reached int64, bounded bool, err error) {
-	if s.empty() {
-		return 0, false, nil
-	}
-	if scan > 0 {
-		if reached, err = db.nth(ctx, s, s.desc, scan-1); err != nil || reached > 0 {
-			return reached, reached > 0, err
-		}
-	}
-	// All of the span: its last event is the first in the other direction.
-	reached, err = db.nth(ctx, s, !s.desc, 0)
-	return reached, false, err
-}
-
-// nth returns the position of the span's n-th event in a direction, 0 when it
-// has fewer. The whole log has no gaps, so that there it can be computed.
-func (db *DB) nth(ctx context.Context, s span, desc bool, n int) (position int64, err error) {
-	if s.account == 0 {
-		if int64(n) >= s.upTo-s.after {
-			return 0, nil
-		}
-		if desc {
-			return s.upTo - int64(n), nil
-		}
-		return s.after + 1 + int64(n), nil
-	}
-	query, args := s.statement(selectEventPositions, "", desc, 1, n)
+func (db pager) NthOfSpan(ctx context.Context, s backend.Span, n int) (position int64, err error) {
+	query, args := spanStatement(s, selectEventPositions, "", 1, n)
 	err = db.rows(ctx, query, args, func(rows *sql.Rows) error { return rows.Scan(&position) })
 	return position, err
 }
@@ -208,8 +138,7 @@ func (db *DB) EventsAt(ctx context.Context, positions []int64) ([]*greenlane.Eve
 
 const selectRecorded = "SELECT recorded FROM events WHERE position = ?"
 
-// PositionAt implements [store.Log]. Recorded times never run backwards along
-// the positions, so halving finds the place without an index.
+// PositionAt implements [store.Log].
 func (db *DB) PositionAt(ctx context.Context, t time.Time) (position int64, err error) {
 	us := int64(math.MinInt64)
 	if !t.IsZero() {
@@ -220,22 +149,12 @@ func (db *DB) PositionAt(ctx context.Context, t time.Time) (position int64, err 
 		if err != nil {
 			return err
 		}
-		low, high := int64(0), head.Position
-		for low < high {
-			mid := low + (high-low+1)/2
+		position, err = backend.PositionAt(head.Position, func(p int64) (later bool, err error) {
 			var recorded int64
-			err := db.rows(ctx, selectRecorded, []any{mid}, func(rows *sql.Rows) error { return rows.Scan(&recorded) })
-			if err != nil {
-				return err
-			}
-			if recorded <= us {
-				low = mid
-			} else {
-				high = mid - 1
-			}
-		}
-		position = low
-		return nil
+			err = db.rows(ctx, selectRecorded, []any{p}, func(rows *sql.Rows) error { return rows.Scan(&recorded) })
+			return recorded > us, err
+		})
+		return err
 	})
 	return position, err
 }
@@ -265,7 +184,7 @@ func (db *DB) scanEvent(rows *sql.Rows) (*greenlane.Event, error) {
 	e.OccurredAt, e.RecordedAt = greenlane.FromUnixMicro(occurred), greenlane.FromUnixMicro(recorded)
 	e.ReceivedAt = greenlane.FromUnixMicro(received.Int64)
 	e.Source.Origin, e.Cause.Kind = greenlane.Origin(origin), greenlane.CauseKind(cause)
-	e.Data = present(e.Data)
-	e.References, err = decodeReferences(refs)
+	e.Data = backend.Present(e.Data)
+	e.References, err = backend.DecodeReferences(refs)
 	return &e, err
 }

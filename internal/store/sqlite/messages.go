@@ -9,6 +9,7 @@ import (
 
 	"greenlane"
 	"greenlane/internal/store"
+	"greenlane/internal/store/backend"
 )
 
 const (
@@ -177,10 +178,6 @@ func (db *DB) Answer(ctx context.Context, account int64, key [32]byte) (*store.A
 	return found, err
 }
 
-// forgetPage is how many rows are removed in one transaction, so that forgetting
-// a day of them does not hold up writers.
-const forgetPage = 1000
-
 const deleteAnswers = `DELETE FROM answers
   WHERE (account, key) IN (SELECT account, key FROM answers WHERE stored < ? ORDER BY stored LIMIT ?)`
 
@@ -192,24 +189,14 @@ func (db *DB) ForgetAnswers(ctx context.Context, t time.Time) (int, error) {
 
 // forgetAll removes what a statement selects by its age, page by page.
 func (db *DB) forgetAll(ctx context.Context, statement string, t time.Time) (int, error) {
-	total := 0
-	for {
-		if err := ctx.Err(); err != nil {
-			return total, err
-		}
-		n, err := db.forget(statement, t)
-		total += n
-		if err != nil || n < forgetPage {
-			return total, err
-		}
-	}
+	return backend.ForgetAll(ctx, func() (int, error) { return db.forget(statement, t) })
 }
 
 func (db *DB) forget(statement string, t time.Time) (n int, err error) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	err = db.transact(func() (store.Head, error) {
-		removed, err := db.execCount(statement, greenlane.UnixMicro(t), int64(forgetPage))
+		removed, err := db.execCount(statement, greenlane.UnixMicro(t), int64(backend.ForgetPage))
 		n = int(removed)
 		return *db.head.Load(), err
 	})

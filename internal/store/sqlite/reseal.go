@@ -6,6 +6,7 @@ import (
 
 	"greenlane"
 	"greenlane/internal/store"
+	"greenlane/internal/store/backend"
 )
 
 const (
@@ -73,7 +74,7 @@ func (db *DB) confidential() (store.Confidential, error) {
 		if err != nil {
 			return err
 		}
-		e.Secrets, err = decodeSecrets(secrets)
+		e.Secrets, err = backend.DecodeSecrets(secrets)
 		all.Endpoints = append(all.Endpoints, &e)
 		return err
 	})
@@ -96,7 +97,7 @@ func (db *DB) confidential() (store.Confidential, error) {
 		if err != nil {
 			return err
 		}
-		o.Secrets, err = decodeSecrets(secrets)
+		o.Secrets, err = backend.DecodeSecrets(secrets)
 		all.Secrets = append(all.Secrets, &o)
 		return err
 	})
@@ -105,7 +106,7 @@ func (db *DB) confidential() (store.Confidential, error) {
 
 func (db *DB) writeConfidential(c store.Confidential) error {
 	for _, e := range c.Endpoints {
-		secrets, err := encodeSecrets(e.Secrets)
+		secrets, err := backend.EncodeSecrets(e.Secrets)
 		if err != nil {
 			return err
 		}
@@ -119,7 +120,7 @@ func (db *DB) writeConfidential(c store.Confidential) error {
 		}
 	}
 	for _, o := range c.Secrets {
-		secrets, err := encodeSecrets(o.Secrets)
+		secrets, err := backend.EncodeSecrets(o.Secrets)
 		if err != nil {
 			return err
 		}

@@ -33,6 +33,7 @@ import (
 
 	"greenlane"
 	"greenlane/internal/store"
+	"greenlane/internal/store/backend"
 )
 
 //go:embed migrations/*.sql
@@ -44,9 +45,6 @@ const readers = 8
 // checkpointPause is how often the background moves the write-ahead log into
 // the file. Often is cheap and keeps commits from having to do it.
 const checkpointPause = 250 * time.Millisecond
-
-// errClosed answers calls that come after Close.
-var errClosed = greenlane.Errorf(greenlane.Unavailable, "storage_closed", "the storage is closed")
 
 // DB is a database file. It implements [store.Store].
 type DB struct {
@@ -73,9 +71,9 @@ type DB struct {
 	typeNames sync.Map
 	// prepared holds the readers' statements.
 	prepared sync.Map
-	packer   *packer
+	packer   *backend.Packer
 
-	reads reads
+	gate backend.Gate
 }
 
 var _ store.Store = (*DB)(nil)
@@ -90,7 +88,7 @@ func Open(ctx context.Context, path string) (*DB, error) { return openWith(ctx, 
 func Inspect(ctx context.Context, path string) (*DB, error) { return openWith(ctx, path, current) }
 
 func openWith(ctx context.Context, path string, schema func(context.Context, *sql.DB) error) (*DB, error) {
-	db := &DB{statements: map[string]*sql.Stmt{}, types: map[greenlane.EventType]int64{}, packer: newPacker()}
+	db := &DB{statements: map[string]*sql.Stmt{}, types: map[greenlane.EventType]int64{}, packer: backend.NewPacker()}
 	if err := db.open(ctx, path, schema); err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, errors.Join(classify(err), db.Close()))
 	}
@@ -135,7 +133,7 @@ func migrate(ctx context.Context, db *sql.DB) error {
 		return err
 	}
 	if have > newest {
-		return newerSchema(have, newest)
+		return backend.NewerSchema(have, newest)
 	}
 	_, err = provider.Up(ctx)
 	return err
@@ -144,19 +142,10 @@ func migrate(ctx context.Context, db *sql.DB) error {
 // current holds the schema to this program's version.
 func current(ctx context.Context, db *sql.DB) error {
 	_, have, newest, err := versions(ctx, db)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case have > newest:
-		return newerSchema(have, newest)
-	case have < newest:
-		return fmt.Errorf("its schema is version %d and this program's is %d: a hub of this program brings it up to date", have, newest)
 	}
-	return nil
-}
-
-func newerSchema(have, newest int64) error {
-	return fmt.Errorf("its schema is version %d and this program knows %d: use the newer program", have, newest)
+	return backend.SameSchema(have, newest)
 }
 
 // versions returns the schema's version and the newest this program knows.
@@ -213,7 +202,7 @@ func (db *DB) checkpoint() bool {
 
 // Close waits for running calls and releases the file. Later calls fail.
 func (db *DB) Close() error {
-	db.reads.close()
+	db.gate.Close()
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	db.disconnect()
@@ -230,43 +219,12 @@ func (db *DB) Close() error {
 	return errors.Join(errs...)
 }
 
-// reads counts the calls that are reading, so that Close can wait for them.
-type reads struct {
-	mu      sync.Mutex
-	closed  bool
-	running sync.WaitGroup
-}
-
-// begin lets a call in; the caller says Done when it ends.
-func (r *reads) begin() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.closed {
-		return errClosed
-	}
-	r.running.Add(1)
-	return nil
-}
-
-func (r *reads) ended() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.closed
-}
-
-func (r *reads) close() {
-	r.mu.Lock()
-	r.closed = true
-	r.mu.Unlock()
-	r.running.Wait()
-}
-
 // reading runs one call that reads.
 func (db *DB) reading(ctx context.Context, call func() error) error {
-	if err := db.reads.begin(); err != nil {
+	if err := db.gate.Enter(); err != nil {
 		return err
 	}
-	defer db.reads.running.Done()
+	defer db.gate.Leave()
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -340,10 +298,10 @@ func classify(err error) error {
 	}
 	switch e.Code() & 0xFF {
 	case sqlite3.SQLITE_FULL:
-		return greenlane.Errorf(greenlane.Unavailable, "storage_full", "the storage is full").Because(err)
+		return backend.Full(err)
 	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN,
 		sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PROTOCOL:
-		return unavailable(err)
+		return backend.Unavailable(err)
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
 		return fmt.Errorf("%w: %w", store.ErrBroken, err)
 	}
@@ -352,8 +310,4 @@ func classify(err error) error {
 		return fmt.Errorf("%w: %w", store.ErrDuplicate, err)
 	}
 	return err
-}
-
-func unavailable(err error) error {
-	return greenlane.Errorf(greenlane.Unavailable, "storage_unavailable", "the storage is not available at the moment").Because(err)
 }

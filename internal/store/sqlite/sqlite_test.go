@@ -7,7 +7,6 @@ import (
 	"database/sql"
 	"errors"
 	"flag"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -21,6 +20,7 @@ import (
 
 	"greenlane"
 	"greenlane/internal/store"
+	"greenlane/internal/store/backend"
 	"greenlane/internal/store/storetest"
 )
 
@@ -58,83 +58,13 @@ func open(t testing.TB, path string) *DB {
 	return db
 }
 
-var midsummer = time.Date(2026, 6, 23, 12, 0, 0, 0, time.UTC)
+var midsummer = storetest.Midsummer
 
-// newWrite makes a write of n events about one new subject, with size bytes of
-// data each, that fits under any head.
-func newWrite(db *DB, n, size int) (*store.Write, error) {
-	number, err := db.Reserve(context.Background(), store.SubjectNumbers, 1)
-	if err != nil {
-		return nil, err
-	}
-	s := greenlane.Subject{Kind: greenlane.KindEntry, Number: number}
-	w := &store.Write{Base: -1}
-	for i := range n {
-		w.Events = append(w.Events, &greenlane.Event{
-			Type: greenlane.EventEntryStatus, Account: 1, Subject: s, Version: int64(i + 1), Consignment: number,
-			OccurredAt: midsummer, RecordedAt: midsummer, Data: bytes.Repeat([]byte("x"), size),
-		})
-	}
-	row := &store.SubjectRow{Subject: s, Account: 1, Consignment: number, Version: int64(n), UpdatedAt: midsummer}
-	w.Subjects = []*store.SubjectRow{row}
-	w.Seal = func(head store.Head) error {
-		row.Recent = nil
-		for i, e := range w.Events {
-			e.Position = head.Position + int64(i) + 1
-			e.Hash = e.ChainHash(head.Hash)
-			head.Hash = e.Hash
-			row.Recent = append(row.Recent, e.Position)
-		}
-		return nil
-	}
-	return w, nil
-}
+func newWrite(db *DB, n, size int) (*store.Write, error) { return storetest.NewWrite(db, n, size) }
 
-// add appends n events of size bytes.
-func add(db *DB, n, size int) error {
-	w, err := newWrite(db, n, size)
-	if err != nil {
-		return err
-	}
-	return db.Append(context.Background(), w)
-}
+func add(db *DB, n, size int) error { return storetest.Add(db, n, size) }
 
-// audit reads everything and returns the head, or what is wrong: the log must
-// be whole, and every subject's row must agree with it.
-func audit(db *DB) (store.Head, error) {
-	ctx := context.Background()
-	head, err := db.Head(ctx)
-	if err != nil {
-		return head, err
-	}
-	page, err := db.Events(ctx, store.EventQuery{Limit: 1 << 20})
-	if err != nil {
-		return head, err
-	}
-	versions := map[greenlane.Subject]int64{}
-	var hash [32]byte
-	for i, e := range page.Events {
-		if e.Position != int64(i)+1 || e.Hash != e.ChainHash(hash) {
-			return head, fmt.Errorf("event %d does not follow the one before", e.Position)
-		}
-		hash = e.Hash
-		versions[e.Subject]++
-	}
-	if int64(len(page.Events)) != head.Position || hash != head.Hash {
-		return head, fmt.Errorf("the head is %d and the log has %d events", head.Position, len(page.Events))
-	}
-	err = db.EachSubject(ctx, func(row *store.SubjectRow) error {
-		if row.Version != versions[row.Subject] {
-			return fmt.Errorf("%s has version %d and %d events", row.Subject, row.Version, versions[row.Subject])
-		}
-		delete(versions, row.Subject)
-		return nil
-	})
-	if err == nil && len(versions) > 0 {
-		err = fmt.Errorf("%d subjects have no row", len(versions))
-	}
-	return head, err
-}
+func audit(db *DB) (store.Head, error) { return storetest.Audit(db) }
 
 // wantHead audits the database and compares the position of its head.
 func wantHead(t *testing.T, db *DB, position int64) {
@@ -363,7 +293,7 @@ func TestCloseWaits(t *testing.T) {
 			t.Errorf("closed during a read, error %v", err)
 		default:
 		}
-		if _, err := db.Cursor(t.Context(), "dispatcher"); !errors.Is(err, errClosed) {
+		if _, err := db.Cursor(t.Context(), "dispatcher"); !errors.Is(err, backend.ErrClosed) {
 			t.Errorf("a read after Close was called: error %v", err)
 		}
 		close(goOn)
@@ -376,10 +306,10 @@ func TestCloseWaits(t *testing.T) {
 		if err := db.Close(); err != nil {
 			t.Errorf("closed again: %v", err)
 		}
-		if err := add(db, 1, 10); !errors.Is(err, errClosed) {
+		if err := add(db, 1, 10); !errors.Is(err, backend.ErrClosed) {
 			t.Errorf("a write after Close: error %v", err)
 		}
-		if _, err := db.Head(t.Context()); !errors.Is(err, errClosed) {
+		if _, err := db.Head(t.Context()); !errors.Is(err, backend.ErrClosed) {
 			t.Errorf("the head after Close: error %v", err)
 		}
 	})
@@ -423,4 +353,20 @@ func fileContains(t *testing.T, path, text string) bool {
 		t.Fatal(err)
 	}
 	return bytes.Contains(b, []byte(text))
+}
+
+// TestReferencesInSQL: SQLite's own functions read what is stored.
+func TestReferencesInSQL(t *testing.T) {
+	t.Parallel()
+	db := open(t, filepath.Join(t.TempDir(), "greenlane.db"))
+	refs := []greenlane.Reference{{Kind: 5, Value: "plain"}, {Kind: 255, Value: "\"\\\n\x01é📦"}, {Kind: 1, Value: ""}}
+	for i, r := range refs {
+		var kind int64
+		var value string
+		err := db.reader.QueryRowContext(t.Context(), "SELECT json_extract(?1, ?2), json_extract(?1, ?3)",
+			backend.EncodeReferences(refs), "$["+string(rune('0'+i))+"][0]", "$["+string(rune('0'+i))+"][1]").Scan(&kind, &value)
+		if err != nil || kind != int64(r.Kind) || value != r.Value {
+			t.Errorf("read %d %q for %d %q, error %v", kind, value, r.Kind, r.Value, err)
+		}
+	}
 }

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"greenlane/internal/store/backend"
 )
 
 // verb is how a statement begins.
@@ -101,8 +103,8 @@ func statements(t *testing.T) map[string]string {
 		for _, types := range []string{"", "[1]"} {
 			for _, desc := range []bool{false, true} {
 				name := "of account " + strconv.FormatInt(account, 10) + " types " + types + " desc " + strconv.FormatBool(desc)
-				all["events "+name], _ = span{account: account}.statement(selectEvents, types, desc, 1, 0)
-				all["positions "+name], _ = span{account: account}.statement(selectEventPositions, types, desc, 1, 0)
+				all["events "+name], _ = spanStatement(backend.Span{Account: account, Desc: desc}, selectEvents, types, 1, 0)
+				all["positions "+name], _ = spanStatement(backend.Span{Account: account, Desc: desc}, selectEventPositions, types, 1, 0)
 			}
 		}
 	}

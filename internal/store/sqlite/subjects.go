@@ -10,6 +10,7 @@ import (
 
 	"greenlane"
 	"greenlane/internal/store"
+	"greenlane/internal/store/backend"
 )
 
 const (
@@ -28,7 +29,7 @@ func (db *DB) writeSubjects(w *store.Write) error {
 		if len(c.Positions) == 0 {
 			return errors.New("sqlite: a chunk without positions")
 		}
-		err := db.exec(insertChunk, c.Subject.Key(), c.Positions[len(c.Positions)-1], encodePositions(c.Positions))
+		err := db.exec(insertChunk, c.Subject.Key(), c.Positions[len(c.Positions)-1], backend.EncodePositions(c.Positions))
 		if err != nil {
 			return err
 		}
@@ -62,17 +63,17 @@ const (
 )
 
 func (db *DB) writeSubject(s *store.SubjectRow) error {
-	clearance := clearanceNumber(s.Clearance)
+	clearance := backend.ClearanceNumber(s.Clearance)
 	if s.Was == 0 {
 		err := db.exec(insertSubject, s.Subject.Key(), s.Account, int64(s.Subject.Kind), s.Consignment, s.Version,
-			clearance, greenlane.UnixMicro(s.UpdatedAt), string(s.State), encodePositions(s.Recent))
+			clearance, greenlane.UnixMicro(s.UpdatedAt), string(s.State), backend.EncodePositions(s.Recent))
 		if errors.Is(classify(err), store.ErrDuplicate) {
 			return store.ErrMoved
 		}
 		return err
 	}
 	n, err := db.execCount(updateSubject, s.Version, greenlane.UnixMicro(s.UpdatedAt), string(s.State),
-		encodePositions(s.Recent), s.Subject.Key(), s.Was)
+		backend.EncodePositions(s.Recent), s.Subject.Key(), s.Was)
 	if err != nil {
 		return err
 	}
@@ -100,9 +101,9 @@ func scanSubject(rows *sql.Rows) (*store.SubjectRow, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Subject, s.Was, s.State = greenlane.SubjectFromKey(id), s.Version, present(s.State)
-	s.Clearance, s.UpdatedAt = clearanceFrom(clearance), greenlane.FromUnixMicro(updated)
-	s.Recent, err = decodePositions(recent)
+	s.Subject, s.Was, s.State = greenlane.SubjectFromKey(id), s.Version, backend.Present(s.State)
+	s.Clearance, s.UpdatedAt = backend.ClearanceFrom(clearance), greenlane.FromUnixMicro(updated)
+	s.Recent, err = backend.DecodePositions(recent)
 	return &s, err
 }
 
@@ -182,7 +183,7 @@ func (db *DB) List(ctx context.Context, q store.SubjectQuery) ([]*store.SubjectR
 	query, args := listSubjects, []any{q.Account, int64(q.Kind), below, int64(q.Limit)}
 	if q.Clearance != "" {
 		query = listSubjectsByClearance
-		args = []any{q.Account, int64(q.Kind), clearanceNumber(q.Clearance), below, int64(q.Limit)}
+		args = []any{q.Account, int64(q.Kind), backend.ClearanceNumber(q.Clearance), below, int64(q.Limit)}
 	}
 	var out []*store.SubjectRow
 	err := db.query(ctx, query, args, func(rows *sql.Rows) error {
@@ -225,12 +226,8 @@ func (db *DB) Positions(ctx context.Context, s greenlane.Subject, after int64, l
 		if err := rows.Scan(&last, &b); err != nil {
 			return err
 		}
-		positions, err := decodePositions(b)
-		for _, p := range positions {
-			if p > after && len(out) < limit {
-				out = append(out, p)
-			}
-		}
+		positions, err := backend.DecodePositions(b)
+		out = append(out, backend.After(positions, after, limit-len(out))...)
 		return err
 	})
 	return out, err
@@ -245,26 +242,13 @@ const selectSubjectPage = "SELECT " + subjectColumns + "\n  FROM subjects\n  WHE
 // no old view of the database open.
 func (db *DB) EachSubject(ctx context.Context, f func(*store.SubjectRow) error) error {
 	return db.reading(ctx, func() error {
-		after := int64(-1)
-		for {
-			page := make([]*store.SubjectRow, 0, subjectPage)
-			err := db.rows(ctx, selectSubjectPage, []any{after, int64(subjectPage)}, func(rows *sql.Rows) error {
+		return backend.EachPage(subjectPage, f, func(after int64) (page []*store.SubjectRow, err error) {
+			err = db.rows(ctx, selectSubjectPage, []any{after, int64(subjectPage)}, func(rows *sql.Rows) error {
 				s, err := scanSubject(rows)
 				page = append(page, s)
 				return err
 			})
-			if err != nil {
-				return err
-			}
-			for _, s := range page {
-				if err := f(s); err != nil {
-					return err
-				}
-				after = s.Subject.Key()
-			}
-			if len(page) < subjectPage {
-				return nil
-			}
-		}
+			return page, err
+		})
 	})
 }

@@ -7,6 +7,7 @@ import (
 
 	"greenlane"
 	"greenlane/internal/store"
+	"greenlane/internal/store/backend"
 )
 
 const (
@@ -39,7 +40,7 @@ func (db *DB) Tallies(ctx context.Context, endpoint int64, from, until time.Time
 		t := store.Tally{Endpoint: endpoint}
 		var hour int64
 		err := rows.Scan(&hour, &t.Counts)
-		t.Hour, t.Counts = greenlane.FromUnixMicro(hour), present(t.Counts)
+		t.Hour, t.Counts = greenlane.FromUnixMicro(hour), backend.Present(t.Counts)
 		out = append(out, &t)
 		return err
 	})

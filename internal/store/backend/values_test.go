@@ -1,7 +1,6 @@
-package sqlite
+package backend
 
 import (
-	"path/filepath"
 	"slices"
 	"testing"
 
@@ -32,27 +31,11 @@ func TestReferencesRoundTrip(t *testing.T) {
 				Kind: greenlane.ReferenceKind(rapid.Byte().Draw(t, "kind")), Value: anyText().Draw(t, "value"),
 			}
 		})).Draw(t, "references")
-		got, err := decodeReferences(encodeReferences(refs))
+		got, err := DecodeReferences(EncodeReferences(refs))
 		if err != nil || !slices.Equal(refs, got) {
 			t.Fatalf("%v: error %v", cmp.Diff(refs, got), err)
 		}
 	})
-}
-
-// TestReferencesInSQL: SQLite's own functions read what is stored.
-func TestReferencesInSQL(t *testing.T) {
-	t.Parallel()
-	db := open(t, filepath.Join(t.TempDir(), "greenlane.db"))
-	refs := []greenlane.Reference{{Kind: 5, Value: "plain"}, {Kind: 255, Value: "\"\\\n\x01é📦"}, {Kind: 1, Value: ""}}
-	for i, r := range refs {
-		var kind int64
-		var value string
-		err := db.reader.QueryRowContext(t.Context(), "SELECT json_extract(?1, ?2), json_extract(?1, ?3)",
-			encodeReferences(refs), "$["+string(rune('0'+i))+"][0]", "$["+string(rune('0'+i))+"][1]").Scan(&kind, &value)
-		if err != nil || kind != int64(r.Kind) || value != r.Value {
-			t.Errorf("read %d %q for %d %q, error %v", kind, value, r.Kind, r.Value, err)
-		}
-	}
 }
 
 func TestDamagedReferences(t *testing.T) {
@@ -61,12 +44,12 @@ func TestDamagedReferences(t *testing.T) {
 		"", "[", "]", "{}", "[[", "[[]]", "[1]", `[[1]]`, `[[1,]]`, `[["1","x"]]`, `[[1,"x]]`, `[[1,"x"]`, `[[1,"x"],]`,
 		`[[1,"x"][2,"y"]]`, `[[256,"x"]]`, `[[-1,"x"]]`, `[[1,"\x"]]`, `[[1,"\u0"]]`, `[[1,"\u00zz"]]`, `[[1,"\`, `[[1,"x",2]]`,
 	} {
-		if refs, err := decodeReferences(text); err == nil {
+		if refs, err := DecodeReferences(text); err == nil {
 			t.Errorf("%s was read as %v", text, refs)
 		}
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		_, _ = decodeReferences(anyText().Draw(t, "damaged")) // must not panic
+		_, _ = DecodeReferences(anyText().Draw(t, "damaged")) // must not panic
 	})
 }
 
@@ -75,13 +58,13 @@ func TestPositionsRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		positions := rapid.SliceOfDistinct(rapid.Int64Min(1), rapid.ID[int64]).Draw(t, "positions")
 		slices.Sort(positions)
-		got, err := decodePositions(encodePositions(positions))
+		got, err := DecodePositions(EncodePositions(positions))
 		if err != nil || !slices.Equal(positions, got) {
 			t.Fatalf("%v: error %v", cmp.Diff(positions, got), err)
 		}
 	})
 	for _, damaged := range [][]byte{{0x80}, {1, 0xFF, 0xFF}, slices.Repeat([]byte{0xFF}, 11)} {
-		if positions, err := decodePositions(damaged); err == nil {
+		if positions, err := DecodePositions(damaged); err == nil {
 			t.Errorf("%x was read as %v", damaged, positions)
 		}
 	}
@@ -92,11 +75,11 @@ func TestClearanceNumbers(t *testing.T) {
 	// The numbers are stored: a new order would change what is on disk.
 	want := map[greenlane.Clearance]int64{"": 0, "pending": 1, "held": 2, "cleared": 3, "refused": 4, "withdrawn": 5}
 	for c, number := range want {
-		if clearanceNumber(c) != number || clearanceFrom(number) != c {
-			t.Errorf("%q has the number %d and %d is %q", c, clearanceNumber(c), number, clearanceFrom(number))
+		if ClearanceNumber(c) != number || ClearanceFrom(number) != c {
+			t.Errorf("%q has the number %d and %d is %q", c, ClearanceNumber(c), number, ClearanceFrom(number))
 		}
 	}
-	if len(want) != len(greenlane.Clearances())+1 || clearanceFrom(6) != "" || clearanceFrom(-1) != "" {
+	if len(want) != len(greenlane.Clearances())+1 || ClearanceFrom(6) != "" || ClearanceFrom(-1) != "" {
 		t.Error("there is a clearance without a number")
 	}
 }

@@ -1,4 +1,4 @@
-package sqlite
+package backend
 
 import (
 	"encoding/binary"
@@ -23,25 +23,26 @@ const (
 // header that nearly all have alone is longer.
 const leastPacked = 24
 
-// packer makes answers small. They are short and much alike, which is what a
+// Packer makes answers small. They are short and much alike, which is what a
 // dictionary is for. S2 takes about a tenth of the time of DEFLATE with the same
 // dictionary, and makes them nearly as small (BenchmarkPack): an answer is packed
 // on the commit path, thousands of times a second. The format is Snappy's,
-// extended: see the documentation of github.com/klauspost/compress/s2. A packer may
+// extended: see the documentation of github.com/klauspost/compress/s2. A Packer may
 // be used from any goroutine.
-type packer struct{ first *s2.Dict }
+type Packer struct{ first *s2.Dict }
 
-func newPacker() *packer { return &packer{first: s2.MakeDictManual([]byte(answers1), 0)} }
+// NewPacker returns one that knows every packing.
+func NewPacker() *Packer { return &Packer{first: s2.MakeDictManual([]byte(answers1), 0)} }
 
-// packed is an answer as it lies in a row.
-type packed struct {
-	packing       int64
-	headers, body []byte
+// Packed is an answer as it lies in a row.
+type Packed struct {
+	Packing       int64
+	Headers, Body []byte
 }
 
-// pack packs an answer, unless that does not make it smaller.
-func (p *packer) pack(headers, body []byte) packed {
-	plain := packed{packingNone, headers, body}
+// Pack packs an answer, unless that does not make it smaller.
+func (p *Packer) Pack(headers, body []byte) Packed {
+	plain := Packed{packingNone, headers, body}
 	size := len(headers) + len(body)
 	if size < leastPacked {
 		return plain
@@ -54,30 +55,30 @@ func (p *packer) pack(headers, body []byte) packed {
 	if n+len(block) >= size {
 		return plain
 	}
-	return packed{packing: packingS2, headers: out[:n+len(block)]}
+	return Packed{Packing: packingS2, Headers: out[:n+len(block)]}
 }
 
-// unpack returns an answer as it came.
-func (p *packer) unpack(a packed) (headers, body []byte, err error) {
-	switch a.packing {
+// Unpack returns an answer as it came.
+func (p *Packer) Unpack(a Packed) (headers, body []byte, err error) {
+	switch a.Packing {
 	case packingNone:
-		return a.headers, a.body, nil
+		return a.Headers, a.Body, nil
 	case packingS2:
 	default:
-		return nil, nil, fmt.Errorf("%w: an attempt's answer has the packing %d", store.ErrBroken, a.packing)
+		return nil, nil, fmt.Errorf("%w: an attempt's answer has the packing %d", store.ErrBroken, a.Packing)
 	}
-	length, n := binary.Uvarint(a.headers)
+	length, n := binary.Uvarint(a.Headers)
 	if n <= 0 {
 		return nil, nil, fmt.Errorf("%w: an attempt's answer has no length of its headers", store.ErrBroken)
 	}
-	both, err := p.first.Decode(nil, a.headers[n:])
+	both, err := p.first.Decode(nil, a.Headers[n:])
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: an attempt's answer can't be unpacked: %w", store.ErrBroken, err)
 	}
 	if length > uint64(len(both)) {
 		return nil, nil, fmt.Errorf("%w: an attempt's answer is shorter than its headers", store.ErrBroken)
 	}
-	return present(both[:length:length]), present(both[length:]), nil
+	return Present(both[:length:length]), Present(both[length:]), nil
 }
 
 // answers1 is the dictionary of packingS2: what answers of HTTP servers are made

@@ -1,4 +1,4 @@
-package sqlite
+package backend
 
 import (
 	"bytes"
@@ -35,7 +35,7 @@ func answersSeen() map[string][2]string {
 // meaning of every row there is: add a packing instead.
 func TestPackedBefore(t *testing.T) {
 	t.Parallel()
-	p := newPacker()
+	p := NewPacker()
 	for name, row := range map[string]string{
 		"small JSON": "2d38362b00424a00367700287b226f6b223a747275657d",
 		"nginx 502":  "2dca014a2b000c68746d6c367000182f312e32342e3071ad15006a0d8161b4150010000a",
@@ -45,7 +45,7 @@ func TestPackedBefore(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := answersSeen()[name]
-		headers, body, err := p.unpack(packed{packing: packingS2, headers: b})
+		headers, body, err := p.Unpack(Packed{Packing: packingS2, Headers: b})
 		if err != nil || string(headers) != want[0] || string(body) != want[1] {
 			t.Errorf("%s: %q, %q, error %v", name, headers, body, err)
 		}
@@ -55,15 +55,15 @@ func TestPackedBefore(t *testing.T) {
 // TestPacked: what is packed is smaller than what came, and comes back.
 func TestPacked(t *testing.T) {
 	t.Parallel()
-	p := newPacker()
+	p := NewPacker()
 	for name, answer := range answersSeen() {
 		headers, body := []byte(answer[0]), []byte(answer[1])
-		a := p.pack(headers, body)
-		size, was := len(a.headers)+len(a.body), len(headers)+len(body)
-		if a.packing == packingNone && name != "empty" || size > was {
-			t.Errorf("%s: %d bytes of %d by packing %d", name, size, was, a.packing)
+		a := p.Pack(headers, body)
+		size, was := len(a.Headers)+len(a.Body), len(headers)+len(body)
+		if a.Packing == packingNone && name != "empty" || size > was {
+			t.Errorf("%s: %d bytes of %d by packing %d", name, size, was, a.Packing)
 		}
-		if gotHeaders, gotBody, err := p.unpack(a); err != nil || !bytes.Equal(gotHeaders, headers) || !bytes.Equal(gotBody, body) {
+		if gotHeaders, gotBody, err := p.Unpack(a); err != nil || !bytes.Equal(gotHeaders, headers) || !bytes.Equal(gotBody, body) {
 			t.Errorf("%s: came back as %q, %q, error %v", name, gotHeaders, gotBody, err)
 		}
 	}
@@ -73,17 +73,17 @@ func TestPacked(t *testing.T) {
 // nothing.
 func TestUnpackRefuses(t *testing.T) {
 	t.Parallel()
-	p := newPacker()
-	whole := p.pack([]byte("Content-Type: application/json\nServer: nginx\n"), []byte(`{"ok":true}`)).headers
-	for name, a := range map[string]packed{
-		"unknown packing":   {packing: 77, headers: whole},
-		"nothing":           {packing: packingS2},
-		"no length":         {packing: packingS2, headers: bytes.Repeat([]byte{0xff}, 12)},
-		"cut off":           {packing: packingS2, headers: whole[:len(whole)-3]},
-		"headers too long":  {packing: packingS2, headers: append([]byte{0x7f}, whole[1:]...)},
-		"not packed at all": {packing: packingS2, headers: []byte("Content-Type: text/plain")},
+	p := NewPacker()
+	whole := p.Pack([]byte("Content-Type: application/json\nServer: nginx\n"), []byte(`{"ok":true}`)).Headers
+	for name, a := range map[string]Packed{
+		"unknown packing":   {Packing: 77, Headers: whole},
+		"nothing":           {Packing: packingS2},
+		"no length":         {Packing: packingS2, Headers: bytes.Repeat([]byte{0xff}, 12)},
+		"cut off":           {Packing: packingS2, Headers: whole[:len(whole)-3]},
+		"headers too long":  {Packing: packingS2, Headers: append([]byte{0x7f}, whole[1:]...)},
+		"not packed at all": {Packing: packingS2, Headers: []byte("Content-Type: text/plain")},
 	} {
-		if headers, body, err := p.unpack(a); !errors.Is(err, store.ErrBroken) {
+		if headers, body, err := p.Unpack(a); !errors.Is(err, store.ErrBroken) {
 			t.Errorf("%s: %q, %q, error %v", name, headers, body, err)
 		}
 	}
@@ -95,13 +95,13 @@ func BenchmarkPack(b *testing.B) {
 	for name, answer := range answersSeen() {
 		headers, body := []byte(answer[0]), []byte(answer[1])
 		b.Run(name+"/s2", func(b *testing.B) {
-			p := newPacker()
-			var a packed
+			p := NewPacker()
+			var a Packed
 			for b.Loop() {
-				a = p.pack(headers, body)
+				a = p.Pack(headers, body)
 			}
 			b.ReportMetric(float64(len(headers)+len(body)), "B-in")
-			b.ReportMetric(float64(len(a.headers)+len(a.body)), "B-out")
+			b.ReportMetric(float64(len(a.Headers)+len(a.Body)), "B-out")
 		})
 		b.Run(name+"/deflate", func(b *testing.B) {
 			var out bytes.Buffer
@@ -123,10 +123,10 @@ func BenchmarkPack(b *testing.B) {
 
 // BenchmarkUnpack measures reading an answer back.
 func BenchmarkUnpack(b *testing.B) {
-	p := newPacker()
-	a := p.pack([]byte(answersSeen()["Cloudflare"][0]), []byte(answersSeen()["Cloudflare"][1]))
+	p := NewPacker()
+	a := p.Pack([]byte(answersSeen()["Cloudflare"][0]), []byte(answersSeen()["Cloudflare"][1]))
 	for b.Loop() {
-		if _, _, err := p.unpack(a); err != nil {
+		if _, _, err := p.Unpack(a); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -1,0 +1,184 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"greenlane"
+	"greenlane/internal/store"
+)
+
+const (
+	selectHead = "SELECT position, hash, recorded FROM head WHERE id = 1"
+	lockHead   = selectHead + " FOR UPDATE"
+	// takeHead waits until no other writer has the head, asserts that it is the one
+	// the write was sealed with, and moves it.
+	takeHead = `WITH taken AS (
+  UPDATE head
+  SET position = $3, hash = $4, recorded = $5
+  WHERE id = 1 AND position = $1 AND hash = $2
+  RETURNING id)
+  SELECT 1 / count(*) FROM taken`
+)
+
+// errHeadMoved ends an attempt to write under a head that is no longer there.
+var errHeadMoved = errors.New("postgres: the head has moved")
+
+// Head implements [store.Log]. Another node may have written, so it asks.
+func (db *DB) Head(ctx context.Context) (head store.Head, err error) {
+	err = db.query(ctx, selectHead, nil, func(rows pgx.Rows) (err error) {
+		head, err = scanHead(rows)
+		return err
+	})
+	return head, err
+}
+
+func scanHead(row pgx.Row) (store.Head, error) {
+	var head store.Head
+	var recorded moment
+	err := row.Scan(&head.Position, (*fixed32)(&head.Hash), &recorded)
+	head.RecordedAt = recorded.Time
+	return head, err
+}
+
+// Append implements [store.Log].
+//
+// The write is sealed with the head this node saw last, and everything is sent at
+// once: lock and assertion, the write's expectations, the rows, COMMIT. If the
+// head is another by then, because another node wrote, one round trip locks and
+// reads the head, and one more brings everything. While other nodes write, that
+// way is taken at once.
+func (db *DB) Append(_ context.Context, w *store.Write) error {
+	if err := db.gate.Enter(); err != nil {
+		return err
+	}
+	defer db.gate.Leave()
+	ctx, cancel := detached()
+	defer cancel()
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if err := db.types.register(ctx, db, w.Events); err != nil {
+		return err
+	}
+	was := db.known.Position
+	err := db.append(ctx, w)
+	// A part may be missing: nobody made it ahead, or it was dropped as empty. While
+	// it is made, other nodes may fill it.
+	for tries := 0; hasCode(err, codeCheck) && tries < 5; tries++ {
+		if err := db.makeParts(ctx, db.partsOf(w)); err != nil {
+			return err
+		}
+		err = db.append(ctx, w)
+	}
+	if err == nil && was/db.partSize != db.known.Position/db.partSize {
+		select {
+		case db.crossed <- struct{}{}:
+		default:
+		}
+	}
+	return err
+}
+
+func (db *DB) append(ctx context.Context, w *store.Write) error {
+	return db.connected(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		if !db.rivals {
+			p := &pipeline{}
+			p.queue(beginStatement)
+			if err := db.commit(ctx, conn, p, w, db.known); !errors.Is(err, errHeadMoved) {
+				return err
+			}
+			if _, err := conn.Exec(ctx, rollbackStatement); err != nil {
+				return err
+			}
+		}
+		head, err := begin(ctx, conn)
+		if err != nil {
+			return err
+		}
+		db.rivals = head != db.known
+		return db.commit(ctx, conn, &pipeline{}, w, head)
+	})
+}
+
+// begin starts a transaction with the head locked.
+func begin(ctx context.Context, conn *pgx.Conn) (store.Head, error) {
+	batch := &pgx.Batch{}
+	batch.Queue(beginStatement)
+	batch.Queue(lockHead)
+	results := conn.SendBatch(ctx, batch)
+	defer results.Close()
+	if _, err := results.Exec(); err != nil {
+		return store.Head{}, err
+	}
+	head, err := scanHead(results.QueryRow())
+	if err != nil {
+		return head, err
+	}
+	return head, results.Close()
+}
+
+// commit seals the write with a head, sends everything and remembers the new head.
+func (db *DB) commit(ctx context.Context, conn *pgx.Conn, p *pipeline, w *store.Write, head store.Head) error {
+	if w.Seal != nil {
+		if err := w.Seal(head); err != nil {
+			return err
+		}
+	}
+	next, err := follow(head, w.Events)
+	if err != nil {
+		return err
+	}
+	p.guard(errHeadMoved, takeHead, head.Position, head.Hash[:], next.Position, next.Hash[:], nullTime(next.RecordedAt))
+	if w.Base != head.Position {
+		queueChecks(p, w)
+	}
+	for _, queue := range []func(*pipeline, *store.Write) error{
+		db.queueEvents, queueSubjects, queueMessages, queueAccounts, queueBlobs, queueSecrets, queueEndpoints,
+		queueLanes, db.queueAttempts, queueDeliveries,
+	} {
+		if err := queue(p, w); err != nil {
+			return err
+		}
+	}
+	if err := p.run(ctx, conn); err != nil {
+		return err
+	}
+	db.known = next
+	return nil
+}
+
+// follow returns the head after events, which must follow a head without a gap.
+func follow(head store.Head, events []*greenlane.Event) (store.Head, error) {
+	for _, e := range events {
+		if e.Position != head.Position+1 {
+			return head, fmt.Errorf("postgres: an event was sealed with position %d where %d follows", e.Position, head.Position+1)
+		}
+		head = store.Head{Position: e.Position, Hash: e.Hash, RecordedAt: greenlane.Micro(e.RecordedAt)}
+	}
+	return head, nil
+}
+
+const (
+	checkVersions = `SELECT 1 / (count(*) = array_length($1::bigint[], 1))::int
+  FROM unnest($1::bigint[], $2::bigint[]) AS u (id, version)
+  LEFT JOIN subjects s ON s.id = u.id
+  WHERE coalesce(s.version, 0) = u.version`
+	checkAbsence = `SELECT 1 / (count(*) = 0)::int
+  FROM unnest($1::bigint[], $2::integer[], $3::text[]) AS u (account, kind, value)
+  JOIN subject_references r ON r.account = u.account AND r.kind = u.kind AND r.value = u.value`
+)
+
+// queueChecks holds the write's expectations against what is there.
+func queueChecks(p *pipeline, w *store.Write) {
+	if len(w.Expect) > 0 {
+		p.guard(store.ErrMoved, checkVersions,
+			column(w.Expect, func(x store.Expectation) int64 { return x.Subject.Key() }),
+			column(w.Expect, func(x store.Expectation) int64 { return x.Version }))
+	}
+	if len(w.Absent) > 0 {
+		p.guard(store.ErrMoved, checkAbsence, referenceColumns(w.Absent)...)
+	}
+}

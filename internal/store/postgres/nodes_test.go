@@ -1,0 +1,334 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"greenlane"
+	"greenlane/internal/store"
+	"greenlane/internal/store/pgtest"
+	"greenlane/internal/store/storetest"
+)
+
+// TestNodes: several nodes append to one database at once, one of them slow while
+// it has the head. Positions have no gap, and who follows the log never passes
+// over one.
+func TestNodes(t *testing.T) {
+	t.Parallel()
+	const nodes, writes, events = 3, 30, 2
+	dsn := pgtest.Start(t).Database(t)
+	all := make([]*DB, nodes)
+	for i := range all {
+		all[i] = open(t, dsn)
+	}
+	reader := open(t, dsn)
+	errs := make([]error, nodes)
+	var wg sync.WaitGroup
+	for i, db := range all {
+		wg.Go(func() {
+			for n := range writes {
+				w, err := storetest.NewWrite(db, events, 10)
+				if err != nil {
+					errs[i] = err
+					return
+				}
+				// Types that the other nodes have not heard of.
+				w.Events[0].Type = greenlane.EventType(fmt.Sprintf("type.%d_of_%d", n%7, n%nodes))
+				if i == 0 {
+					seal := w.Seal
+					w.Seal = func(head store.Head) error { time.Sleep(3 * time.Millisecond); return seal(head) }
+				}
+				if errs[i] = db.Append(context.Background(), w); errs[i] != nil {
+					return
+				}
+			}
+		})
+	}
+	done := make(chan error, 1)
+	go func() {
+		wg.Wait()
+		done <- errors.Join(errs...)
+	}()
+	var seen int64
+	for seen < nodes*writes*events {
+		head, err := reader.Head(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		page, err := reader.Events(t.Context(), store.EventQuery{After: seen, Limit: 7})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range page.Events {
+			if e.Position != seen+1 {
+				t.Fatalf("after position %d came %d", seen, e.Position)
+			}
+			seen++
+		}
+		if seen < head.Position && !page.More {
+			t.Fatalf("the head was %d and the log ended at %d", head.Position, seen)
+		}
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Fatal(err)
+			}
+		default:
+		}
+	}
+	wantHead(t, reader, nodes*writes*events)
+}
+
+// TestRivalNodes: of nodes that decided upon the same version, one is accepted,
+// also when the others' idea of the head is old.
+func TestRivalNodes(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.Start(t).Database(t)
+	nodes := []*DB{open(t, dsn), open(t, dsn), open(t, dsn)}
+	first, err := storetest.NewWrite(nodes[0], 1, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := nodes[0].Append(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	s := first.Subjects[0].Subject
+	for round := int64(1); round <= 10; round++ {
+		errs := make([]error, len(nodes))
+		var wg sync.WaitGroup
+		for i, db := range nodes {
+			w, err := storetest.NewWrite(db, 1, 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// All know the head as it is, and rely on it alone or beside a version.
+			w.Base = round
+			if i == 0 {
+				w.Expect = []store.Expectation{{Subject: s, Version: round}}
+			}
+			w.Events[0].Subject, w.Events[0].Version = s, round+1
+			row := w.Subjects[0]
+			row.Subject, row.Was, row.Version = s, round, round+1
+			wg.Go(func() { errs[i] = db.Append(context.Background(), w) })
+		}
+		wg.Wait()
+		accepted := 0
+		for _, err := range errs {
+			if err == nil {
+				accepted++
+			} else if !errors.Is(err, store.ErrMoved) {
+				t.Fatal(err)
+			}
+		}
+		if accepted != 1 {
+			t.Fatalf("%d of the rivals were accepted", accepted)
+		}
+	}
+	wantHead(t, nodes[1], 11)
+}
+
+// TestRoundTrips: a node alone commits in one round trip, and one of several in two
+// once it has learned of the others.
+func TestRoundTrips(t *testing.T) {
+	t.Parallel()
+	var w wire
+	dsn := pgtest.Start(t).Database(t)
+	other := open(t, dsn)
+	db := open(t, w.through(t, dsn))
+	trips := func() int64 {
+		t.Helper()
+		write, err := storetest.NewWrite(db, 3, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write.Attempts = []*store.Attempt{{Endpoint: 1, Position: 1, Generation: 1, Number: 1}}
+		write.Cursors = []store.Cursor{{Owner: "dispatcher", Position: 1}}
+		before := w.turns.Load()
+		if err := db.Append(t.Context(), write); err != nil {
+			t.Fatal(err)
+		}
+		return w.turns.Load() - before
+	}
+	for range 3 { // both ways have had their statements prepared
+		trips()
+		mustAdd(t, other, 1)
+	}
+	for _, test := range []struct {
+		others int
+		want   int64
+	}{{1, 2}, {1, 2}, {0, 2}, {0, 1}, {0, 1}} {
+		if test.others > 0 {
+			mustAdd(t, other, test.others)
+		}
+		if got := trips(); got != test.want {
+			t.Errorf("a write after %d of another node took %d round trips, want %d", test.others, got, test.want)
+		}
+	}
+}
+
+// TestReserveByNodes: no number is handed out by two nodes, and a node alone hands
+// them out without a gap.
+func TestReserveByNodes(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.Start(t).Database(t)
+	alone := open(t, dsn)
+	next := int64(1)
+	for _, n := range []int{999, 5, 5000, 1} {
+		first, err := alone.Reserve(t.Context(), store.MessageNumbers, n)
+		if err != nil || first != next {
+			t.Fatalf("first of %d numbers is %d, want %d, error %v", n, first, next, err)
+		}
+		next += int64(n)
+	}
+	nodes := []*DB{alone, open(t, dsn), open(t, dsn)}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	taken := map[int64]bool{}
+	for _, db := range nodes {
+		wg.Go(func() {
+			for n := 1; n < 2000; n += 97 {
+				first, err := db.Reserve(context.Background(), store.MessageNumbers, n)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				for i := first; i < first+int64(n); i++ {
+					if i < next || taken[i] {
+						t.Errorf("number %d was handed out twice", i)
+					}
+					taken[i] = true
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// parts returns the parts a table has, by name.
+func parts(t *testing.T, db *DB, table string) (names []string) {
+	t.Helper()
+	err := db.rows(t.Context(), `SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = $1::regclass ORDER BY 1`,
+		[]any{table}, func(rows pgx.Rows) error {
+			var name string
+			err := rows.Scan(&name)
+			names = append(names, name)
+			return err
+		})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+func wantParts(t *testing.T, db *DB, table, want string) {
+	t.Helper()
+	if got := fmt.Sprint(parts(t, db, table)); got != want {
+		t.Errorf("the parts of %s are %s, want %s", table, got, want)
+	}
+}
+
+// TestParts: parts are made ahead by whoever runs, and by a write that finds none;
+// those of attempts are dropped when nothing is left in them.
+func TestParts(t *testing.T) {
+	t.Parallel()
+	db := openSmall(t, pgtest.Start(t).Database(t), 10)
+	wantParts(t, db, "events", "[events_p0 events_p1]")
+	// Nobody runs: a write over several parts makes them.
+	mustAdd(t, db, 35)
+	wantParts(t, db, "events", "[events_p0 events_p1 events_p2 events_p3 events_p4]")
+	wantHead(t, db, 35)
+	attempt := func(position int64) *store.Attempt {
+		return &store.Attempt{Endpoint: 1, Position: position, Generation: 1, Number: 1, SentAt: storetest.Midsummer}
+	}
+	w := &store.Write{Base: -1, Attempts: []*store.Attempt{attempt(5), attempt(15), attempt(88)}}
+	if err := db.Append(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.maintain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantParts(t, db, "attempts", "[attempts_p0 attempts_p1 attempts_p3 attempts_p4 attempts_p8]")
+	w = &store.Write{Base: -1, Expired: []store.AttemptID{attempt(5).ID()}}
+	if err := db.Append(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.maintain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantParts(t, db, "attempts", "[attempts_p1 attempts_p3 attempts_p4 attempts_p8]")
+	// What was sent long ago is sent again.
+	w = &store.Write{Base: -1, Attempts: []*store.Attempt{attempt(5)}}
+	for range 2 {
+		if err := db.Append(t.Context(), w); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := db.Attempts(t.Context(), 1, 5, 0)
+	if err != nil || len(got) != 1 {
+		t.Errorf("attempts %v, error %v", got, err)
+	}
+	// Each part has what the whole has.
+	for _, part := range parts(t, db, "events") {
+		var indexes int
+		err := db.reader.QueryRow(t.Context(), "SELECT count(*) FROM pg_indexes WHERE tablename = $1", part).Scan(&indexes)
+		if err != nil || indexes != 2 {
+			t.Errorf("%s has %d indexes, error %v", part, indexes, err)
+		}
+	}
+}
+
+// TestPartsAhead: Run makes the next part as soon as the log comes into another,
+// long before its next look.
+func TestPartsAhead(t *testing.T) {
+	t.Parallel()
+	db := openSmall(t, pgtest.Start(t).Database(t), 10)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- db.Run(ctx) }()
+	mustAdd(t, db, 12)
+	for len(parts(t, db, "events")) < 3 {
+		time.Sleep(time.Millisecond)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestPartsByNodes: nodes that need the same parts at once make them once, also
+// while somebody reads the log for as long as a backup does.
+func TestPartsByNodes(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.Start(t).Database(t)
+	nodes := []*DB{openSmall(t, dsn, 10), openSmall(t, dsn, 10), openSmall(t, dsn, 10)}
+	backup, err := nodes[0].reader.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = backup.Rollback(context.Background()) }()
+	if _, err := backup.Exec(t.Context(), "LOCK TABLE events, attempts IN ACCESS SHARE MODE"); err != nil {
+		t.Fatal(err)
+	}
+	errs := make([]error, len(nodes))
+	var wg sync.WaitGroup
+	for i, db := range nodes {
+		wg.Go(func() {
+			for range 10 {
+				errs[i] = errors.Join(errs[i], storetest.Add(db, 7, 10))
+			}
+		})
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	wantHead(t, nodes[0], 210)
+}
