@@ -118,8 +118,10 @@ func (o *outage) preload(ctx context.Context, n int64) error {
 	return ctx.Err()
 }
 
+// weigh tells what the hub has on disk and, once it is calm, in memory.
 func (o *outage) weigh(ctx context.Context, when string) error {
 	attempts, lanes, err := o.rows(ctx)
+	time.Sleep(2 * calmAfter)
 	o.more["attempts "+when], o.more["lanes "+when], o.more["MB "+when] = attempts, lanes, o.memory()
 	return err
 }

@@ -11,9 +11,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
-	"os"
-	"runtime"
-	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -63,23 +60,6 @@ A configuration file:
     data: /var/lib/greenlane
     allow-endpoints: [10.0.0.0/8, erp.internal]
     log-format: json`
-}
-
-// collectAt lets the heap grow to four times what lives in it before it is
-// swept: memory is cheaper here than the third of a core that twice costs under
-// load.
-const collectAt = 400
-
-// tune fits Go's runtime to a hub. GOGC and GOMAXPROCS, when set, count instead.
-// One thread more than there are cores runs Go code: one sits in the kernel
-// while the disk flushes a commit.
-func tune() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(collectAt)
-	}
-	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
-	}
 }
 
 // Run serves until the context ends.
@@ -304,6 +284,7 @@ const shutdownRequests = 15 * time.Second
 // are answered.
 func (s *server) run(ctx context.Context, ready func()) error {
 	fails := make(chan error, 1)
+	heap := startPart(fails, tendHeap)
 	storage := startPart(fails, s.db.Run)
 	core := startPart(fails, s.hub.Run)
 	err := s.folder.firstAccount(ctx, s.hub)
@@ -337,6 +318,7 @@ func (s *server) run(ctx context.Context, ready func()) error {
 	}
 	core.stop()
 	storage.stop()
+	heap.stop()
 	select {
 	case late := <-fails:
 		err = errors.Join(err, late)

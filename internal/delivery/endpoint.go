@@ -27,6 +27,9 @@ type endpoint struct {
 	replays  []*endpoint
 	replayed int
 	end      *store.Replay
+	// sendings counts the attempts that began for the endpoint's replays;
+	// sentLast is what it was when the latest of this replay did.
+	sendings, sentLast uint64
 
 	// passed is the cursor as it will be once everything in the buffer is
 	// committed, recorded as it was last committed.
@@ -235,7 +238,7 @@ func (ep *endpoint) offer(ev *greenlane.Event) bool {
 // recording.
 func (ep *endpoint) pump() {
 	ep.step()
-	for _, rp := range slices.Clone(ep.replays) {
+	for _, rp := range ep.turns() {
 		rp.row = ep.row
 		rp.step()
 	}

@@ -3,7 +3,9 @@ package delivery_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -131,8 +133,13 @@ func (w *expiryWalk) walk(t *testing.T) {
 		w.step(t)
 		w.clock.move(time.Second)
 	}
-	w.quiet(t, w.rec, w.number)
-	before, had := w.standing(t, w.number), w.kept(t, w.number)
+	var before standing
+	w.rec.until(t, "nothing to be on its way", func() bool {
+		w.quiet(t, w.rec, w.number)
+		before = w.standing(t, w.number)
+		return !slices.Contains(slices.Collect(maps.Values(before.States)), delivery.DeliverySending)
+	})
+	had := w.kept(t, w.number)
 	w.clock.move(2 * time.Hour)
 	removed := w.sweep(t, time.Hour)
 	left := w.kept(t, w.number)

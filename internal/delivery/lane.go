@@ -191,6 +191,10 @@ func (l *lane) send() {
 	e := ep.engine
 	l.state, l.sentAt = laneSending, e.clock()
 	ep.inflight++
+	if ep.live != nil {
+		ep.live.sendings++
+		ep.sentLast = ep.live.sendings
+	}
 	e.share.begin(ep.row.Account)
 	if l.row == nil {
 		e.wakeAt(l, l.sentAt.Add(slowAfter))

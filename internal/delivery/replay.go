@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -185,6 +186,16 @@ func (ep *endpoint) hasPlace() bool {
 	return sending < most
 }
 
+// turns are the endpoint's replays in the order in which they may take what
+// there is for them: a long one leaves the others their part.
+func (ep *endpoint) turns() []*endpoint {
+	list := slices.Clone(ep.replays)
+	slices.SortStableFunc(list, func(a, b *endpoint) int {
+		return cmp.Or(cmp.Compare(a.inflight, b.inflight), cmp.Compare(a.sentLast, b.sentLast))
+	})
+	return list
+}
+
 // replayOn does for a replay what is done for an endpoint that is behind. The
 // breaker, maintenance and changes are the endpoint's. In maintenance nothing is
 // read: of a replay only that is urgent which somebody asks for.
@@ -217,7 +228,9 @@ func (ep *endpoint) progress() *store.Replay {
 		return ep.end
 	}
 	row := *ep.job
-	row.Passed, row.Looked = ep.passed, ep.read
+	row.Passed = ep.passed
+	// After a start it reads anew what it had looked at before.
+	row.Looked = max(row.Looked, ep.read)
 	return &row
 }
 

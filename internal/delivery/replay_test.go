@@ -2,8 +2,10 @@ package delivery_test
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"greenlane"
 	"greenlane/internal/delivery"
 	"greenlane/internal/store"
+	"greenlane/internal/store/sqlite"
 )
 
 // replays returns an endpoint's replays in a state.
@@ -278,6 +281,61 @@ func TestReplayParked(t *testing.T) {
 	}
 }
 
+// TestReplayLooked: a replay that goes on after a crash reads anew what it had
+// looked at before. Should the process die again, what was acknowledged beyond the
+// replay's cursor still counts.
+func TestReplayLooked(t *testing.T) {
+	t.Parallel()
+	dir, rec := t.TempDir(), newReceiver(t)
+	var m *mortal
+	begin := func(name string) *rig {
+		s, err := sqlite.Open(t.Context(), filepath.Join(dir, "greenlane.db"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m, err = live(t, s, rec, name, func(*delivery.Engine) {}); err != nil {
+			t.Fatal(err)
+		}
+		return &rig{hub: m.hub, engine: m.engine, store: s}
+	}
+	r := begin("first")
+	r.account(t)
+	number, all := lived(t, r, rec, entries)
+	hanging, release := make(chan struct{}, 2), make(chan struct{})
+	let := sync.OnceFunc(func() { close(release) })
+	t.Cleanup(let)
+	rec.mu.Lock()
+	rec.answer = func(a arrival, _ int) int {
+		if a.header.Get("Greenlane-Replay") != "" && a.position == all[0] {
+			hanging <- struct{}{}
+			<-release
+		}
+		return 200
+	}
+	rec.mu.Unlock()
+	generation := r.replay(t, number, delivery.Range{})
+	<-hanging
+	rec.until(t, "one lane to be through", func() bool { return len(rec.resent(generation)) == 3 })
+	if _, err := r.engine.PauseReplay(t.Context(), by(number), generation, ""); err != nil {
+		t.Fatal(err)
+	}
+	m.die()
+	r = begin("second")
+	if _, err := r.engine.ResumeReplay(t.Context(), by(number), generation, ""); err != nil {
+		t.Fatal(err)
+	}
+	<-hanging
+	m.die()
+	r = begin("third")
+	defer m.stop()
+	let()
+	r.completed(t, rec, number, generation)
+	got := positionsOf(rec.resent(generation))
+	if slices.Sort(got); !slices.Equal(got, all) {
+		t.Errorf("%v came, want %v: what was acknowledged came again", got, all)
+	}
+}
+
 // TestReplayHalf: replays leave half of the places and half of the rate.
 func TestReplayHalf(t *testing.T) {
 	t.Parallel()
@@ -304,6 +362,42 @@ func TestReplayHalf(t *testing.T) {
 	r.completed(t, rec, number, generation)
 	if most.Load() != 2 {
 		t.Errorf("%d at once", most.Load())
+	}
+}
+
+// TestReplaysTakeTurns: a replay that began later does not wait until an earlier
+// one is through.
+func TestReplaysTakeTurns(t *testing.T) {
+	t.Parallel()
+	for _, concurrency := range []int{1, 10} {
+		t.Run(fmt.Sprint(concurrency), func(t *testing.T) {
+			t.Parallel()
+			r, rec := start(t, t.TempDir()), newReceiver(t)
+			// A second in all for the long one, whatever the places.
+			places := max(1, concurrency/2)
+			rec.answer = func(a arrival, count int) int {
+				if a.header.Get("Greenlane-Replay") != "" {
+					time.Sleep(time.Duration(places) * 20 * time.Millisecond)
+				}
+				return 200
+			}
+			number, positions := lived(t, r, rec, func(s *delivery.Settings) { entries(s); s.Ordering, s.Concurrency = delivery.OrderNone, concurrency })
+			for n := range 40 {
+				r.record(t, fmt.Sprintf("S-%d", 10+n), n%3)
+			}
+			r.quiet(t, rec, number)
+			long := r.replay(t, number, delivery.Range{})
+			rec.until(t, "the long one to begin", func() bool { return len(rec.resent(long)) >= places })
+			short := r.replay(t, number, delivery.Range{First: 1, Last: positions[len(positions)-1]})
+			r.completed(t, rec, number, short)
+			if got, all := len(rec.resent(short)), len(positions); got != all {
+				t.Errorf("the short one sent %d of %d", got, all)
+			}
+			if n := len(rec.resent(long)); n > 40 {
+				t.Errorf("the short one was through when the long one had sent %d of 46", n)
+			}
+			r.completed(t, rec, number, long)
+		})
 	}
 }
 

@@ -32,6 +32,12 @@ type batch struct {
 	subjects map[greenlane.Subject]*record
 	refs     map[store.AccountReference][]greenlane.Subject
 	moves    map[greenlane.Subject]int64
+	// read, referred and gathered are what units found in memory or in the store,
+	// those of refused ones too: should another node have written since, all of it
+	// must still be so.
+	read     map[greenlane.Subject]store.Expectation
+	referred map[store.AccountReference]int
+	gathered map[int64]int
 	once     map[onceKey]bool
 	digests  map[digestKey]bool
 	jobs     []*job
@@ -73,8 +79,6 @@ type unitView struct {
 	refs     map[store.AccountReference][]greenlane.Subject
 	newRefs  []store.SubjectReference
 	moves    map[greenlane.Subject]int64
-	absent   []store.AccountReference
-	reads    map[greenlane.Subject]int64
 }
 
 func newBatch(h *Hub, now time.Time) *batch {
@@ -82,6 +86,7 @@ func newBatch(h *Hub, now time.Time) *batch {
 		hub: h, now: now,
 		subjects: map[greenlane.Subject]*record{}, refs: map[store.AccountReference][]greenlane.Subject{},
 		moves: map[greenlane.Subject]int64{}, once: map[onceKey]bool{}, digests: map[digestKey]bool{},
+		read: map[greenlane.Subject]store.Expectation{}, referred: map[store.AccountReference]int{}, gathered: map[int64]int{},
 	}
 }
 
@@ -96,7 +101,7 @@ func (b *batch) decide(j *job) error {
 	u := &j.unit
 	b.pending = unitView{
 		job: j, subjects: map[greenlane.Subject]*record{}, refs: map[store.AccountReference][]greenlane.Subject{},
-		moves: map[greenlane.Subject]int64{}, reads: map[greenlane.Subject]int64{},
+		moves: map[greenlane.Subject]int64{},
 	}
 	j.outcome = &Outcome{}
 	if settled, err := b.repeated(j); settled || err != nil {
@@ -232,12 +237,6 @@ func (b *batch) accept(j *job) {
 	}
 	for s, consignment := range p.moves {
 		b.moves[s] = consignment
-	}
-	if len(p.events) > 0 {
-		b.rows.Absent = append(b.rows.Absent, p.absent...)
-		for s, version := range p.reads {
-			b.rows.Expect = append(b.rows.Expect, store.Expectation{Subject: s, Version: version})
-		}
 	}
 	b.rows.References = append(b.rows.References, p.newRefs...)
 	b.rows.Events = append(b.rows.Events, p.events...)
@@ -386,12 +385,6 @@ func (b *batch) create(t greenlane.Target) (greenlane.Subject, *record, error) {
 	if err != nil {
 		return greenlane.Subject{}, nil, b.fail(err)
 	}
-	for _, ref := range t.By {
-		// One that another kind of subject has is no sign of a rival.
-		if len(b.Find(ref)) == 0 {
-			b.pending.absent = append(b.pending.absent, b.key(ref))
-		}
-	}
 	s := greenlane.Subject{Kind: t.Kind, Number: number}
 	return s, b.fresh(s), nil
 }
@@ -447,10 +440,24 @@ func (b *batch) add(self greenlane.Subject, r *record, d greenlane.Draft) (*gree
 	return e, state, nil
 }
 
+// expect adds what the units' decisions rest on, as of a position.
+func (b *batch) expect(w *store.Write, base int64) {
+	w.Base = base
+	for _, x := range b.read {
+		w.Expect = append(w.Expect, x)
+	}
+	for ref, n := range b.referred {
+		w.Referred = append(w.Referred, store.ReferenceCount{AccountReference: ref, Count: n})
+	}
+	for consignment, n := range b.gathered {
+		w.Gathered = append(w.Gathered, store.MemberCount{Consignment: consignment, Count: n})
+	}
+}
+
 // write completes the batch's transaction.
 func (b *batch) write(h *Hub) *store.Write {
 	w := &b.rows
-	w.Base = h.head.Position
+	b.expect(w, h.head.Position)
 	changed := make([]*record, 0, len(b.subjects))
 	for _, r := range b.subjects {
 		if len(r.added) > 0 {

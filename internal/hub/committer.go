@@ -1,10 +1,12 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,16 +34,22 @@ func (h *Hub) Run(ctx context.Context) error {
 		defer hourly.Stop()
 		h.forget(forgetting, hourly.C)
 	})
+	if moved := h.store.Moved(); moved != nil {
+		helpers.Go(func() { h.listen(forgetting, moved) })
+	}
 	probe := time.NewTicker(time.Second)
 	defer probe.Stop()
 	for {
-		jobs := h.queue.take(ctx, probe.C)
+		jobs := h.queue.take(ctx, probe.C, h.nudges)
 		if len(jobs) == 0 {
 			if ctx.Err() != nil {
 				h.queue.close()
 				return nil
 			}
 			h.probe()
+			if _, err := h.refresh(); err != nil && greenlane.KindOf(err) != greenlane.Unavailable {
+				h.log.Error("what other nodes recorded could not be read", "error", err)
+			}
 			continue
 		}
 		if err := h.commit(jobs); err != nil {
@@ -90,6 +98,10 @@ func (h *Hub) commit(jobs []*job) error {
 			break
 		}
 		h.metrics.Redecided.Add(1)
+	}
+	if len(jobs) == 1 && errors.Is(err, store.ErrDuplicate) {
+		// Another node may have recorded an equal unit after it was looked for.
+		err = h.attempt(jobs)
 	}
 	if err != nil && len(jobs) > 1 && ownFault(err) {
 		return h.oneByOne(jobs)
@@ -188,6 +200,13 @@ func (h *Hub) attempt(jobs []*job) error {
 			return err
 		}
 	}
+	if b.empty() || slices.ContainsFunc(jobs, func(j *job) bool { return j.refused }) {
+		// Who is told no, or what was, must not be told by what another node has
+		// changed since.
+		if moved, err := h.refresh(); err != nil || moved {
+			return cmp.Or(err, store.ErrMoved)
+		}
+	}
 	if b.empty() {
 		return nil
 	}
@@ -231,8 +250,7 @@ func (h *Hub) decide(b *batch, j *job) (err error) {
 }
 
 // append writes and keeps account of whether storage is there. After a failure
-// what is on disk decides: the head is read again, and what was in memory is
-// forgotten if the log moved without us.
+// what is on disk decides.
 func (h *Hub) append(w *store.Write) error {
 	begin := time.Now()
 	err := h.write(w)
@@ -241,8 +259,8 @@ func (h *Hub) append(w *store.Write) error {
 	if err == nil {
 		h.away.Store(nil)
 		if n := len(w.Events); n > 0 {
-			last := w.Events[n-1]
-			h.head = store.Head{Position: last.Position, Hash: last.Hash, RecordedAt: last.RecordedAt}
+			h.follow(w.Events[0].Position - 1)
+			h.head = headOf(w.Events[n-1])
 		}
 		return nil
 	}
@@ -252,13 +270,11 @@ func (h *Hub) append(w *store.Write) error {
 			h.log.Error("storage is not available", "error", err)
 		}
 	}
-	head, headErr := h.store.Head(context.Background())
-	if headErr != nil || head.Position != h.head.Position || errors.Is(err, store.ErrMoved) {
+	moved, headErr := h.refresh()
+	if headErr != nil || errors.Is(err, store.ErrMoved) && !moved {
+		// Memory is at odds with what is there, nobody knows how.
 		h.subjects.clear()
 		h.refs.clear()
-	}
-	if headErr == nil {
-		h.catchUp(head)
 	}
 	return err
 }
@@ -272,16 +288,4 @@ func (h *Hub) write(w *store.Write) (err error) {
 		}
 	}()
 	return h.store.Append(context.Background(), w)
-}
-
-// catchUp takes in events that are in the log without our knowing: another
-// node's, or our own after a commit that reported a failure.
-func (h *Hub) catchUp(head store.Head) {
-	if head.Position > h.head.Position {
-		h.tail.skipTo(head.Position)
-		if err := h.directory.load(context.Background(), h.store); err != nil {
-			h.log.Error("accounts and keys could not be read again", "error", err)
-		}
-	}
-	h.head = head
 }

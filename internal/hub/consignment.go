@@ -103,6 +103,7 @@ func (b *batch) members(consignment int64) ([]greenlane.Subject, error) {
 	if err != nil {
 		return nil, b.fail(err)
 	}
+	b.gathered[consignment] = len(stored)
 	set := map[greenlane.Subject]bool{}
 	for _, s := range stored {
 		set[s] = true

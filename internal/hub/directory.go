@@ -54,6 +54,12 @@ func (d *directory) apply(w *store.Write) {
 	}
 }
 
+func (d *directory) key(digest [32]byte) *greenlane.Key {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.keys[digest]
+}
+
 // Account returns an account, nil when there is none of that number. The value
 // is shared; nobody may change it.
 func (h *Hub) Account(number int64) *greenlane.Account {
@@ -97,9 +103,15 @@ func (h *Hub) Authenticate(token string) (*greenlane.Key, error) {
 		return nil, denied
 	}
 	digest := greenlane.TokenDigest(token)
-	h.directory.mu.RLock()
-	k := h.directory.keys[digest]
-	h.directory.mu.RUnlock()
+	k := h.directory.key(digest)
+	if k == nil && h.store.Moved() != nil {
+		// Another node may have made it a moment ago.
+		ctx, cancel := context.WithTimeout(context.Background(), syncPatience)
+		defer cancel()
+		if err := h.Sync(ctx); err == nil {
+			k = h.directory.key(digest)
+		}
+	}
 	// The map finds by digest of the secret, so its timing tells nothing about
 	// a secret; the comparison is constant all the same.
 	if k == nil || !k.Matches(digest) || !k.Usable(h.clock()) {

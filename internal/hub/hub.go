@@ -74,6 +74,8 @@ type Hub struct {
 
 	queue queue
 	tail  tail
+	// nudges ask the committer to look where the log ends.
+	nudges chan struct{}
 
 	directory directory
 
@@ -81,6 +83,8 @@ type Hub struct {
 	head     store.Head
 	subjects *cache[greenlane.Subject, *record]
 	refs     *cache[store.AccountReference, []greenlane.Subject]
+	// outdated: accounts and keys could not be read when they had changed.
+	outdated bool
 
 	// away is the error that storage last answered, nil while it works.
 	away atomic.Pointer[greenlane.Error]
@@ -116,6 +120,7 @@ func Open(ctx context.Context, s store.Store, o Options) (*Hub, error) {
 		store: s, clock: o.Clock, random: o.Random, log: o.Log,
 		subjects: newCache[greenlane.Subject, *record](o.CacheSize),
 		refs:     newCache[store.AccountReference, []greenlane.Subject](4 * o.CacheSize),
+		nudges:   make(chan struct{}, 1),
 		closed:   make(chan struct{}),
 	}
 	h.queue.wake = make(chan struct{}, 1)

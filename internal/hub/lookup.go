@@ -23,6 +23,7 @@ func (s *scout) Find(ref greenlane.Reference) []greenlane.Subject {
 		return found
 	}
 	if found, ok := s.batch.hub.refs.get(key); ok {
+		s.batch.referred[key] = len(found)
 		return found
 	}
 	s.missing = append(s.missing, key)
@@ -58,7 +59,7 @@ func (b *batch) lookAhead(jobs []*job) error {
 		return b.fail(err)
 	}
 	for i, key := range s.missing {
-		b.refs[key] = found[i]
+		b.refs[key], b.referred[key] = found[i], len(found[i])
 	}
 	return nil
 }
@@ -78,6 +79,7 @@ func (b *batch) Find(ref greenlane.Reference) []greenlane.Subject {
 		return s
 	}
 	if s, ok := b.hub.refs.get(key); ok {
+		b.referred[key] = len(s)
 		return s
 	}
 	if b.failed != nil {
@@ -88,6 +90,7 @@ func (b *batch) Find(ref greenlane.Reference) []greenlane.Subject {
 		b.failed = err
 		return nil
 	}
+	b.referred[key] = len(found[0])
 	if len(found[0]) == 0 {
 		// Absence is kept for this batch only: the reference may appear at
 		// another node.
@@ -104,9 +107,6 @@ func (b *batch) State(s greenlane.Subject) greenlane.State {
 	if r == nil {
 		return nil
 	}
-	if _, changed := b.pending.subjects[s]; !changed {
-		b.pending.reads[s] = r.row.Was
-	}
 	return r.state
 }
 
@@ -120,15 +120,26 @@ func (b *batch) record(s greenlane.Subject) *record {
 	}
 	r, ok := b.subjects[s]
 	if !ok {
-		r, ok = b.hub.subjects.get(s)
-	}
-	if !ok {
-		r = b.load(s)
+		if r, ok = b.hub.subjects.get(s); !ok {
+			r = b.load(s)
+		}
+		b.look(s, r)
 	}
 	if r == nil || r.row.Account != b.pending.job.unit.Account {
 		return nil
 	}
 	return r
+}
+
+// look notes a subject as it was found, nil for one that does not exist.
+func (b *batch) look(s greenlane.Subject, r *record) {
+	switch {
+	case b.failed != nil:
+	case r == nil:
+		b.read[s] = store.Expectation{Subject: s}
+	default:
+		b.read[s] = store.Expectation{Subject: s, Version: r.row.Version, Consignment: r.row.Consignment}
+	}
 }
 
 func (b *batch) load(s greenlane.Subject) *record {

@@ -60,8 +60,8 @@ func (q *queue) again(jobs []*job) {
 
 // take returns the next batch. It waits for the first unit; bookkeeping alone
 // waits a little for company. It returns nothing when tick fires or ctx ends
-// with an empty queue.
-func (q *queue) take(ctx context.Context, tick <-chan time.Time) []*job {
+// with an empty queue, or there is a nudge.
+func (q *queue) take(ctx context.Context, tick <-chan time.Time, nudges <-chan struct{}) []*job {
 	var pause <-chan time.Time
 	for {
 		urgent, lazy := q.waiting()
@@ -79,6 +79,8 @@ func (q *queue) take(ctx context.Context, tick <-chan time.Time) []*job {
 			if lazy == 0 {
 				return nil
 			}
+		case <-nudges:
+			return nil
 		case <-ctx.Done():
 			return q.drain()
 		}

@@ -41,8 +41,8 @@ import (
 )
 
 // ErrMoved refuses a write whose expectations no longer hold: a subject has
-// another version, or a reference that was absent is there. Load again, decide
-// again.
+// another version or consignment, or more subjects have a reference. Load again,
+// decide again.
 var ErrMoved = errors.New("store: decided upon something that has moved")
 
 // ErrDuplicate refuses a write that would break a rule of uniqueness: a message
@@ -83,6 +83,11 @@ type Head struct {
 type Log interface {
 	// Head returns the end of the log.
 	Head(ctx context.Context) (Head, error)
+	// Moved returns a channel that gets a value when another process may have
+	// appended, as long as Run runs; nil where there can be no other. Several moves
+	// may come as one, and one as none: whoever must not miss any asks for the head
+	// from time to time. The channel is one for all.
+	Moved() <-chan struct{}
 	// Reserve hands out n consecutive numbers of a sequence and returns the
 	// first. Numbers start at 1. One that was part of a committed write is
 	// never handed out again, nor is any while the backend is open.
@@ -113,13 +118,15 @@ const (
 // Write is one transaction. The hub fills it with one batch of units.
 type Write struct {
 	// Base is the head position as of which everything decided upon is known to
-	// hold; while the log has not moved past it, Expect and Absent hold by
-	// themselves and need no look. -1 means that nothing is known.
+	// hold; while the log has not moved past it, Expect, Referred and Gathered hold
+	// by themselves and need no look. -1 means that nothing is known.
 	Base int64
-	// Expect are the versions decisions were based on.
+	// Expect are the subjects decisions were based on.
 	Expect []Expectation
-	// Absent are references that led to a new subject because nobody had them.
-	Absent []AccountReference
+	// Referred are references that were looked up, and Gathered consignments whose
+	// members were.
+	Referred []ReferenceCount
+	Gathered []MemberCount
 	// Seal gives the events their positions, ids, times and hashes, and
 	// completes every other row that depends on them. It must be a pure
 	// function of the head. Without events it may be nil. A write whose events
@@ -178,10 +185,24 @@ type Write struct {
 }
 
 // Expectation is the version a subject must still have; 0 means that it must
-// not exist.
+// not exist. A consignment other than 0 is the one it must still be in.
 type Expectation struct {
-	Subject greenlane.Subject
-	Version int64
+	Subject              greenlane.Subject
+	Version, Consignment int64
+}
+
+// ReferenceCount is how many subjects must still have a reference. Subjects never
+// lose one, so that the same number are the same subjects.
+type ReferenceCount struct {
+	AccountReference
+	Count int
+}
+
+// MemberCount is how many subjects must still be in a consignment. Members leave it
+// only all at once, for another, so that the same number are the same subjects.
+type MemberCount struct {
+	Consignment int64
+	Count       int
 }
 
 // AccountReference is a reference within an account.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/jackc/pgx/v5"
 
@@ -143,10 +144,14 @@ func (db *DB) commit(ctx context.Context, conn *pgx.Conn, p *pipeline, w *store.
 			return err
 		}
 	}
+	if len(w.Events) > 0 && db.notifies {
+		p.queue(notifyHead, strconv.FormatInt(next.Position, 10))
+	}
 	if err := p.run(ctx, conn); err != nil {
 		return err
 	}
 	db.known = next
+	db.latest.Store(next.Position)
 	return nil
 }
 
@@ -163,12 +168,15 @@ func follow(head store.Head, events []*greenlane.Event) (store.Head, error) {
 
 const (
 	checkVersions = `SELECT 1 / (count(*) = array_length($1::bigint[], 1))::int
-  FROM unnest($1::bigint[], $2::bigint[]) AS u (id, version)
+  FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS u (id, version, consignment)
   LEFT JOIN subjects s ON s.id = u.id
-  WHERE coalesce(s.version, 0) = u.version`
-	checkAbsence = `SELECT 1 / (count(*) = 0)::int
-  FROM unnest($1::bigint[], $2::integer[], $3::text[]) AS u (account, kind, value)
-  JOIN subject_references r ON r.account = u.account AND r.kind = u.kind AND r.value = u.value`
+  WHERE coalesce(s.version, 0) = u.version AND (u.consignment = 0 OR s.consignment = u.consignment)`
+	checkReferences = `SELECT 1 / (count(*) = 0)::int
+  FROM unnest($1::bigint[], $2::integer[], $3::text[], $4::bigint[]) AS u (account, kind, value, n)
+  WHERE u.n <> (SELECT count(*) FROM subject_references r WHERE r.account = u.account AND r.kind = u.kind AND r.value = u.value)`
+	checkMembers = `SELECT 1 / (count(*) = 0)::int
+  FROM unnest($1::bigint[], $2::bigint[]) AS u (consignment, n)
+  WHERE u.n <> (SELECT count(*) FROM subjects s WHERE s.consignment = u.consignment)`
 )
 
 // queueChecks holds the write's expectations against what is there.
@@ -176,9 +184,17 @@ func queueChecks(p *pipeline, w *store.Write) {
 	if len(w.Expect) > 0 {
 		p.guard(store.ErrMoved, checkVersions,
 			column(w.Expect, func(x store.Expectation) int64 { return x.Subject.Key() }),
-			column(w.Expect, func(x store.Expectation) int64 { return x.Version }))
+			column(w.Expect, func(x store.Expectation) int64 { return x.Version }),
+			column(w.Expect, func(x store.Expectation) int64 { return x.Consignment }))
 	}
-	if len(w.Absent) > 0 {
-		p.guard(store.ErrMoved, checkAbsence, referenceColumns(w.Absent)...)
+	if len(w.Referred) > 0 {
+		refs := column(w.Referred, func(r store.ReferenceCount) store.AccountReference { return r.AccountReference })
+		p.guard(store.ErrMoved, checkReferences, append(referenceColumns(refs),
+			column(w.Referred, func(r store.ReferenceCount) int64 { return int64(r.Count) }))...)
+	}
+	if len(w.Gathered) > 0 {
+		p.guard(store.ErrMoved, checkMembers,
+			column(w.Gathered, func(c store.MemberCount) int64 { return c.Consignment }),
+			column(w.Gathered, func(c store.MemberCount) int64 { return int64(c.Count) }))
 	}
 }

@@ -15,7 +15,7 @@
 // are sent and what their failures mean, columns.go how rows become their
 // parameters; log.go, subjects.go, messages.go, accounts.go, endpoints.go,
 // deliveries.go, attempts.go and blobs.go hold each statement beside the code that
-// fills it in or scans it; numbers.go hands out numbers; reseal.go rewrites what is
+// fills it in or scans it; notify.go wakes the other nodes; numbers.go hands out numbers; reseal.go rewrites what is
 // confidential; schema.go brings the schema up to date; errors.go reads the
 // server's errors.
 package postgres
@@ -25,6 +25,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -97,6 +98,12 @@ type DB struct {
 	// another when the write before came: other nodes write, too.
 	known  store.Head
 	rivals bool
+	// latest is the position of known.
+	latest atomic.Int64
+	// notifies: the server passes on to nodes that one of them appended, to whom
+	// moved tells it.
+	notifies bool
+	moved    chan struct{}
 }
 
 var _ store.Store = (*DB)(nil)
@@ -131,7 +138,7 @@ func openWith(ctx context.Context, dsn string, partSize int64, schema func(conte
 		return nil, errors.New("open database: its connection string is not one of PostgreSQL, such as postgres://user:password@host:5432/database")
 	}
 	db := &DB{
-		packer: backend.NewPacker(), partSize: partSize, crossed: make(chan struct{}, 1),
+		packer: backend.NewPacker(), partSize: partSize, crossed: make(chan struct{}, 1), moved: make(chan struct{}, 1),
 		subjects: numbers{sequence: store.SubjectNumbers}, messages: numbers{sequence: store.MessageNumbers},
 	}
 	if err := db.open(ctx, config, dsn, schema); err != nil {
@@ -162,6 +169,10 @@ func (db *DB) open(ctx context.Context, config *pgxpool.Config, dsn string, sche
 		return err
 	}
 	if db.known, err = db.Head(ctx); err != nil {
+		return err
+	}
+	db.latest.Store(db.known.Position)
+	if db.notifies, err = db.canListen(ctx); err != nil {
 		return err
 	}
 	return db.types.load(ctx, db)
@@ -283,8 +294,16 @@ func (db *DB) connected(ctx context.Context, f func(context.Context, *pgx.Conn) 
 }
 
 // Run makes the parts of the log ahead of need and drops those that nothing is
-// left in, until ctx ends. A write that finds no part makes it itself.
+// left in, and listens for what other nodes append, until ctx ends. A write that
+// finds no part makes it itself.
 func (db *DB) Run(ctx context.Context) error {
+	var listening sync.WaitGroup
+	defer listening.Wait()
+	if db.notifies {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		listening.Go(func() { db.listen(ctx) })
+	}
 	ticker := time.NewTicker(maintenancePause)
 	defer ticker.Stop()
 	for {

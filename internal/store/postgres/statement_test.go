@@ -28,7 +28,8 @@ func everything(t *testing.T, db *DB) {
 	s := w.Subjects[0].Subject
 	ref := store.AccountReference{Account: 1, Reference: greenlane.Reference{Kind: greenlane.RefUCR, Value: "UCR-1"}}
 	again := func(w *store.Write) {
-		w.Absent = []store.AccountReference{{Account: 1, Reference: greenlane.Reference{Kind: greenlane.RefUCR, Value: "UCR-2"}}}
+		absent := store.AccountReference{Account: 1, Reference: greenlane.Reference{Kind: greenlane.RefUCR, Value: "UCR-2"}}
+		w.Referred, w.Gathered = []store.ReferenceCount{{AccountReference: absent}}, []store.MemberCount{{Consignment: 99}}
 		w.References = []store.SubjectReference{{AccountReference: ref, Subject: s}}
 		w.Moves = []store.Move{{Subject: s, Consignment: 1}}
 		w.Waiting, w.Arrived = []store.WaitingReference{{AccountReference: ref, Message: 1}}, []int64{2}

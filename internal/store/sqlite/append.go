@@ -29,6 +29,9 @@ func (db *DB) Head(ctx context.Context) (store.Head, error) {
 	return *db.head.Load(), nil
 }
 
+// Moved implements [store.Log]. One process has the file.
+func (*DB) Moved() <-chan struct{} { return nil }
+
 // Reserve implements [store.Log]. The one writer counts in memory; a commit
 // records how far it has come.
 func (db *DB) Reserve(_ context.Context, s store.Sequence, n int) (int64, error) {
@@ -235,32 +238,44 @@ func (db *DB) write(w *store.Write) (store.Head, error) {
 }
 
 const (
-	selectVersion = "SELECT version FROM subjects WHERE id = ?"
-	selectAbsence = `SELECT NOT EXISTS
-  (SELECT 1 FROM subject_references WHERE account = ? AND kind = ? AND value = ?)`
+	selectVersion    = "SELECT version, consignment FROM subjects WHERE id = ?"
+	countReferences  = "SELECT count(*) FROM subject_references WHERE account = ? AND kind = ? AND value = ?"
+	countConsignment = "SELECT count(*) FROM subjects WHERE consignment = ?"
 )
 
 // check holds the write's expectations against what is there.
 func (db *DB) check(w *store.Write) error {
 	for _, x := range w.Expect {
-		var version int64
-		err := db.scan(selectVersion, []any{x.Subject.Key()}, &version)
+		var version, consignment int64
+		err := db.scan(selectVersion, []any{x.Subject.Key()}, &version, &consignment)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
-		if version != x.Version {
+		if version != x.Version || x.Consignment != 0 && consignment != x.Consignment {
 			return store.ErrMoved
 		}
 	}
-	for _, r := range w.Absent {
-		var absent bool
-		err := db.scan(selectAbsence, []any{r.Account, int64(r.Reference.Kind), r.Reference.Value}, &absent)
-		if err != nil {
+	for _, r := range w.Referred {
+		if err := db.count(r.Count, countReferences, r.Account, int64(r.Reference.Kind), r.Reference.Value); err != nil {
 			return err
 		}
-		if !absent {
-			return store.ErrMoved
+	}
+	for _, c := range w.Gathered {
+		if err := db.count(c.Count, countConsignment, c.Consignment); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// count holds that a query still counts as many.
+func (db *DB) count(want int, query string, args ...any) error {
+	var have int
+	if err := db.scan(query, args, &have); err != nil {
+		return err
+	}
+	if have != want {
+		return store.ErrMoved
 	}
 	return nil
 }

@@ -93,7 +93,7 @@ func testLastPartFails(t *testing.T, w *world) {
 		{"version", func(d *draft) { d.row(subject(1)).Was = 1 }, store.ErrMoved},
 		{"new row that is there", func(d *draft) { d.row(subject(2)).Was = 0 }, store.ErrMoved},
 		{"expectation", func(d *draft) { d.Expect = []store.Expectation{{Subject: subject(3), Version: 1}} }, store.ErrMoved},
-		{"absence", func(d *draft) { d.Absent = []store.AccountReference{inAccount(1, 1)} }, store.ErrMoved},
+		{"absence", func(d *draft) { d.Referred = []store.ReferenceCount{{AccountReference: inAccount(1, 1)}} }, store.ErrMoved},
 		{"digest", func(d *draft) { d.Messages = append(d.Messages, newMessage(1, 9, 1, d.now)) }, store.ErrDuplicate},
 		{"answer", func(d *draft) { d.Answers = append(d.Answers, newAnswer(1, 1, d.now)) }, store.ErrDuplicate},
 		{"domain", func(d *draft) {

@@ -157,6 +157,9 @@ func (f *Faulty) Head(ctx context.Context) (store.Head, error) {
 	return ask(f, func() (store.Head, error) { return f.inner.Head(ctx) })
 }
 
+// Moved implements [store.Log].
+func (f *Faulty) Moved() <-chan struct{} { return f.inner.Moved() }
+
 // Reserve implements [store.Log].
 func (f *Faulty) Reserve(ctx context.Context, s store.Sequence, n int) (int64, error) {
 	return ask(f, func() (int64, error) { return f.inner.Reserve(ctx, s, n) })

@@ -166,6 +166,8 @@ func (c *content) head() store.Head {
 	return store.Head{Position: last.Position, Hash: last.Hash, RecordedAt: last.RecordedAt}
 }
 
+func (*model) Moved() <-chan struct{} { return nil }
+
 func (m *model) Reserve(_ context.Context, s store.Sequence, n int) (int64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -219,12 +221,18 @@ func (c *content) check(w *store.Write) error {
 		return nil
 	}
 	for _, x := range w.Expect {
-		if c.version(x.Subject) != x.Version {
+		row := c.subjects[x.Subject]
+		if c.version(x.Subject) != x.Version || x.Consignment != 0 && (row == nil || row.Consignment != x.Consignment) {
 			return store.ErrMoved
 		}
 	}
-	for _, r := range w.Absent {
-		if len(c.find(r)) > 0 {
+	for _, r := range w.Referred {
+		if len(c.find(r.AccountReference)) != r.Count {
+			return store.ErrMoved
+		}
+	}
+	for _, g := range w.Gathered {
+		if len(c.members(g.Consignment)) != g.Count {
 			return store.ErrMoved
 		}
 	}

@@ -113,15 +113,18 @@ func (m *model) List(ctx context.Context, q store.SubjectQuery) (out []*store.Su
 }
 
 func (m *model) Members(ctx context.Context, consignment int64) (out []greenlane.Subject, err error) {
-	err = m.view(ctx, func(c *content) {
-		for s, row := range c.subjects {
-			if row.Consignment == consignment {
-				out = append(out, s)
-			}
-		}
-		slices.SortFunc(out, bySubject)
-	})
+	err = m.view(ctx, func(c *content) { out = c.members(consignment) })
 	return out, err
+}
+
+func (c *content) members(consignment int64) (out []greenlane.Subject) {
+	for s, row := range c.subjects {
+		if row.Consignment == consignment {
+			out = append(out, s)
+		}
+	}
+	slices.SortFunc(out, bySubject)
+	return out
 }
 
 func (m *model) Positions(ctx context.Context, s greenlane.Subject, after int64, limit int) (out []int64, err error) {

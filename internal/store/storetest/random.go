@@ -126,10 +126,15 @@ func (m *machine) expectations(d *draft) {
 	}
 	if m.often(4, "expectation") {
 		s := subject(m.number(1, 8, "expected subject"))
-		d.Expect = []store.Expectation{{Subject: s, Version: m.model.content.version(s) + m.number(0, 1, "off")}}
+		d.Expect = []store.Expectation{{Subject: s, Version: m.model.content.version(s) + m.number(0, 1, "off"), Consignment: m.number(0, 4, "expected consignment")}}
 	}
-	if m.often(4, "absence") {
-		d.Absent = []store.AccountReference{m.reference()}
+	if m.often(4, "reference count") {
+		r := m.reference()
+		d.Referred = []store.ReferenceCount{{AccountReference: r, Count: len(m.model.content.find(r)) + int(m.number(0, 1, "more"))}}
+	}
+	if m.often(4, "member count") {
+		c := m.number(1, 4, "consignment")
+		d.Gathered = []store.MemberCount{{Consignment: c, Count: len(m.model.content.members(c)) + int(m.number(0, 1, "more"))}}
 	}
 }
 

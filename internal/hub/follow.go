@@ -1,0 +1,139 @@
+package hub
+
+import (
+	"context"
+	"time"
+
+	"greenlane"
+	"greenlane/internal/store"
+)
+
+// Other nodes append to the same log. What this one keeps in memory is right as
+// long as it has taken in all of their events; a decision that was made before is
+// refused by the store, and made again. So every event of another node is read
+// once: it drops what it changed from memory, and goes on to those who follow the
+// log.
+
+// followAtOnce is how many events of other nodes are read at once.
+const followAtOnce = 1000
+
+// syncPatience is how long a request may wait for what other nodes recorded.
+const syncPatience = 2 * time.Second
+
+// listen passes on that the log may have moved, until ctx ends.
+func (h *Hub) listen(ctx context.Context, moved <-chan struct{}) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-moved:
+			h.nudge()
+		}
+	}
+}
+
+// nudge asks the committer to look where the log ends.
+func (h *Hub) nudge() {
+	select {
+	case h.nudges <- struct{}{}:
+	default:
+	}
+}
+
+// Sync returns once this node knows everything that was recorded when it was
+// called, by whichever node, or ctx ends.
+func (h *Hub) Sync(ctx context.Context) error {
+	head, err := h.store.Head(ctx)
+	if err != nil || head.Position <= h.Head() {
+		return err
+	}
+	h.nudge()
+	return h.Wait(ctx, head.Position-1)
+}
+
+// refresh takes in what is in the log without our knowing, if anything: another
+// node's events, or our own after a commit that reported a failure. It reports
+// whether there was something.
+func (h *Hub) refresh() (moved bool, err error) {
+	if h.outdated {
+		h.reloadDirectory()
+	}
+	head, err := h.store.Head(context.Background())
+	if err != nil || head.Position <= h.head.Position {
+		return false, err
+	}
+	h.follow(head.Position)
+	return true, nil
+}
+
+// follow takes in the events up to a position that are not ours. Only the
+// committer calls it.
+func (h *Hub) follow(to int64) {
+	if to-h.head.Position > tailSize {
+		h.leap(to)
+		return
+	}
+	accounts := false
+	for h.head.Position < to {
+		page, err := h.store.Events(context.Background(), store.EventQuery{After: h.head.Position, Before: to + 1, Limit: followAtOnce})
+		if err != nil || len(page.Events) == 0 {
+			h.log.Warn("events of other nodes could not be read; they are read again by whoever needs them", "after", h.head.Position, "up to", to, "error", err)
+			h.leap(to)
+			return
+		}
+		for _, e := range page.Events {
+			h.drop(e)
+			accounts = accounts || e.Subject.Kind == greenlane.KindAccount
+		}
+		if accounts {
+			h.reloadDirectory()
+			accounts = false
+		}
+		h.head = headOf(page.Events[len(page.Events)-1])
+		h.tail.publish(page.Events)
+	}
+}
+
+// drop forgets what another node's event changed.
+func (h *Hub) drop(e *greenlane.Event) {
+	h.subjects.drop(e.Subject)
+	for _, ref := range e.References {
+		h.refs.drop(store.AccountReference{Account: e.Account, Reference: ref})
+	}
+	_, into, ok := greenlane.MergeOf(e)
+	if !ok {
+		return
+	}
+	members, err := h.store.Members(context.Background(), into)
+	if err != nil {
+		h.subjects.clear()
+		return
+	}
+	for _, s := range members {
+		h.subjects.drop(s)
+	}
+}
+
+// leap goes to a position without looking at what lies between.
+func (h *Hub) leap(to int64) {
+	h.subjects.clear()
+	h.refs.clear()
+	h.reloadDirectory()
+	h.head.Position = to
+	h.tail.skipTo(to)
+}
+
+// reloadDirectory reads accounts and keys anew, again at the next look if that
+// fails.
+func (h *Hub) reloadDirectory() {
+	err := h.directory.load(context.Background(), h.store)
+	if err != nil && !h.outdated {
+		h.log.Error("accounts and keys could not be read again", "error", err)
+	}
+	h.outdated = err != nil
+}
+
+// headOf returns the end of a log whose last event is e.
+func headOf(e *greenlane.Event) store.Head {
+	return store.Head{Position: e.Position, Hash: e.Hash, RecordedAt: e.RecordedAt}
+}
