@@ -22,14 +22,6 @@ import (
 	"greenlane/internal/store/storetest"
 )
 
-// unavailableError ends the test unless err says that storage is away.
-func unavailableError(t *testing.T, err error) {
-	t.Helper()
-	if greenlane.KindOf(err) != greenlane.Unavailable {
-		t.Fatalf("error %v, want one of kind unavailable", err)
-	}
-}
-
 func TestClassify(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[string]string{
@@ -92,7 +84,7 @@ func TestTerminatedAppend(t *testing.T) {
 	go func() { done <- storetest.Add(db, 2, 10) }()
 	waitForLock(t, db)
 	execute(t, db, terminateWaiting)
-	unavailableError(t, <-done)
+	storetest.WantUnavailable(t, <-done)
 	release()
 	wantHead(t, db, 1)
 	mustAdd(t, db, 3)
@@ -105,7 +97,7 @@ func TestLockedHead(t *testing.T) {
 	db := open(t, pgtest.Start(t).Database(t)+"&lock_timeout=50ms")
 	mustAdd(t, db, 1)
 	release := holdHead(t, db)
-	unavailableError(t, storetest.Add(db, 1, 10))
+	storetest.WantUnavailable(t, storetest.Add(db, 1, 10))
 	release()
 	mustAdd(t, db, 1)
 	wantHead(t, db, 2)
@@ -157,11 +149,11 @@ func TestKilledSessions(t *testing.T) {
 			position += 2
 			continue
 		}
-		unavailableError(t, err)
+		storetest.WantUnavailable(t, err)
 		failed++
 		head, err := db.Head(t.Context())
 		for ; err != nil; head, err = db.Head(t.Context()) {
-			unavailableError(t, err)
+			storetest.WantUnavailable(t, err)
 		}
 		if head.Position != position && head.Position != position+2 {
 			t.Fatalf("after an unknown outcome the head is %d, it was %d", head.Position, position)
@@ -282,7 +274,7 @@ func TestLostAnswer(t *testing.T) {
 		w.cut.Store(true)
 		return seal(head)
 	}
-	unavailableError(t, db.Append(t.Context(), write))
+	storetest.WantUnavailable(t, db.Append(t.Context(), write))
 	if w.allCuts.Load() != 1 {
 		t.Fatal("nothing was cut")
 	}
@@ -305,7 +297,7 @@ func TestServerAway(t *testing.T) {
 	db := open(t, server.Database(t))
 	mustAdd(t, db, 1)
 	server.ReadOnly(t, true)
-	unavailableError(t, storetest.Add(db, 1, 10))
+	storetest.WantUnavailable(t, storetest.Add(db, 1, 10))
 	wantHead(t, db, 1)
 	server.ReadOnly(t, false)
 	for storetest.Add(db, 1, 10) != nil { // sessions that began while it was
@@ -314,14 +306,14 @@ func TestServerAway(t *testing.T) {
 	wantHead(t, db, 2)
 	server.Stop(t, pgtest.Immediate)
 	for range 2 {
-		unavailableError(t, storetest.Add(db, 1, 10))
+		storetest.WantUnavailable(t, storetest.Add(db, 1, 10))
 		_, err := db.Events(t.Context(), store.EventQuery{Limit: 10})
-		unavailableError(t, err)
+		storetest.WantUnavailable(t, err)
 		_, err = db.Head(t.Context())
-		unavailableError(t, err)
+		storetest.WantUnavailable(t, err)
 	}
 	_, err := Open(t.Context(), db.writer.Config().ConnString())
-	unavailableError(t, err)
+	storetest.WantUnavailable(t, err)
 	server.Restart(t)
 	for range readers { // connections that were lost
 		_, _ = db.Head(t.Context())
@@ -343,28 +335,10 @@ func TestDamagedValues(t *testing.T) {
 		t.Run(strings.Fields(statement)[1]+" "+strings.Fields(statement)[3], func(t *testing.T) {
 			t.Parallel()
 			db := openNew(t)
-			w, err := storetest.NewWrite(db, 1, 10)
-			if err != nil {
-				t.Fatal(err)
-			}
-			w.Accounts = []*greenlane.Account{{Number: 1}}
-			w.Keys = []*greenlane.Key{{Account: 1}}
-			w.Endpoints = []*store.Endpoint{{Number: 1}}
-			if err := db.Append(t.Context(), w); err != nil {
-				t.Fatal(err)
-			}
+			storetest.ToDamage(t, db)
 			execute(t, db, statement)
 			db = open(t, db.writer.Config().ConnString())
-			_, err = storetest.Audit(db)
-			if err == nil {
-				_, err = db.AllKeys(t.Context())
-			}
-			if err == nil {
-				_, err = db.AllEndpoints(t.Context())
-			}
-			if !errors.Is(err, store.ErrBroken) {
-				t.Errorf("error %v, want ErrBroken", err)
-			}
+			storetest.WantBroken(t, db)
 		})
 	}
 }

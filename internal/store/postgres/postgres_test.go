@@ -6,13 +6,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"flag"
-	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
 	"greenlane"
@@ -210,7 +208,6 @@ func TestSchema(t *testing.T) {
 	t.Parallel()
 	db := openNew(t)
 	var b strings.Builder
-	b.WriteString("-- The schema after all migrations. Written by a test; do not edit.\n")
 	err := db.rows(t.Context(), catalog, nil, func(rows pgx.Rows) error {
 		var line string
 		err := rows.Scan(&line)
@@ -223,18 +220,7 @@ func TestSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if *update {
-		if err := os.WriteFile("schema.sql", []byte(b.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile("schema.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), b.String()); diff != "" {
-		t.Errorf("the schema has changed; run the test with -update (-want +got):\n%s", diff)
-	}
+	storetest.WantSchema(t, b.String(), *update)
 }
 
 // TestCloseWaits closes the database in the middle of a read.
@@ -277,35 +263,23 @@ func TestCloseWaits(t *testing.T) {
 	}
 }
 
-// TestNonsense: calls that only a programming error makes are refused and
-// change nothing.
 func TestNonsense(t *testing.T) {
 	t.Parallel()
+	storetest.Nonsense(t, openNew(t))
+}
+
+// TestNotText: what is no text is refused, and no reason to come back with it.
+func TestNotText(t *testing.T) {
+	t.Parallel()
 	db := openNew(t)
-	for _, n := range []int{0, -1} {
-		if first, err := db.Reserve(t.Context(), store.SubjectNumbers, n); err == nil {
-			t.Errorf("reserved %d numbers from %d", n, first)
-		}
-	}
-	if first, err := db.Reserve(t.Context(), "unheard of", 1); err == nil {
-		t.Errorf("reserved number %d of an unknown sequence", first)
-	}
 	w, err := storetest.NewWrite(db, 1, 10)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.Chunks = []store.PositionChunk{{Subject: w.Subjects[0].Subject}}
-	if err := db.Append(t.Context(), w); err == nil {
-		t.Error("stored a chunk without positions")
-	}
-	w.Chunks, w.Revisions = nil, []*store.Revision{{Endpoint: 4711, Number: 1, MadeAt: storetest.Midsummer}}
-	if err := db.Append(t.Context(), w); err == nil || errors.Is(err, store.ErrDuplicate) || greenlane.KindOf(err) == greenlane.Unavailable {
-		t.Errorf("stored a revision of no endpoint, error %v", err)
-	}
-	w.Revisions, w.Events[0].Source.Client = nil, "\xff"
+	w.Events[0].Source.Client = "\xff"
 	if err := db.Append(t.Context(), w); err == nil || greenlane.KindOf(err) == greenlane.Unavailable {
 		t.Errorf("stored what is no text, error %v", err)
 	}
-	wantHead(t, db, 0)
 	mustAdd(t, db, 1)
+	wantHead(t, db, 1)
 }

@@ -137,7 +137,16 @@ func scanSubject(rows pgx.Rows) (*store.SubjectRow, error) {
 
 // subjectList answers a call by one query for subjects.
 func (db *DB) subjectList(ctx context.Context, query string, args ...any) (out []*store.SubjectRow, err error) {
-	err = db.query(ctx, query, args, func(rows pgx.Rows) error {
+	err = db.reading(ctx, func() error {
+		out, err = db.subjectRows(ctx, query, args...)
+		return err
+	})
+	return out, err
+}
+
+// subjectRows reads subjects within a call.
+func (db *DB) subjectRows(ctx context.Context, query string, args ...any) (out []*store.SubjectRow, err error) {
+	err = db.rows(ctx, query, args, func(rows pgx.Rows) error {
 		s, err := scanSubject(rows)
 		out = append(out, s)
 		return err
@@ -262,13 +271,8 @@ const selectSubjectPage = "SELECT " + subjectColumns + "\n  FROM subjects\n  WHE
 // row from being vacuumed.
 func (db *DB) EachSubject(ctx context.Context, f func(*store.SubjectRow) error) error {
 	return db.reading(ctx, func() error {
-		return backend.EachPage(subjectPage, f, func(after int64) (page []*store.SubjectRow, err error) {
-			err = db.rows(ctx, selectSubjectPage, []any{after, subjectPage}, func(rows pgx.Rows) error {
-				s, err := scanSubject(rows)
-				page = append(page, s)
-				return err
-			})
-			return page, err
+		return backend.EachPage(subjectPage, f, func(after int64) ([]*store.SubjectRow, error) {
+			return db.subjectRows(ctx, selectSubjectPage, after, subjectPage)
 		})
 	})
 }

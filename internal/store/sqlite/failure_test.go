@@ -15,15 +15,8 @@ import (
 	"greenlane"
 	"greenlane/internal/store"
 	"greenlane/internal/store/backend"
+	"greenlane/internal/store/storetest"
 )
-
-// unavailableError ends the test unless err says that storage is away.
-func unavailableError(t *testing.T, err error) {
-	t.Helper()
-	if greenlane.KindOf(err) != greenlane.Unavailable {
-		t.Fatalf("error %v, want one of kind unavailable", err)
-	}
-}
 
 // limitPages sets how many pages the writer may use; the limit is the
 // connection's own.
@@ -55,7 +48,7 @@ func TestFull(t *testing.T) {
 		if greenlane.CodeOf(err) != "storage_full" {
 			t.Fatalf("error %v, want storage_full", err)
 		}
-		unavailableError(t, err)
+		storetest.WantUnavailable(t, err)
 		wantHead(t, db, position)
 		limitPages(t, db, 1<<30)
 		if err := add(db, round+1, 5000); err != nil {
@@ -144,7 +137,7 @@ func TestFailedCommit(t *testing.T) {
 				t.Fatal(err)
 			}
 			w.Events[1].Type = "type.of_the_failed_write"
-			unavailableError(t, db.Append(t.Context(), w))
+			storetest.WantUnavailable(t, db.Append(t.Context(), w))
 			replace(t, db, commitStatement, commitStatement)
 			position := int64(1)
 			if test.stored {
@@ -190,12 +183,12 @@ func TestUnknownOutcome(t *testing.T) {
 	defer away.Close()
 	back := db.writer
 	db.writer = away
-	unavailableError(t, add(db, 1, 10))
+	storetest.WantUnavailable(t, add(db, 1, 10))
 	_, err = db.Head(t.Context())
-	unavailableError(t, err)
+	storetest.WantUnavailable(t, err)
 	_, err = db.Events(t.Context(), store.EventQuery{Limit: 10})
-	unavailableError(t, err)
-	unavailableError(t, add(db, 1, 10))
+	storetest.WantUnavailable(t, err)
+	storetest.WantUnavailable(t, add(db, 1, 10))
 	db.writer = back
 	wantHead(t, db, 2)
 	if err := add(db, 1, 10); err != nil {
@@ -217,7 +210,7 @@ func TestForgettingFails(t *testing.T) {
 	}
 	replace(t, db, commitStatement, failing)
 	n, err := db.ForgetAnswers(t.Context(), midsummer.AddDate(1, 0, 0))
-	unavailableError(t, err)
+	storetest.WantUnavailable(t, err)
 	if n != 0 {
 		t.Errorf("forgot %d answers in a transaction that failed", n)
 	}
@@ -225,41 +218,6 @@ func TestForgettingFails(t *testing.T) {
 	n, err = db.ForgetAnswers(t.Context(), midsummer.AddDate(1, 0, 0))
 	if err != nil || n != backend.ForgetPage+1 {
 		t.Errorf("forgot %d answers, error %v", n, err)
-	}
-}
-
-// TestNonsense: calls that only a programming error makes are refused and
-// change nothing.
-func TestNonsense(t *testing.T) {
-	t.Parallel()
-	db := open(t, filepath.Join(t.TempDir(), "greenlane.db"))
-	for _, n := range []int{0, -1} {
-		if first, err := db.Reserve(t.Context(), store.SubjectNumbers, n); err == nil {
-			t.Errorf("reserved %d numbers from %d", n, first)
-		}
-	}
-	if first, err := db.Reserve(t.Context(), "unheard of", 1); err == nil {
-		t.Errorf("reserved number %d of an unknown sequence", first)
-	}
-	w, err := newWrite(db, 1, 10)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.Chunks = []store.PositionChunk{{Subject: w.Subjects[0].Subject}}
-	if err := db.Append(t.Context(), w); err == nil {
-		t.Error("stored a chunk without positions")
-	}
-	w.Chunks, w.Revisions = nil, []*store.Revision{{Endpoint: 4711, Number: 1, MadeAt: midsummer}}
-	if err := db.Append(t.Context(), w); err == nil || errors.Is(err, store.ErrDuplicate) {
-		t.Errorf("stored a revision of no endpoint, error %v", err)
-	}
-	page, err := db.Events(t.Context(), store.EventQuery{Limit: 0})
-	if err != nil || len(page.Events) > 0 {
-		t.Errorf("a page of no events is %v, error %v", page, err)
-	}
-	wantHead(t, db, 0)
-	if first, err := db.Reserve(t.Context(), store.SubjectNumbers, 1); err != nil || first != 2 {
-		t.Errorf("the next number is %d, error %v", first, err)
 	}
 }
 
@@ -320,16 +278,7 @@ func TestDamagedValues(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(t.TempDir(), "greenlane.db")
 			db := open(t, path)
-			w, err := newWrite(db, 1, 10)
-			if err != nil {
-				t.Fatal(err)
-			}
-			w.Accounts = []*greenlane.Account{{Number: 1}}
-			w.Keys = []*greenlane.Key{{Account: 1}}
-			w.Endpoints = []*store.Endpoint{{Number: 1}}
-			if err := db.Append(t.Context(), w); err != nil {
-				t.Fatal(err)
-			}
+			storetest.ToDamage(t, db)
 			for _, s := range []string{"PRAGMA foreign_keys = 0", statement} {
 				if _, err := db.conn.ExecContext(t.Context(), s); err != nil {
 					t.Fatal(err)
@@ -337,16 +286,12 @@ func TestDamagedValues(t *testing.T) {
 			}
 			db.Close()
 			db = open(t, path)
-			_, err = audit(db)
-			if err == nil {
-				_, err = db.AllKeys(t.Context())
-			}
-			if err == nil {
-				_, err = db.AllEndpoints(t.Context())
-			}
-			if !errors.Is(err, store.ErrBroken) {
-				t.Errorf("error %v, want ErrBroken", err)
-			}
+			storetest.WantBroken(t, db)
 		})
 	}
+}
+
+func TestNonsense(t *testing.T) {
+	t.Parallel()
+	storetest.Nonsense(t, open(t, filepath.Join(t.TempDir(), "greenlane.db")))
 }

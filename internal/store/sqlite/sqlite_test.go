@@ -16,8 +16,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"greenlane"
 	"greenlane/internal/store"
 	"greenlane/internal/store/backend"
@@ -242,7 +240,6 @@ func TestSchema(t *testing.T) {
 	}
 	defer rows.Close()
 	var b strings.Builder
-	b.WriteString("-- The schema after all migrations. Written by a test; do not edit.\n")
 	for rows.Next() {
 		var text string
 		if err := rows.Scan(&text); err != nil {
@@ -250,18 +247,7 @@ func TestSchema(t *testing.T) {
 		}
 		b.WriteString("\n" + text + ";\n")
 	}
-	if *update {
-		if err := os.WriteFile("schema.sql", []byte(b.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile("schema.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), b.String()); diff != "" {
-		t.Errorf("the schema has changed; run the test with -update (-want +got):\n%s", diff)
-	}
+	storetest.WantSchema(t, b.String(), *update)
 }
 
 // TestCloseWaits closes the database in the middle of a read.

@@ -3,8 +3,13 @@ package storetest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"os"
+	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"greenlane"
 	"greenlane/internal/store"
@@ -87,4 +92,98 @@ func Audit(db store.Store) (store.Head, error) {
 		err = fmt.Errorf("%d subjects have no row", len(versions))
 	}
 	return head, err
+}
+
+// WantUnavailable ends the test unless err says that storage is away.
+func WantUnavailable(t *testing.T, err error) {
+	t.Helper()
+	if greenlane.KindOf(err) != greenlane.Unavailable {
+		t.Fatalf("error %v, want one of kind unavailable", err)
+	}
+}
+
+// WantSchema compares a schema with the file schema.sql beside the test, or writes
+// it there.
+func WantSchema(t *testing.T, schema string, update bool) {
+	t.Helper()
+	schema = "-- The schema after all migrations. Written by a test; do not edit.\n" + schema
+	if update {
+		if err := os.WriteFile("schema.sql", []byte(schema), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile("schema.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), schema); diff != "" {
+		t.Errorf("the schema has changed; run the test with -update (-want +got):\n%s", diff)
+	}
+}
+
+// ToDamage appends one event, account, key and endpoint, whose rows the test
+// damages then.
+func ToDamage(t *testing.T, db store.Store) {
+	t.Helper()
+	w, err := NewWrite(db, 1, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Accounts = []*greenlane.Account{{Number: 1}}
+	w.Keys = []*greenlane.Key{{Account: 1}}
+	w.Endpoints = []*store.Endpoint{{Number: 1}}
+	if err := db.Append(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// WantBroken reads everything and expects the store to notice the damage.
+func WantBroken(t *testing.T, db store.Store) {
+	t.Helper()
+	_, err := Audit(db)
+	if err == nil {
+		_, err = db.AllKeys(t.Context())
+	}
+	if err == nil {
+		_, err = db.AllEndpoints(t.Context())
+	}
+	if !errors.Is(err, store.ErrBroken) {
+		t.Errorf("error %v, want ErrBroken", err)
+	}
+}
+
+// Nonsense makes calls that only a programming error makes, on an empty store. They
+// are refused and change nothing.
+func Nonsense(t *testing.T, db store.Store) {
+	for _, n := range []int{0, -1} {
+		if first, err := db.Reserve(t.Context(), store.SubjectNumbers, n); err == nil {
+			t.Errorf("reserved %d numbers from %d", n, first)
+		}
+	}
+	if first, err := db.Reserve(t.Context(), "unheard of", 1); err == nil {
+		t.Errorf("reserved number %d of an unknown sequence", first)
+	}
+	w, err := NewWrite(db, 1, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Chunks = []store.PositionChunk{{Subject: w.Subjects[0].Subject}}
+	if err := db.Append(t.Context(), w); err == nil {
+		t.Error("stored a chunk without positions")
+	}
+	w.Chunks, w.Revisions = nil, []*store.Revision{{Endpoint: 4711, Number: 1, MadeAt: Midsummer}}
+	err = db.Append(t.Context(), w)
+	if err == nil || errors.Is(err, store.ErrDuplicate) || greenlane.KindOf(err) == greenlane.Unavailable {
+		t.Errorf("stored a revision of no endpoint, error %v", err)
+	}
+	page, err := db.Events(t.Context(), store.EventQuery{Limit: 0})
+	if err != nil || len(page.Events) > 0 {
+		t.Errorf("a page of no events is %v, error %v", page, err)
+	}
+	if head, err := Audit(db); err != nil || head.Position != 0 {
+		t.Errorf("the head is %d, error %v", head.Position, err)
+	}
+	if first, err := db.Reserve(t.Context(), store.SubjectNumbers, 1); err != nil || first != 2 {
+		t.Errorf("the next number is %d, error %v", first, err)
+	}
 }
