@@ -143,7 +143,7 @@ func TestKilledSessions(t *testing.T) {
 		}
 	})
 	position, failed := int64(1), 0
-	for range 150 {
+	for failed < 20 {
 		err := storetest.Add(db, 2, 10)
 		if err == nil {
 			position += 2
@@ -167,9 +167,6 @@ func TestKilledSessions(t *testing.T) {
 		_ = db.maintain(t.Context())
 	}
 	wantHead(t, db, position)
-	if failed < 5 {
-		t.Errorf("only %d writes failed", failed)
-	}
 }
 
 // wire stands between a database's clients and its server, and can be cut at the
