@@ -143,7 +143,7 @@ func TestKilledSessions(t *testing.T) {
 		}
 	})
 	position, failed := int64(1), 0
-	for range 150 {
+	for failed < 20 {
 		err := storetest.Add(db, 2, 10)
 		if err == nil {
 			position += 2
@@ -162,14 +162,9 @@ func TestKilledSessions(t *testing.T) {
 	}
 	close(stop)
 	wg.Wait()
-	for range readers + writers { // sessions whose end nobody has seen yet
-		_, _ = db.Head(t.Context())
-		_ = db.maintain(t.Context())
-	}
+	_, _ = db.Head(t.Context()) // whose session may have ended
+	_ = db.maintain(t.Context())
 	wantHead(t, db, position)
-	if failed < 5 {
-		t.Errorf("only %d writes failed", failed)
-	}
 }
 
 // wire stands between a database's clients and its server, and can be cut at the
@@ -300,9 +295,7 @@ func TestServerAway(t *testing.T) {
 	storetest.WantUnavailable(t, storetest.Add(db, 1, 10))
 	wantHead(t, db, 1)
 	server.ReadOnly(t, false)
-	for storetest.Add(db, 1, 10) != nil { // sessions that began while it was
-		time.Sleep(10 * time.Millisecond)
-	}
+	mustAdd(t, db, 1)
 	wantHead(t, db, 2)
 	server.Stop(t, pgtest.Immediate)
 	for range 2 {
@@ -315,9 +308,7 @@ func TestServerAway(t *testing.T) {
 	_, err := Open(t.Context(), db.writer.Config().ConnString())
 	storetest.WantUnavailable(t, err)
 	server.Restart(t)
-	for range readers { // connections that were lost
-		_, _ = db.Head(t.Context())
-	}
+	// The connections from before are given up with the first.
 	mustAdd(t, db, 1)
 	wantHead(t, db, 3)
 }

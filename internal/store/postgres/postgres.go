@@ -72,6 +72,10 @@ const (
 	preferIndexes = `SELECT set_config(name, 'off', false)
   FROM pg_settings
   WHERE name IN ('enable_seqscan', 'enable_bitmapscan', 'enable_hashjoin', 'enable_mergejoin', 'jit')`
+	// onlyRead is no setting of the connection string's kind: a connection that had
+	// it from the beginning would look like one to a standby, which the string may
+	// exclude (target_session_attrs).
+	onlyRead = "SET default_transaction_read_only = on"
 	// waitForDisk makes sure that a commit does, whatever the server's default is.
 	waitForDisk = `SELECT set_config(name, 'on', false)
   FROM pg_settings
@@ -165,8 +169,7 @@ func (db *DB) open(ctx context.Context, config *pgxpool.Config, dsn string, sche
 	if own, err := pgx.ParseConfig(dsn); err == nil && own.RuntimeParams["pool_max_conns"] != "" {
 		most = config.MaxConns
 	}
-	config.ConnConfig.RuntimeParams["default_transaction_read_only"] = "on"
-	if db.reader, err = newPool(ctx, config, most, preferIndexes); err != nil {
+	if db.reader, err = newPool(ctx, config, most, preferIndexes, onlyRead); err != nil {
 		return err
 	}
 	if db.known, err = db.Head(ctx); err != nil {
@@ -241,8 +244,12 @@ func (db *DB) rows(ctx context.Context, query string, args []any, scan func(pgx.
 		defer conn.Release()
 		err = each(ctx, conn.Conn(), query, args, scan)
 	}
-	if err != nil && ctx.Err() != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
 		return ctx.Err()
+	case conn != nil && conn.Conn().IsClosed():
+		// It was lost, and the others most likely with it.
+		db.reader.Reset()
 	}
 	return err
 }
@@ -287,7 +294,10 @@ func (db *DB) connected(ctx context.Context, f func(context.Context, *pgx.Conn) 
 	// A connection that does not come clean is closed, which ends its transaction.
 	defer conn.Release()
 	defer func() {
-		if c := conn.Conn(); !c.IsClosed() && c.PgConn().TxStatus() != 'I' {
+		switch c := conn.Conn(); {
+		case c.IsClosed():
+			db.writer.Reset()
+		case c.PgConn().TxStatus() != 'I':
 			_, _ = c.Exec(ctx, rollbackStatement)
 		}
 	}()

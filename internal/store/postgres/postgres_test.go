@@ -85,7 +85,7 @@ func execute(t *testing.T, db *DB, statement string, args ...any) {
 // opened with.
 func TestConnections(t *testing.T) {
 	t.Parallel()
-	db := open(t, pgtest.Start(t).Database(t)+"&pool_max_conns=3&lock_timeout=7s")
+	db := open(t, pgtest.Start(t).Database(t)+"&pool_max_conns=3&lock_timeout=7s&target_session_attrs=read-write")
 	if most := db.reader.Config().MaxConns; most != 3 {
 		t.Errorf("%d connections read, want 3", most)
 	}
