@@ -21,7 +21,7 @@ var rooms = []struct {
 	{"greenlane/client", nil, nil, "users take it into their programs; its structs are the wire"},
 	{"greenlane/internal/store", []string{"greenlane"}, nil, "a contract in the root's words"},
 	{"greenlane/internal/store/sealed", []string{"greenlane/internal/store"}, nil, "over any backend: what it is given is sealed"},
-	{"greenlane/internal/store/storetest", []string{"greenlane", "greenlane/internal/store"},
+	{"greenlane/internal/store/storetest", []string{"greenlane", "greenlane/internal/store", "greenlane/internal/store/backend"},
 		[]string{"github.com/google/go-cmp", "pgregory.net/rapid"}, "the suite that every backend passes"},
 	{"greenlane/internal/store/backend", []string{"greenlane", "greenlane/internal/store"},
 		[]string{"github.com/klauspost/compress/s2"}, "what backends share: how values lie in columns, but no SQL"},

@@ -62,6 +62,7 @@ type Store interface {
 	Deliveries
 	Blobs
 	Resealing
+	Leases
 	// Run does the backend's own work in the background until ctx ends. An
 	// error from it is fatal.
 	Run(ctx context.Context) error
@@ -127,6 +128,9 @@ type Write struct {
 	// members were.
 	Referred []ReferenceCount
 	Gathered []MemberCount
+	// Held are leases without which the write is refused with [ErrFenced], whatever
+	// its base is.
+	Held []Held
 	// Seal gives the events their positions, ids, times and hashes, and
 	// completes every other row that depends on them. It must be a pure
 	// function of the head. Without events it may be nil. A write whose events

@@ -133,6 +133,7 @@ func (db *DB) commit(ctx context.Context, conn *pgx.Conn, p *pipeline, w *store.
 		return err
 	}
 	p.guard(errHeadMoved, takeHead, head.Position, head.Hash[:], next.Position, next.Hash[:], nullTime(next.RecordedAt))
+	queueHeld(p, w)
 	if w.Base != head.Position {
 		queueChecks(p, w)
 	}

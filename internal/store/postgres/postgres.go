@@ -15,7 +15,8 @@
 // are sent and what their failures mean, columns.go how rows become their
 // parameters; log.go, subjects.go, messages.go, accounts.go, endpoints.go,
 // deliveries.go, attempts.go and blobs.go hold each statement beside the code that
-// fills it in or scans it; notify.go wakes the other nodes; numbers.go hands out numbers; reseal.go rewrites what is
+// fills it in or scans it; notify.go wakes the other nodes; leases.go says which node may do what;
+// numbers.go hands out numbers; reseal.go rewrites what is
 // confidential; schema.go brings the schema up to date; errors.go reads the
 // server's errors.
 package postgres

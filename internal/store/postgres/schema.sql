@@ -142,6 +142,13 @@ TABLE lanes WITH (fillfactor=50)
   reason text NOT NULL
   CONSTRAINT lanes_pkey PRIMARY KEY (endpoint, key, generation)
 
+TABLE leases WITH (fillfactor=50)
+  name text COLLATE "C" NOT NULL
+  holder text NOT NULL
+  epoch bigint NOT NULL
+  until timestamp with time zone NOT NULL
+  CONSTRAINT leases_pkey PRIMARY KEY (name)
+
 TABLE messages
   number bigint NOT NULL
   account bigint NOT NULL

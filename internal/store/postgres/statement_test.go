@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -93,6 +94,8 @@ func readEverything(t *testing.T, db *DB) {
 			}
 		}
 	}
+	lease, err := db.Claim(ctx, "a", "b", time.Minute)
+	errs = append(errs, err, drop(db.Claim(ctx, "a", "c", time.Minute)), drop(db.Leases(ctx)), db.Release(ctx, lease.Held))
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
 	}

@@ -203,6 +203,9 @@ func (db *DB) loadNumbers() error {
 // write does everything between BEGIN and COMMIT and returns the new head.
 func (db *DB) write(w *store.Write) (store.Head, error) {
 	head := *db.head.Load()
+	if err := db.Check(w); err != nil {
+		return head, err
+	}
 	if w.Base != head.Position {
 		if err := db.check(w); err != nil {
 			return head, err

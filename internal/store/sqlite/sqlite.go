@@ -50,6 +50,7 @@ const checkpointPause = 250 * time.Millisecond
 type DB struct {
 	writer *sql.DB
 	reader *sql.DB
+	backend.Lessor
 
 	// head is the end of the log as committed. It is nil while nobody knows:
 	// a write failed, and the file could not be read since.

@@ -338,3 +338,19 @@ func (f *Faulty) EachSubject(ctx context.Context, each func(*store.SubjectRow) e
 	})
 	return err
 }
+
+// Claim implements [store.Leases].
+func (f *Faulty) Claim(ctx context.Context, name, holder string, term time.Duration) (store.Lease, error) {
+	return ask(f, func() (store.Lease, error) { return f.inner.Claim(ctx, name, holder, term) })
+}
+
+// Release implements [store.Leases].
+func (f *Faulty) Release(ctx context.Context, held store.Held) error {
+	_, err := ask(f, func() (struct{}, error) { return struct{}{}, f.inner.Release(ctx, held) })
+	return err
+}
+
+// Leases implements [store.Leases].
+func (f *Faulty) Leases(ctx context.Context) ([]store.Lease, error) {
+	return ask(f, func() ([]store.Lease, error) { return f.inner.Leases(ctx) })
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"testing"
+	"time"
 
 	"greenlane"
 	"greenlane/internal/store"
@@ -108,6 +109,15 @@ func TestFaultyCrashes(t *testing.T) {
 			}
 			calls["ForgetTallies"] = func(ctx context.Context) error {
 				_, err := f.ForgetTallies(ctx, a.now)
+				return err
+			}
+			calls["Claim"] = func(ctx context.Context) error {
+				_, err := f.Claim(ctx, "a", "b", time.Second)
+				return err
+			}
+			calls["Release"] = func(ctx context.Context) error { return f.Release(ctx, store.Held{Name: "a", Epoch: 1}) }
+			calls["Leases"] = func(ctx context.Context) error {
+				_, err := f.Leases(ctx)
 				return err
 			}
 			calls["Reseal"] = func(ctx context.Context) error {

@@ -12,6 +12,7 @@ import (
 
 	"greenlane"
 	"greenlane/internal/store"
+	"greenlane/internal/store/backend"
 )
 
 // model is the contract in memory: what a backend has to answer, written
@@ -23,6 +24,7 @@ type model struct {
 	closed  bool
 	numbers map[store.Sequence]int64
 	content content
+	backend.Lessor
 }
 
 var _ store.Store = (*model)(nil)
@@ -181,6 +183,9 @@ func (m *model) Append(_ context.Context, w *store.Write) error {
 	defer m.mu.Unlock()
 	if m.closed {
 		return errModelClosed
+	}
+	if err := m.Check(w); err != nil {
+		return err
 	}
 	next := m.content.clone()
 	if err := next.apply(w); err != nil {

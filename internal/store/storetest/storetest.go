@@ -56,6 +56,7 @@ func Run(t *testing.T, open Opener) {
 		{"blobs", blobTests},
 		{"secrets", secretTests},
 		{"resealing", resealTests},
+		{"leases", leaseTests},
 		{"reading", readingTests},
 		{"concurrency", concurrencyTests},
 	} {

@@ -20,6 +20,15 @@ CREATE TABLE numbers (
 );
 INSERT INTO numbers VALUES ('subject', 0), ('message', 0);
 
+-- What only one node may do, and which one does. A node that takes a lease locks
+-- the head first, so that writes of the former one are before it or refused.
+CREATE TABLE leases (
+  name   text        COLLATE "C" PRIMARY KEY,
+  holder text        NOT NULL,
+  epoch  bigint      NOT NULL,
+  until  timestamptz NOT NULL
+) WITH (fillfactor = 50);
+
 CREATE TABLE event_types (
   number integer PRIMARY KEY,
   name   text    NOT NULL UNIQUE
