@@ -173,7 +173,7 @@ const (
   LEFT JOIN subjects s ON s.id = u.id
   WHERE coalesce(s.version, 0) = u.version AND (u.consignment = 0 OR s.consignment = u.consignment)`
 	checkReferences = `SELECT 1 / (count(*) = 0)::int
-  FROM unnest($1::bigint[], $2::integer[], $3::text[], $4::bigint[]) AS u (account, kind, value, n)
+  FROM unnest($1::bigint[], $2::integer[], $3::bytea[], $4::bigint[]) AS u (account, kind, value, n)
   WHERE u.n <> (SELECT count(*) FROM subject_references r WHERE r.account = u.account AND r.kind = u.kind AND r.value = u.value)`
 	checkMembers = `SELECT 1 / (count(*) = 0)::int
   FROM unnest($1::bigint[], $2::bigint[]) AS u (consignment, n)

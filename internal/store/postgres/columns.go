@@ -43,7 +43,7 @@ func referenceColumns(refs []store.AccountReference) []any {
 	return []any{
 		column(refs, func(r store.AccountReference) int64 { return r.Account }),
 		column(refs, func(r store.AccountReference) int32 { return int32(r.Reference.Kind) }),
-		column(refs, func(r store.AccountReference) string { return r.Reference.Value }),
+		column(refs, func(r store.AccountReference) []byte { return []byte(r.Reference.Value) }),
 	}
 }
 

@@ -18,7 +18,7 @@ const insertEvents = `INSERT INTO events
    id, hash, client, origin, cause_kind, cause, refs, data, detail)
   SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::timestamptz[],
    $7::timestamptz[], $8::timestamptz[], $9::integer[], $10::boolean[], $11::bytea[], $12::bytea[], $13::text[],
-   $14::text[], $15::text[], $16::text[], $17::text[], $18::bytea[], $19::bytea[])`
+   $14::text[], $15::text[], $16::text[], $17::bytea[], $18::bytea[], $19::bytea[])`
 
 func (db *DB) queueEvents(p *pipeline, w *store.Write) error {
 	if len(w.Events) == 0 {
@@ -47,7 +47,7 @@ func (db *DB) queueEvents(p *pipeline, w *store.Write) error {
 		column(es, func(e event) string { return string(e.Source.Origin) }),
 		column(es, func(e event) string { return string(e.Cause.Kind) }),
 		column(es, func(e event) string { return e.Cause.ID }),
-		column(es, func(e event) string { return backend.EncodeReferences(e.References) }),
+		column(es, func(e event) []byte { return []byte(backend.EncodeReferences(e.References)) }),
 		column(es, func(e event) []byte { return filled(e.Data) }),
 		column(es, func(e event) []byte { return nullBytes(e.Detail) }))
 	return nil
@@ -175,7 +175,7 @@ func scanEvent(rows pgx.Rows) (*greenlane.Event, int32, error) {
 		t                            int32
 		subject                      int64
 		occurred, received, recorded moment
-		refs                         string
+		refs                         []byte
 	)
 	err := rows.Scan(&e.Position, &e.Account, &subject, &e.Version, &e.Consignment, &occurred, &received, &recorded, &t,
 		&e.Late, (*fixed16)(&e.ID), (*fixed32)(&e.Hash), &e.Source.Client, (*string)(&e.Source.Origin),
@@ -185,7 +185,7 @@ func scanEvent(rows pgx.Rows) (*greenlane.Event, int32, error) {
 	}
 	e.Subject = greenlane.SubjectFromKey(subject)
 	e.OccurredAt, e.ReceivedAt, e.RecordedAt = occurred.Time, received.Time, recorded.Time
-	e.References, err = backend.DecodeReferences(refs)
+	e.References, err = backend.DecodeReferences(string(refs))
 	return &e, t, err
 }
 

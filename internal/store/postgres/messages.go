@@ -16,12 +16,12 @@ const (
 	upsertMessages = `INSERT INTO messages
   (number, account, received, id, digest, format, client, origin, state, problem, results, raw)
   SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::bytea[], $5::bytea[], $6::text[], $7::text[],
-   $8::text[], $9::text[], $10::text[], $11::bytea[], $12::bytea[])
+   $8::text[], $9::text[], $10::bytea[], $11::bytea[], $12::bytea[])
   ON CONFLICT (number) DO UPDATE
   SET format = excluded.format, state = excluded.state, problem = excluded.problem, results = excluded.results`
 	insertWaiting = `INSERT INTO waiting_references
   (account, kind, value, message)
-  SELECT * FROM unnest($1::bigint[], $2::integer[], $3::text[], $4::bigint[])
+  SELECT * FROM unnest($1::bigint[], $2::integer[], $3::bytea[], $4::bigint[])
   ON CONFLICT DO NOTHING`
 	deleteWaiting = "DELETE FROM waiting_references WHERE message = ANY ($1::bigint[])"
 	insertAnswers = `INSERT INTO answers
@@ -43,7 +43,7 @@ func queueMessages(p *pipeline, w *store.Write) error {
 			column(ms, func(m message) string { return m.Source.Client }),
 			column(ms, func(m message) string { return string(m.Source.Origin) }),
 			column(ms, func(m message) string { return string(m.State) }),
-			column(ms, func(m message) string { return m.Problem }),
+			column(ms, func(m message) []byte { return []byte(m.Problem) }),
 			column(ms, func(m message) []byte { return nullBytes(m.Results) }),
 			column(ms, func(m message) []byte { return nullBytes(m.Raw) }))
 	}
@@ -97,10 +97,11 @@ const (
 func scanMessage(rows pgx.Rows, raw ...any) (*greenlane.Message, error) {
 	var m greenlane.Message
 	var received moment
+	var problem []byte
 	err := rows.Scan(append([]any{&m.Number, &m.Account, &received, (*fixed16)(&m.ID), (*fixed32)(&m.Digest),
-		(*string)(&m.Format), &m.Source.Client, (*string)(&m.Source.Origin), (*string)(&m.State), &m.Problem,
+		(*string)(&m.Format), &m.Source.Client, (*string)(&m.Source.Origin), (*string)(&m.State), &problem,
 		(*content)(&m.Results), &m.Size}, raw...)...)
-	m.ReceivedAt = received.Time
+	m.ReceivedAt, m.Problem = received.Time, string(problem)
 	return &m, err
 }
 
@@ -163,7 +164,7 @@ func (db *DB) ListMessages(ctx context.Context, account, below int64, state gree
 }
 
 const selectWaiting = `SELECT DISTINCT w.message
-  FROM unnest($1::bigint[], $2::integer[], $3::text[]) AS u (account, kind, value)
+  FROM unnest($1::bigint[], $2::integer[], $3::bytea[]) AS u (account, kind, value)
   JOIN waiting_references w ON w.account = u.account AND w.kind = u.kind AND w.value = u.value
   ORDER BY w.message`
 

@@ -268,18 +268,43 @@ func TestNonsense(t *testing.T) {
 	storetest.Nonsense(t, openNew(t))
 }
 
-// TestNotText: what is no text is refused, and no reason to come back with it.
-func TestNotText(t *testing.T) {
+// TestOddBytes: what others gave is kept whatever is in it; what the hub itself
+// writes is text.
+func TestOddBytes(t *testing.T) {
 	t.Parallel()
 	db := openNew(t)
+	const odd = "MRN\x00\xff\xc3"
+	ref := store.AccountReference{Account: 1, Reference: greenlane.Reference{Kind: greenlane.RefMRN, Value: odd}}
 	w, err := storetest.NewWrite(db, 1, 10)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.Events[0].Source.Client = "\xff"
+	w.Events[0].References = []greenlane.Reference{ref.Reference}
+	w.References = []store.SubjectReference{{AccountReference: ref, Subject: w.Subjects[0].Subject}}
+	w.Messages = []*greenlane.Message{{Number: 1, Account: 1, Problem: odd, ReceivedAt: storetest.Midsummer}}
+	w.Waiting = []store.WaitingReference{{AccountReference: ref, Message: 1}}
+	if err := db.Append(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	wantHead(t, db, 1)
+	page, err := db.Events(t.Context(), store.EventQuery{Limit: 1})
+	if err != nil || page.Events[0].References[0] != ref.Reference {
+		t.Errorf("events %+v, error %v", page.Events, err)
+	}
+	found, err := db.Find(t.Context(), []store.AccountReference{ref})
+	if err != nil || len(found[0]) != 1 {
+		t.Errorf("found %v, error %v", found, err)
+	}
+	waits, err := db.WaitingFor(t.Context(), []store.AccountReference{ref})
+	if err != nil || len(waits) != 1 {
+		t.Errorf("waits %v, error %v", waits, err)
+	}
+	m, err := db.Message(t.Context(), 1, 1)
+	if err != nil || m.Problem != odd {
+		t.Errorf("message %+v, error %v", m, err)
+	}
+	w.Events[0].Source.Client, w.Subjects[0].Was = odd, 1
 	if err := db.Append(t.Context(), w); err == nil || greenlane.KindOf(err) == greenlane.Unavailable {
 		t.Errorf("stored what is no text, error %v", err)
 	}
-	mustAdd(t, db, 1)
-	wantHead(t, db, 1)
 }

@@ -98,7 +98,7 @@ TABLE events PARTITION BY RANGE ("position")
   origin text NOT NULL
   cause_kind text NOT NULL
   cause text NOT NULL
-  refs text NOT NULL
+  refs bytea NOT NULL
   data bytea NOT NULL
   detail bytea
   CONSTRAINT events_pkey PRIMARY KEY ("position")
@@ -159,7 +159,7 @@ TABLE messages
   client text NOT NULL
   origin text NOT NULL
   state text NOT NULL
-  problem text NOT NULL
+  problem bytea NOT NULL
   results bytea
   raw bytea
   CONSTRAINT messages_pkey PRIMARY KEY (number)
@@ -228,7 +228,7 @@ TABLE subject_references
   account bigint NOT NULL
   subject bigint NOT NULL
   kind integer NOT NULL
-  value text COLLATE "C" NOT NULL
+  value bytea NOT NULL
   CONSTRAINT subject_references_pkey PRIMARY KEY (account, kind, value, subject)
 
 TABLE subjects WITH (fillfactor=50)
@@ -257,6 +257,6 @@ TABLE waiting_references
   account bigint NOT NULL
   message bigint NOT NULL
   kind integer NOT NULL
-  value text COLLATE "C" NOT NULL
+  value bytea NOT NULL
   CONSTRAINT waiting_references_pkey PRIMARY KEY (account, kind, value, message)
   CREATE INDEX waiting_by_message ON public.waiting_references USING btree (message)

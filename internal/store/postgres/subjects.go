@@ -34,7 +34,7 @@ const (
   SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[])`
 	insertReferences = `INSERT INTO subject_references
   (account, kind, value, subject)
-  SELECT * FROM unnest($1::bigint[], $2::integer[], $3::text[], $4::bigint[])
+  SELECT * FROM unnest($1::bigint[], $2::integer[], $3::bytea[], $4::bigint[])
   ON CONFLICT DO NOTHING`
 	moveSubjects = `UPDATE subjects s
   SET consignment = u.consignment
@@ -175,7 +175,7 @@ func (db *DB) Load(ctx context.Context, subjects []greenlane.Subject) ([]*store.
 
 // selectReferenced answers with the index of each reference from 1.
 const selectReferenced = `SELECT u.i, r.subject
-  FROM unnest($1::bigint[], $2::integer[], $3::text[]) WITH ORDINALITY AS u (account, kind, value, i)
+  FROM unnest($1::bigint[], $2::integer[], $3::bytea[]) WITH ORDINALITY AS u (account, kind, value, i)
   JOIN subject_references r ON r.account = u.account AND r.kind = u.kind AND r.value = u.value
   ORDER BY u.i, r.subject`
 

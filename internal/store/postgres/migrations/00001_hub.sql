@@ -35,8 +35,9 @@ CREATE TABLE event_types (
 );
 
 -- The log. The id carries the position, so it needs no index; what is unique
--- here is unique by the position. Documents are bytea: they come back as they
--- went in, and nobody looks at each byte of them on the way. A type's number has
+-- here is unique by the position. Documents, and values that others gave, are
+-- bytea: text would have to be UTF-8 without NUL, and a message is to be kept
+-- whatever is in it. A type's number has
 -- no foreign key: it would be looked up for every event.
 --
 -- Parts of ten million positions each are made by the program, ahead of need.
@@ -57,7 +58,7 @@ CREATE TABLE events (
   origin      text        NOT NULL,
   cause_kind  text        NOT NULL,
   cause       text        NOT NULL,
-  refs        text        NOT NULL,
+  refs        bytea       NOT NULL,
   data        bytea       NOT NULL,
   detail      bytea
 ) PARTITION BY RANGE (position);
@@ -93,7 +94,7 @@ CREATE TABLE subject_references (
   account bigint  NOT NULL,
   subject bigint  NOT NULL,
   kind    integer NOT NULL,
-  value   text    COLLATE "C" NOT NULL,
+  value   bytea   NOT NULL,
   PRIMARY KEY (account, kind, value, subject)
 );
 
@@ -107,7 +108,7 @@ CREATE TABLE messages (
   client   text        NOT NULL,
   origin   text        NOT NULL,
   state    text        NOT NULL,
-  problem  text        NOT NULL,
+  problem  bytea       NOT NULL,
   results  bytea,
   raw      bytea
 );
@@ -120,7 +121,7 @@ CREATE TABLE waiting_references (
   account bigint  NOT NULL,
   message bigint  NOT NULL,
   kind    integer NOT NULL,
-  value   text    COLLATE "C" NOT NULL,
+  value   bytea   NOT NULL,
   PRIMARY KEY (account, kind, value, message)
 );
 CREATE INDEX waiting_by_message ON waiting_references (message);
