@@ -29,6 +29,8 @@ var rooms = []struct {
 		[]string{"modernc.org/sqlite", "github.com/pressly/goose/v3"}, "one backend and its driver"},
 	{"greenlane/internal/store/postgres", []string{"greenlane", "greenlane/internal/store", "greenlane/internal/store/backend"},
 		[]string{"github.com/jackc/pgx/v5", "github.com/pressly/goose/v3"}, "another backend and its driver"},
+	{"greenlane/internal/store/teststore", []string{"greenlane/internal/store", "greenlane/internal/store/pgtest",
+		"greenlane/internal/store/postgres", "greenlane/internal/store/sqlite"}, []string{"github.com/jackc/pgx/v5/stdlib"}, "tests of what works on any backend"},
 	{"greenlane/internal/store/pgtest", nil, []string{"github.com/jackc/pgx/v5"}, "tests' PostgreSQL: it knows no backend"},
 	{"greenlane/internal/hub", []string{"greenlane", "greenlane/internal/store"}, nil, "the one write path"},
 	{"greenlane/internal/edi", nil, nil, "wire syntax only: it knows nothing of what a message means"},

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"testing"
@@ -16,8 +15,8 @@ import (
 	"greenlane/internal/delivery"
 	"greenlane/internal/hub"
 	"greenlane/internal/store"
-	"greenlane/internal/store/sqlite"
 	"greenlane/internal/store/storetest"
+	"greenlane/internal/store/teststore"
 )
 
 // mortal is a hub with its engine in a process that may die under them.
@@ -273,10 +272,7 @@ func crashAt(t *testing.T, n int, moment storetest.Moment, l life) bool {
 	dir := t.TempDir()
 	rec, dead := l.receiver(t)
 	open := func() store.Store {
-		s, err := sqlite.Open(t.Context(), filepath.Join(dir, "greenlane.db"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := teststore.Open(t, dir)
 		return s
 	}
 	faulty := storetest.NewFaulty(open())
@@ -332,10 +328,7 @@ func crashBehindASlowSubject(t *testing.T, status int) {
 		return 200
 	}
 	open := func(name string) *mortal {
-		s, err := sqlite.Open(t.Context(), filepath.Join(dir, "greenlane.db"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := teststore.Open(t, dir)
 		m, err := live(t, s, rec, name, unbroken)
 		if err != nil {
 			t.Fatal(err)

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -18,8 +17,8 @@ import (
 	"greenlane/internal/delivery"
 	"greenlane/internal/hub"
 	"greenlane/internal/store"
-	"greenlane/internal/store/sqlite"
 	"greenlane/internal/store/storetest"
+	"greenlane/internal/store/teststore"
 )
 
 func TestDeliversInOrder(t *testing.T) {
@@ -234,10 +233,7 @@ func TestWithoutOrder(t *testing.T) {
 // it is not sent again for that, and that changes fail meanwhile.
 func TestStorageAway(t *testing.T) {
 	t.Parallel()
-	inner, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "greenlane.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	inner := teststore.Open(t, t.TempDir())
 	faulty := storetest.NewFaulty(inner)
 	r, rec := startOn(t, faulty, greenlane.SystemClock), newReceiver(t)
 	away := greenlane.Errorf(greenlane.Unavailable, "storage_unavailable", "storage is away")

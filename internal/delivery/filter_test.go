@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -19,7 +18,7 @@ import (
 	"greenlane"
 	"greenlane/internal/delivery"
 	"greenlane/internal/store"
-	"greenlane/internal/store/sqlite"
+	"greenlane/internal/store/teststore"
 )
 
 // sieves are filters of the tests with what they mean, said once more.
@@ -338,10 +337,7 @@ func TestDearFilterFarFromTheEnd(t *testing.T) {
 func TestFilterFails(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "greenlane.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := teststore.Open(t, t.TempDir())
 	r, rec := startLogged(t, s, newWatch().time, slog.New(slog.NewJSONHandler(&out, nil))), newReceiver(t)
 	number := r.endpoint(t, rec.URL, func(s *delivery.Settings) { entries(s); s.Filter = `event.data.nothing == 1` })
 	for n := range 3 {

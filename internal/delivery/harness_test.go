@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
@@ -20,7 +19,7 @@ import (
 	"greenlane/internal/delivery"
 	"greenlane/internal/hub"
 	"greenlane/internal/store"
-	"greenlane/internal/store/sqlite"
+	"greenlane/internal/store/teststore"
 )
 
 // receiver records what arrives and answers as it is told.
@@ -184,10 +183,7 @@ func start(t testing.TB, dir string) *rig {
 // startAt starts hub and engine; deliveries go by the clock.
 func startAt(t testing.TB, dir string, clock greenlane.Clock, prepare ...func(*delivery.Engine)) *rig {
 	t.Helper()
-	s, err := sqlite.Open(t.Context(), filepath.Join(dir, "greenlane.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := teststore.Open(t, dir)
 	return startOn(t, s, clock, prepare...)
 }
 
@@ -294,10 +290,7 @@ func (s *hooked) Positions(ctx context.Context, of greenlane.Subject, after int6
 // startHooked starts hub and engine on the database in dir, with hooks.
 func startHooked(t testing.TB, dir string, clock greenlane.Clock) (*rig, *hooked) {
 	t.Helper()
-	inner, err := sqlite.Open(t.Context(), filepath.Join(dir, "greenlane.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	inner := teststore.Open(t, dir)
 	s := &hooked{Store: inner}
 	return startOn(t, s, clock), s
 }

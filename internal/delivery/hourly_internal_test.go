@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"math"
 	"math/rand/v2"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -13,7 +12,7 @@ import (
 
 	"greenlane"
 	"greenlane/internal/store"
-	"greenlane/internal/store/sqlite"
+	"greenlane/internal/store/teststore"
 )
 
 // TestHistogramIsPrecise holds quantiles against the sorted durations themselves:
@@ -148,10 +147,7 @@ func TestCountsAddUp(t *testing.T) {
 // on with it, and a clock that was set back adds to the latest.
 func TestHourlyRows(t *testing.T) {
 	t.Parallel()
-	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "greenlane.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	db := teststore.Open(t, t.TempDir())
 	defer db.Close()
 	begin := time.Date(2026, 3, 4, 9, 50, 0, 0, time.FixedZone("there", 5400))
 	hours := func() map[string]int64 {

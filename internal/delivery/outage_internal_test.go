@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"path/filepath"
 	"strconv"
 	"sync"
 	"testing"
@@ -16,7 +15,7 @@ import (
 	"greenlane"
 	"greenlane/internal/hub"
 	"greenlane/internal/store"
-	"greenlane/internal/store/sqlite"
+	"greenlane/internal/store/teststore"
 )
 
 // pipes is a listener whose connections stay in memory, so that a test's time
@@ -101,10 +100,7 @@ func simulate(t *testing.T, f func(*bubble)) {
 
 // start starts hub and engine on the database, as a new process.
 func (b *bubble) start() {
-	s, err := sqlite.Open(b.t.Context(), filepath.Join(b.dir, "greenlane.db"))
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	s := teststore.Open(b.t, b.dir)
 	h, err := hub.Open(b.t.Context(), s, hub.Options{Random: rand.Reader})
 	if err != nil {
 		b.t.Fatal(err)

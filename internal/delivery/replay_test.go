@@ -2,7 +2,6 @@ package delivery_test
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -13,7 +12,7 @@ import (
 	"greenlane"
 	"greenlane/internal/delivery"
 	"greenlane/internal/store"
-	"greenlane/internal/store/sqlite"
+	"greenlane/internal/store/teststore"
 )
 
 // replays returns an endpoint's replays in a state.
@@ -289,10 +288,8 @@ func TestReplayLooked(t *testing.T) {
 	dir, rec := t.TempDir(), newReceiver(t)
 	var m *mortal
 	begin := func(name string) *rig {
-		s, err := sqlite.Open(t.Context(), filepath.Join(dir, "greenlane.db"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := teststore.Open(t, dir)
+		var err error
 		if m, err = live(t, s, rec, name, func(*delivery.Engine) {}); err != nil {
 			t.Fatal(err)
 		}

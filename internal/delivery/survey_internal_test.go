@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	mathrand "math/rand/v2"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -14,7 +13,7 @@ import (
 	"greenlane"
 	"greenlane/internal/hub"
 	"greenlane/internal/store"
-	"greenlane/internal/store/sqlite"
+	"greenlane/internal/store/teststore"
 )
 
 // counted is a store that counts how often the log is read.
@@ -31,10 +30,7 @@ func (c *counted) Events(ctx context.Context, q store.EventQuery) (store.EventPa
 // written is a hub with a log of two accounts' events, of some types.
 func written(t *testing.T) (*hub.Hub, *counted) {
 	t.Helper()
-	inner, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "greenlane.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	inner := teststore.Open(t, t.TempDir())
 	s := &counted{Store: inner}
 	h, err := hub.Open(t.Context(), s, hub.Options{Random: rand.Reader})
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -13,7 +12,7 @@ import (
 
 	"greenlane"
 	"greenlane/internal/delivery"
-	"greenlane/internal/store/sqlite"
+	"greenlane/internal/store/teststore"
 )
 
 // TestAttemptsAreTold holds that each attempt is told to whoever watches and is one
@@ -21,10 +20,7 @@ import (
 // that no line tells a secret.
 func TestAttemptsAreTold(t *testing.T) {
 	t.Parallel()
-	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "greenlane.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := teststore.Open(t, t.TempDir())
 	var out bytes.Buffer
 	var reports []delivery.AttemptReport
 	log := slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"fmt"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -13,7 +12,7 @@ import (
 	"greenlane"
 	"greenlane/internal/hub"
 	"greenlane/internal/store"
-	"greenlane/internal/store/sqlite"
+	"greenlane/internal/store/teststore"
 )
 
 // bench is a running hub on a store of its own.
@@ -27,10 +26,7 @@ type bench struct {
 // open starts a hub on the database in dir.
 func open(t testing.TB, dir string) *bench {
 	t.Helper()
-	s, err := sqlite.Open(t.Context(), filepath.Join(dir, "greenlane.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := teststore.Open(t, dir)
 	return openOn(t, dir, s)
 }
 

@@ -4,9 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"database/sql"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +12,7 @@ import (
 	"greenlane"
 	"greenlane/internal/hub"
 	"greenlane/internal/store"
+	"greenlane/internal/store/teststore"
 )
 
 // TestHotSubject: however many events one batch adds to a subject, its row keeps
@@ -169,14 +168,7 @@ func TestVerifySeesConsignments(t *testing.T) {
 	t.Parallel()
 	b := open(t, t.TempDir())
 	b.must(t, activities("X", 0, "1H"))
-	db, err := sql.Open("sqlite", filepath.Join(b.dir, "greenlane.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	if _, err := db.Exec("UPDATE subjects SET consignment = 999 WHERE kind = 5"); err != nil {
-		t.Fatal(err)
-	}
+	teststore.Execute(t, b.dir, "UPDATE subjects SET consignment = 999 WHERE kind = 5")
 	report, err := hub.Verify(t.Context(), b.store, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -14,7 +13,7 @@ import (
 	"greenlane/internal/hub"
 	"greenlane/internal/reaction"
 	"greenlane/internal/store"
-	"greenlane/internal/store/sqlite"
+	"greenlane/internal/store/teststore"
 )
 
 // bench is a running hub on a store of its own, with one account.
@@ -28,10 +27,7 @@ type bench struct {
 
 func database(t testing.TB, dir string) store.Store {
 	t.Helper()
-	s, err := sqlite.Open(t.Context(), filepath.Join(dir, "greenlane.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := teststore.Open(t, dir)
 	return s
 }
 

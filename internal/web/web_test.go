@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -21,8 +20,8 @@ import (
 
 	"greenlane"
 	"greenlane/internal/hub"
-	"greenlane/internal/store/sqlite"
 	"greenlane/internal/store/storetest"
+	"greenlane/internal/store/teststore"
 	"greenlane/internal/web"
 )
 
@@ -57,10 +56,7 @@ func TestHealth(t *testing.T) {
 // TestReady holds that a hub whose storage fails says so until it is back.
 func TestReady(t *testing.T) {
 	t.Parallel()
-	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "greenlane.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	db := teststore.Open(t, t.TempDir())
 	faulty := storetest.NewFaulty(db)
 	h, err := hub.Open(t.Context(), faulty, hub.Options{Random: rand.Reader})
 	if err != nil {

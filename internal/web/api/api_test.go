@@ -17,6 +17,7 @@ import (
 	"greenlane"
 	"greenlane/internal/hub"
 	"greenlane/internal/store"
+	"greenlane/internal/store/teststore"
 )
 
 // rig is the API over a hub of its own, behind a real HTTP server.
@@ -41,7 +42,8 @@ func newRigAt(t testing.TB, clock greenlane.Clock, allowed ...string) *rig {
 	if len(allowed) == 0 {
 		allowed = []string{"127.0.0.0/8"}
 	}
-	s, err := serveAt(t.Context(), t.TempDir(), slog.New(slog.NewTextHandler(testLog{t}, nil)), allowed, clock)
+	dir := t.TempDir()
+	s, err := serveAt(t.Context(), teststore.Open(t, dir), dir, slog.New(slog.NewTextHandler(testLog{t}, nil)), allowed, clock)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"greenlane"
 	"greenlane/internal/hub"
+	"greenlane/internal/store/teststore"
 )
 
 // arena is the API over a real hub for the inputs of one fuzz target. It is made
@@ -47,7 +48,7 @@ func newArena(tb testing.TB) *arena {
 	}
 	a := &arena{tb: tb, dir: dir}
 	// Nothing is sent but to a port of this machine that nobody listens on.
-	a.served, err = serve(context.Background(), dir, slog.New(slog.NewTextHandler(&a.log, nil)), []string{"127.0.0.1/32"})
+	a.served, err = serve(context.Background(), teststore.Open(tb, dir), dir, slog.New(slog.NewTextHandler(&a.log, nil)), []string{"127.0.0.1/32"})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -16,7 +15,6 @@ import (
 	"greenlane/internal/hub"
 	"greenlane/internal/reaction"
 	"greenlane/internal/store"
-	"greenlane/internal/store/sqlite"
 	"greenlane/internal/web"
 	"greenlane/internal/web/api"
 )
@@ -27,8 +25,8 @@ type served struct {
 	hub    *hub.Hub
 	engine *delivery.Engine
 	store  store.Store
-	// path is the database file.
-	path string
+	// dir is the folder of the store, and where e-mails go.
+	dir string
 	http.Handler
 
 	api    *api.API
@@ -37,44 +35,14 @@ type served struct {
 	stops []func()
 }
 
-// emptyDatabase is a database file after its migrations, which every hub begins
-// with: run for each, they would be a quarter of all that the tests do.
-var emptyDatabase = sync.OnceValues(func() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "greenlane-empty-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "greenlane.db")
-	s, err := sqlite.Open(context.Background(), path)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.Close(); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(path)
-})
-
-// serve opens a hub in a folder. allowed are the addresses endpoints may have.
-func serve(ctx context.Context, dir string, log *slog.Logger, allowed []string) (*served, error) {
-	return serveAt(ctx, dir, log, allowed, greenlane.SystemClock)
+// serve opens a hub on a store, which is closed with it or when that fails. allowed
+// are the addresses endpoints may have; dir is where e-mails go.
+func serve(ctx context.Context, s store.Store, dir string, log *slog.Logger, allowed []string) (*served, error) {
+	return serveAt(ctx, s, dir, log, allowed, greenlane.SystemClock)
 }
 
 // serveAt is [serve] by another clock.
-func serveAt(ctx context.Context, dir string, log *slog.Logger, allowed []string, clock greenlane.Clock) (*served, error) {
-	path := filepath.Join(dir, "greenlane.db")
-	empty, err := emptyDatabase()
-	if err != nil {
-		return nil, err
-	}
-	if err := os.WriteFile(path, empty, 0o600); err != nil {
-		return nil, err
-	}
-	s, err := sqlite.Open(ctx, path)
-	if err != nil {
-		return nil, err
-	}
+func serveAt(ctx context.Context, s store.Store, dir string, log *slog.Logger, allowed []string, clock greenlane.Clock) (*served, error) {
 	h, err := hub.Open(ctx, s, hub.Options{Clock: clock, Random: rand.Reader})
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -88,7 +56,7 @@ func serveAt(ctx context.Context, dir string, log *slog.Logger, allowed []string
 	a := api.New(api.Options{
 		Hub: h, Engine: engine, Guard: guard, Clock: clock, Random: rand.Reader, Log: log, Version: "test",
 	})
-	v := &served{hub: h, engine: engine, store: s, path: path, Handler: (&web.Shell{Log: log}).Wrap(a), api: a, sender: sender}
+	v := &served{hub: h, engine: engine, store: s, dir: dir, Handler: (&web.Shell{Log: log}).Wrap(a), api: a, sender: sender}
 	exports := reaction.NewExports(h, reaction.ExportOptions{
 		Clock: clock, Random: rand.Reader, Mail: reaction.NewOutbox(filepath.Join(dir, "outbox")),
 		// Nothing is tried again while a test looks at what it left.

@@ -1,7 +1,6 @@
 package api_test
 
 import (
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"greenlane"
+	"greenlane/internal/store/teststore"
 )
 
 // request is a request that works, of one operation of the OpenAPI document.
@@ -132,49 +132,18 @@ func (q *request) keyed() bool {
 }
 
 // census counts what the store of a rig holds.
-type census struct {
-	r  *rig
-	db *sql.DB
-	// count counts the rows of every table.
-	count string
-}
+type census struct{ r *rig }
 
-func newCensus(r *rig) *census {
-	r.t.Helper()
-	db, err := sql.Open("sqlite", "file:"+r.served.path+"?mode=ro")
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	r.t.Cleanup(func() { db.Close() })
-	c := &census{r: r, db: db}
-	const parts = `SELECT group_concat('SELECT ''' || name || ''', count(*) FROM "' || name || '"', ' UNION ALL ')
-		FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'`
-	if err := db.QueryRowContext(r.t.Context(), parts).Scan(&c.count); err != nil {
-		r.t.Fatal(err)
-	}
-	return c
-}
+func newCensus(r *rig) *census { return &census{r} }
 
 // take returns the rows of each table, and the log's head.
 func (c *census) take() map[string]int64 {
 	c.r.t.Helper()
-	rows, err := c.db.QueryContext(c.r.t.Context(), c.count)
-	if err != nil {
-		c.r.t.Fatal(err)
+	out := teststore.Census(c.r.t, c.r.served.dir)
+	if len(out) < 10 {
+		c.r.t.Fatalf("%v", out)
 	}
-	defer rows.Close()
-	out := map[string]int64{"the log's head": c.r.hub.Head()}
-	for rows.Next() {
-		var name string
-		var n int64
-		if err := rows.Scan(&name, &n); err != nil {
-			c.r.t.Fatal(err)
-		}
-		out[name] = n
-	}
-	if rows.Err() != nil || len(out) < 10 {
-		c.r.t.Fatalf("%v, %v", out, rows.Err())
-	}
+	out["the log's head"] = c.r.hub.Head()
 	return out
 }
 
