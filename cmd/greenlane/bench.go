@@ -30,8 +30,15 @@ type benchCmd struct {
 	Preload     int           `help:"Events in the log before row large, and those that wait in row dead." default:"1000000"`
 	Endpoints   int           `help:"Endpoints of rows many and idle; 5,000 and 10,000 when left out." placeholder:"N"`
 	JSON        bool          `help:"Print JSON."`
+	Database    string        `help:"PostgreSQL server to measure beside the file, in databases of its own that are dropped afterwards, such as postgres://postgres@localhost/postgres." placeholder:"URL"`
 	Dir         string        `help:"Folder to measure on; its data is removed afterwards. The system's temporary folder when left out." type:"path" placeholder:"FOLDER"`
+
+	// on is the server that the row at hand is measured on, empty for the file.
+	on string
 }
+
+// shared reports whether there is a server to measure.
+func (c *benchCmd) shared() bool { return c.Database != "" }
 
 // benchRow is one line of the table.
 type benchRow struct {
@@ -56,21 +63,40 @@ func (c *benchCmd) Run(ctx context.Context, std *stdio) error {
 		if !ok {
 			return usageError{fmt.Errorf("there is no row %q", name)}
 		}
-		fmt.Fprintf(std.err, "measuring %s …\n", name)
-		row, err := run(ctx)
-		if ctx.Err() != nil {
-			return errors.New("interrupted")
+		var file *benchRow
+		for _, c.on = range c.backends() {
+			fmt.Fprintf(std.err, "measuring %s%s …\n", name, c.where())
+			begin, before := time.Now(), serverCPU()
+			row, err := run(ctx)
+			if ctx.Err() != nil {
+				return errors.New("interrupted")
+			}
+			if err != nil {
+				return fmt.Errorf("row %s: %w", name, err)
+			}
+			if c.on == "" {
+				file = row
+			} else {
+				row.Name += c.where()
+				row.More["% of the file's"] = 100 * row.Figure / file.Figure
+				row.More["PostgreSQL's % of a core"] = 100 * (serverCPU() - before) / time.Since(begin).Seconds()
+			}
+			out = append(out, row)
 		}
-		if err != nil {
-			return fmt.Errorf("row %s: %w", name, err)
-		}
-		out = append(out, row)
 	}
 	if c.JSON {
 		return json.NewEncoder(std.out).Encode(map[string]any{"machine": machine(), "rows": out})
 	}
 	printBench(std.out, out)
 	return nil
+}
+
+// where says what the row at hand is measured on, when there is a choice.
+func (c *benchCmd) where() string {
+	if c.on == "" {
+		return ""
+	}
+	return ", on PostgreSQL"
 }
 
 func machine() string {
@@ -103,8 +129,11 @@ func figure(v float64) string {
 type bed struct {
 	dir, url, key string
 	cmd           *exec.Cmd
-	started       time.Duration
-	temporary     bool
+	// database is the URL of the hub's database, empty for the file; drop drops it.
+	database  string
+	drop      func()
+	started   time.Duration
+	temporary bool
 }
 
 // newBed starts a hub on a fresh data folder and waits until it is ready.
@@ -114,6 +143,12 @@ func (c *benchCmd) newBed(ctx context.Context) (*bed, error) {
 		return nil, err
 	}
 	b := &bed{dir: dir, temporary: true}
+	if c.on != "" {
+		if b.database, b.drop, err = makeDatabase(ctx, c.on); err != nil {
+			b.stop()
+			return nil, err
+		}
+	}
 	if err := b.start(ctx); err != nil {
 		b.stop()
 		return nil, err
@@ -130,6 +165,7 @@ func (b *bed) start(ctx context.Context) error {
 	b.url = ""
 	b.cmd = exec.CommandContext(ctx, self, "serve", "--listen", "127.0.0.1:0", "--data", b.dir,
 		"--allow-endpoints", "127.0.0.0/8", "--log-level", "error")
+	b.cmd.Env = append(os.Environ(), "GREENLANE_DATABASE="+b.database)
 	b.cmd.Stderr = os.Stderr
 	out, err := b.cmd.StdoutPipe()
 	if err != nil {
@@ -168,6 +204,9 @@ func (b *bed) start(ctx context.Context) error {
 
 func (b *bed) stop() {
 	b.halt()
+	if b.drop != nil {
+		b.drop()
+	}
 	if b.temporary {
 		os.RemoveAll(b.dir)
 	}
@@ -194,10 +233,7 @@ func (b *bed) cpu() float64 {
 	if err != nil {
 		return 0
 	}
-	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-	user, _ := strconv.ParseFloat(fields[11], 64)
-	system, _ := strconv.ParseFloat(fields[12], 64)
-	return (user + system) / 100
+	return cpuOf(string(stat))
 }
 
 // memory returns the hub's resident memory in MB.
