@@ -28,12 +28,10 @@ type Range struct {
 	Subject *greenlane.Subject
 }
 
-// CheckRange says what is wrong with a range, as fields of the request body.
+// CheckRange says what is wrong with what narrows a range, as fields of the request
+// body.
 func CheckRange(r Range) error {
 	var w wrongs
-	if r.Last < r.First {
-		w.add("to", r.Last, "must not be before from, %d", r.First)
-	}
 	w.patterns("types", r.Types)
 	if r.Filter != "" {
 		s := Settings{Filter: r.Filter}

@@ -15,12 +15,12 @@ import (
 // ReplayBody asks for a range of the log to be sent again.
 type ReplayBody struct {
 	Scope
-	From    Start    `json:"from" doc:"The first position of the range, or a time: what was recorded since."`
-	To      Start    `json:"to,omitzero" doc:"The last position, or a time: what was recorded up to then. The end of the log when left out."`
-	Types   []string `json:"types,omitempty" maxItems:"100" doc:"Only these types, as in events of a webhook."`
-	Filter  string   `json:"filter,omitempty" doc:"Only events of which this is true, as filter of a webhook."`
-	Subject string   `json:"subject,omitempty" doc:"Only events of this subject." example:"entry/16"`
-	Reason  string   `json:"reason,omitempty" maxLength:"1000" doc:"Recorded with who did it."`
+	From    RangeStart `json:"from" doc:"The first position of the range, or a time: what was recorded since."`
+	To      RangeEnd   `json:"to,omitzero" doc:"The last position, or a time: what was recorded up to then. The end of the log when left out."`
+	Types   []string   `json:"types,omitempty" maxItems:"100" doc:"Only these types, as in events of a webhook."`
+	Filter  string     `json:"filter,omitempty" doc:"Only events of which this is true, as filter of a webhook."`
+	Subject string     `json:"subject,omitempty" doc:"Only events of this subject." example:"entry/16"`
+	Reason  string     `json:"reason,omitempty" maxLength:"1000" doc:"Recorded with who did it."`
 }
 
 // ReplayView is a range of the log that is sent to an endpoint again.
@@ -94,9 +94,6 @@ func (a *API) replay(ctx context.Context, in *webhookInput) (*Answer[ReplayAnswe
 // rangeOf checks what is to be sent again.
 func (a *API) rangeOf(ctx context.Context, b *ReplayBody) (*delivery.Range, error) {
 	var c checks
-	c.when(b.From == Start{}, "body.from", nil, "is required: a position from 1 on, or a time")
-	c.when(b.From.word != "", "body.from", b.From.word, "must be a position or a time")
-	c.when(b.To.word == "cursor", "body.to", b.To.word, "must be a position, a time or now")
 	what := &delivery.Range{Types: b.Types, Filter: b.Filter}
 	if b.Subject != "" {
 		subject, err := greenlane.ParseSubject(b.Subject)
@@ -106,29 +103,44 @@ func (a *API) rangeOf(ctx context.Context, b *ReplayBody) (*delivery.Range, erro
 	if err := c.err(); err != nil {
 		return nil, err
 	}
-	var err error
-	if what.First, err = a.edge(ctx, b.From, -time.Microsecond, 1); err != nil {
+	if err := a.span(ctx, b, what); err != nil {
 		return nil, err
-	}
-	if what.Last, err = a.edge(ctx, b.To, 0, 0); err != nil {
-		return nil, err
-	}
-	if (b.To == Start{}) || b.To.word == "now" {
-		what.Last = max(what.First, a.hub.Head())
-	}
-	if head := a.hub.Head(); what.First > head {
-		return nil, greenlane.InvalidField("body.from", what.First, "is beyond the end of the log, which is at %d", head)
 	}
 	return what, delivery.CheckRange(*what)
 }
 
+// span sets the positions of a range. What is wrong with them is shown as it was
+// given.
+func (a *API) span(ctx context.Context, b *ReplayBody, what *delivery.Range) (err error) {
+	if what.First, err = a.edge(ctx, b.From.spot, -time.Microsecond, 1); err != nil {
+		return err
+	}
+	if what.Last, err = a.edge(ctx, b.To.spot, 0, 0); err != nil {
+		return err
+	}
+	head := a.hub.Head()
+	if (b.To == RangeEnd{}) || b.To.word == wordNow {
+		what.Last = max(what.First, head)
+	}
+	if what.First > head && b.From.at.IsZero() {
+		return greenlane.InvalidField("body.from", b.From.given, "is beyond the end of the log, which is at %d", head)
+	}
+	if what.First > head {
+		return greenlane.InvalidField("body.from", b.From.given, "is later than all that was recorded; the log ends at %d", head)
+	}
+	if what.Last < what.First {
+		return greenlane.InvalidField("body.to", b.To.given, "must not be before from, which is at %d", what.First)
+	}
+	return nil
+}
+
 // edge returns the position a range begins or ends with. For a time it is that
 // of the last event recorded by then, shifted a little, and so many positions on.
-func (a *API) edge(ctx context.Context, s Start, shift time.Duration, on int64) (int64, error) {
-	if s.at.IsZero() {
-		return s.position, nil
+func (a *API) edge(ctx context.Context, p spot, shift time.Duration, on int64) (int64, error) {
+	if p.at.IsZero() {
+		return p.position, nil
 	}
-	known, err := a.hub.KnownAt(ctx, s.at.Add(shift))
+	known, err := a.hub.KnownAt(ctx, p.at.Add(shift))
 	return known + on, err
 }
 

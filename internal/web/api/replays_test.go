@@ -69,6 +69,25 @@ func TestReplayRefusals(t *testing.T) {
 			t.Errorf("%s: %d %s, want %s", tt.body, got.status, got.body, tt.location)
 		}
 	}
+	for _, tt := range []struct{ path, body, location, says, value string }{
+		{hook + "/replay", `{"from":0}`, "body.from", "must be a position in the log from 1 on, or a time", "0"},
+		{hook + "/replay", `{"from":-1}`, "body.from", "must be a position in the log from 1 on, or a time", "-1"},
+		{hook + "/replay", `{"from":null}`, "body.from", "must be a position in the log from 1 on, or a time", ""},
+		{hook + "/replay", `{"from":"now"}`, "body.from", "must be a position in the log from 1 on, or a time", `"now"`},
+		{hook + "/replay", `{"from":1,"to":0}`, "body.to", "must be now, a position in the log from 1 on, or a time", "0"},
+		{hook + "/replay", `{"from":"2999-01-01"}`, "body.from", "is later than all that was recorded", `"2999-01-01"`},
+		{hook + "/replay", `{"from":1,"to":"1999-01-01"}`, "body.to", "must not be before from, which is at 1", `"1999-01-01"`},
+		{hook + "/enable", `{"from":"later"}`, "body.from", "must be cursor, now, a position in the log from 0 on, or a time", `"later"`},
+		{hook + "/enable", `{"from":"1999-01-01"}`, "body.from", "is before the endpoint's cursor", `"1999-01-01"`},
+		{webhooksPath, `{"url":"http://127.0.0.1:9/new","from":"cursor"}`, "body.from", "must be now, a position in the log from 0 on, or a time", `"cursor"`},
+		{webhooksPath, `{"url":"http://127.0.0.1:9/new","from":"2999-01-01"}`, "body.from", "is in the future", `"2999-01-01"`},
+	} {
+		got := r.call("POST", tt.path, tt.body)
+		if body := string(got.body); got.status != 422 || !strings.Contains(body, `"location":"`+tt.location+`","message":"`+tt.says) ||
+			tt.value != "" && !strings.Contains(body, `"value":`+tt.value) {
+			t.Errorf("%s: %d %s, want %s %s, %s", tt.body, got.status, body, tt.location, tt.says, tt.value)
+		}
+	}
 	for _, what := range []string{"pause", "resume", "cancel"} {
 		r.refused(404, "not_found", "POST", hook+"/replays/2/"+what, nil)
 	}
