@@ -567,7 +567,7 @@ func (ep *endpoint) commit(u hub.Unit) {
 		ep.recorded = max(ep.recorded, passed)
 		ep.engine.touch(ep)
 		if ep.end != nil {
-			ep.drop()
+			ep.drop(replayIs(ep.end.State))
 		}
 	})
 }

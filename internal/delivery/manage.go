@@ -126,8 +126,9 @@ func (e *Engine) changeAs(ctx context.Context, r Request, o op, decide func(*end
 			reply(noEndpoint())
 			return
 		}
-		if ep = ep.about(r); ep == nil {
-			reply(noReplay())
+		base := ep
+		if ep = base.about(r); ep == nil {
+			reply(base.noReplay(ctx, r.replay))
 			return
 		}
 		if ep.pause > 0 && !(o.last && ep.refused) {
@@ -325,7 +326,7 @@ func (e *Engine) Delete(ctx context.Context, r Request) (*hub.Outcome, error) {
 		}
 		p.apply = func() {
 			for _, rp := range slices.Clone(ep.replays) {
-				rp.drop()
+				rp.drop(noEndpoint())
 			}
 			ep.gone = true
 			delete(e.endpoints, row.Number)

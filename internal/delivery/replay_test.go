@@ -270,7 +270,7 @@ func TestReplayParked(t *testing.T) {
 	if list := r.replays(t, number, store.ReplayCanceled); len(list) != 1 || list[0].By != "test" {
 		t.Errorf("%+v", list)
 	}
-	if _, err := r.engine.ResumeReplay(t.Context(), request, generation, ""); greenlane.KindOf(err) != greenlane.NotFound {
+	if _, err := r.engine.ResumeReplay(t.Context(), request, generation, ""); greenlane.CodeOf(err) != "replay_canceled" {
 		t.Errorf("resumed after its end: %v", err)
 	}
 	if lanes, err := r.store.Lanes(t.Context(), number); err != nil || len(lanes) != 0 {

@@ -47,6 +47,10 @@ func TestReplay(t *testing.T) {
 	if list := r.events("endpoint.replay_completed"); len(list) != 1 || list[0]["data"].(map[string]any)["delivered"] != 2.0 {
 		t.Errorf("%v", list)
 	}
+	for _, what := range []string{"pause", "resume", "cancel"} {
+		r.refused(409, "replay_completed", "POST", hook+"/replays/2/"+what, nil)
+	}
+	r.refused(409, "replay_completed", "POST", hook+"/redrive", `{"reason":"again","replay":2}`)
 	subject := r.data(hook + "/deliveries")[0]["subject"].(map[string]any)
 	since := time.Now().Add(-time.Hour).UTC().Format(time.RFC3339)
 	r.must(202, "POST", hook+"/replay", fmt.Sprintf(`{"from":%q,"to":"now","subject":"%v/%v"}`, since, subject["kind"], subject["id"]))
