@@ -345,6 +345,9 @@ func (e *Engine) Delete(ctx context.Context, r Request) (*hub.Outcome, error) {
 func (e *Engine) Retry(ctx context.Context, r Request, position int64, reason string) (*hub.Outcome, error) {
 	r.position = position
 	return e.change(ctx, r, func(ep *endpoint) (*plan, error) {
+		if err := ep.base().served(); err != nil {
+			return nil, err
+		}
 		for _, l := range ep.lanes {
 			if l.head != nil && l.head.position == position {
 				return l.retryNow(r, reason)
@@ -359,6 +362,14 @@ func (e *Engine) Retry(ctx context.Context, r Request, position int64, reason st
 		}
 		return ep.resend(ctx, r, position, former, tried, reason)
 	})
+}
+
+// served refuses what somebody wants sent now while nothing is sent.
+func (ep *endpoint) served() error {
+	if ep.row.State == store.EndpointEnabled {
+		return nil
+	}
+	return greenlane.Errorf(greenlane.Conflict, "endpoint_disabled", "the endpoint is disabled, and nothing is sent to it; enable it first")
 }
 
 // retryNow makes the head of an open lane due at once.

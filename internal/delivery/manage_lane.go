@@ -145,6 +145,9 @@ func (e *Engine) Discard(ctx context.Context, r Request, position int64, generat
 func (e *Engine) Redrive(ctx context.Context, r Request, replay, limit int, reason string) (*hub.Outcome, error) {
 	r.replay = replay
 	return e.change(ctx, r, func(ep *endpoint) (*plan, error) {
+		if err := ep.base().served(); err != nil {
+			return nil, err
+		}
 		var parked []*lane
 		for _, l := range ep.lanes {
 			if l.state == laneParked {

@@ -45,6 +45,8 @@ type ReplayView struct {
 	By        *string           `json:"by" doc:"The name of the key that wanted that, null for the hub."`
 	CreatedAt time.Time         `json:"createdAt"`
 	UpdatedAt time.Time         `json:"updatedAt"`
+
+	EndpointState store.EndpointState `json:"endpointState" enum:"enabled,disabled" doc:"disabled: nothing of it is sent until the endpoint is enabled."`
 }
 
 func replayView(row *store.Endpoint, s *delivery.ReplayStatus) ReplayView {
@@ -52,7 +54,7 @@ func replayView(row *store.Endpoint, s *delivery.ReplayStatus) ReplayView {
 		Replay: s.Generation, WebhookID: row.EndpointID(), State: s.State, From: s.First, To: s.Last, Passed: s.Passed, Progress: 1,
 		Delivered: s.Delivered, Skipped: s.Skipped, InFlight: s.InFlight, OpenLanes: s.OpenLanes, Parked: s.Parked, Behind: s.BehindParked,
 		Types: append([]string{}, s.Types...), Filter: orNull(s.Filter), Subject: orNull(s.Subject), Reason: orNull(s.Reason), By: orNull(s.By),
-		CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt,
+		CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt, EndpointState: row.State,
 	}
 	if all := s.Last - s.First + 1; all > 0 && s.State != store.ReplayCompleted {
 		v.Progress = max(0, float64(s.Passed-s.First+1)/float64(all))
@@ -66,13 +68,15 @@ type ReplayAnswer struct {
 	State  store.ReplayState `json:"state" enum:"running,paused,canceled"`
 	From   int64             `json:"from"`
 	To     int64             `json:"to"`
+
+	EndpointState store.EndpointState `json:"endpointState" enum:"enabled,disabled" doc:"disabled: nothing of it is sent until the endpoint is enabled."`
 }
 
 // replayAnswer tells it from the event that recorded who asked for it.
-func replayAnswer(status int, state store.ReplayState) func(o *hub.Outcome) (int, ReplayAnswer) {
+func replayAnswer(row *store.Endpoint, status int, state store.ReplayState) func(o *hub.Outcome) (int, ReplayAnswer) {
 	return func(o *hub.Outcome) (int, ReplayAnswer) {
 		data := o.Events[0].Body.(greenlane.ReplayChanged).Data
-		return status, ReplayAnswer{data.Replay, state, data.From, data.To}
+		return status, ReplayAnswer{data.Replay, state, data.From, data.To, row.State}
 	}
 }
 
@@ -88,7 +92,7 @@ func (a *API) replay(ctx context.Context, in *webhookInput) (*Answer[ReplayAnswe
 	}
 	return manage(a, c, row.Number, func(r delivery.Request) (*hub.Outcome, error) {
 		return a.engine.Replay(ctx, r, *what, body.Reason)
-	}, replayAnswer(statusAccepted, store.ReplayRunning))
+	}, replayAnswer(row, statusAccepted, store.ReplayRunning))
 }
 
 // rangeOf checks what is to be sent again.
@@ -213,7 +217,7 @@ func (a *API) changeReplay(what string, state store.ReplayState, do turn) func(c
 		}
 		return manage(a, c, row.Number, func(r delivery.Request) (*hub.Outcome, error) {
 			return do(ctx, r, in.Replay, body.Reason)
-		}, replayAnswer(statusOK, state))
+		}, replayAnswer(row, statusOK, state))
 	}
 }
 

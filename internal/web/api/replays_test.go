@@ -20,7 +20,7 @@ func TestReplay(t *testing.T) {
 	}
 	r.poll("three deliveries", func() bool { return len(r.data(hook+"/deliveries?state=delivered")) == 3 })
 	started := r.must(202, "POST", hook+"/replay", `{"from":1,"types":["shipment.*"],"filter":"event.data.shipmentNo != \"REPLAY-1\"","reason":"lost a day"}`)
-	want := map[string]any{"replay": 2.0, "state": "running", "from": 1.0, "to": started["to"]}
+	want := map[string]any{"replay": 2.0, "state": "running", "from": 1.0, "to": started["to"], "endpointState": "enabled"}
 	if diff := cmp.Diff(want, started); diff != "" {
 		t.Error(diff)
 	}
@@ -39,7 +39,7 @@ func TestReplay(t *testing.T) {
 		"replay": 2.0, "webhookId": hook[len(webhooksPath)+1:], "state": "completed", "from": 1.0, "to": started["to"], "passed": started["to"],
 		"progress": 1.0, "delivered": 2.0, "skipped": 0.0, "inFlight": 0.0, "openLanes": 0.0, "parked": 0.0, "behindParked": 0.0, "types": []any{"shipment.*"},
 		"filter": `event.data.shipmentNo != "REPLAY-1"`, "subject": nil, "reason": nil, "by": nil,
-		"createdAt": got[0]["createdAt"], "updatedAt": got[0]["updatedAt"],
+		"createdAt": got[0]["createdAt"], "updatedAt": got[0]["updatedAt"], "endpointState": "enabled",
 	}
 	if diff := cmp.Diff(full, got[0]); diff != "" {
 		t.Error(diff)

@@ -410,7 +410,17 @@ func TestEnableAndDisable(t *testing.T) {
 	if a := rec.next(t); !strings.Contains(a.body, `"2025-07-01`) {
 		t.Errorf("missed: %s", a.body)
 	}
+	r.poll("the delivery", func() bool { return len(r.data(path+"/deliveries?state=delivered")) == 1 })
+	delivered := "/v1/deliveries/" + r.data(path + "/deliveries")[0]["deliveryId"].(string)
 	r.must(200, "POST", path+"/disable", nil)
+	r.refused(409, "endpoint_disabled", "POST", delivered+"/retry", nil)
+	r.refused(409, "endpoint_disabled", "POST", path+"/redrive", `{"reason":"again"}`)
+	if got := r.must(202, "POST", path+"/replay", `{"from":1}`); got["endpointState"] != "disabled" {
+		t.Errorf("%v does not say that nothing is sent", got)
+	}
+	if got := r.must(200, "POST", path+"/replays/2/cancel", nil); got["endpointState"] != "disabled" {
+		t.Errorf("%v", got)
+	}
 	entry(2)
 	r.must(200, "POST", path+"/enable", `{"from":"now","reason":"old news"}`)
 	entry(3)
