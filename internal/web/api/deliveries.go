@@ -157,6 +157,9 @@ func (a *API) delivery(ctx context.Context, text string) (*delivery.Delivery, []
 
 func (a *API) getDelivery(ctx context.Context, in *deliveryIDInput) (*deliveryOutput, error) {
 	d, attempts, err := a.delivery(ctx, in.ID)
+	if err == nil && trail(d.Event.Type) {
+		err = maySeeTrail(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -237,6 +237,9 @@ func (a *API) createWebhook(ctx context.Context, in *rawInput) (*Answer[WebhookC
 	if err != nil {
 		return nil, err
 	}
+	if err := mayChoose(ctx, settings); err != nil {
+		return nil, err
+	}
 	from, err := a.position(ctx, body.From.spot)
 	if err != nil {
 		return nil, err
@@ -413,6 +416,9 @@ func (a *API) patchWebhook(ctx context.Context, in *webhookPatchInput) (*webhook
 	revise := func(s delivery.Settings) delivery.Settings {
 		body.URL.apply(&s.URL)
 		return body.revise(s)
+	}
+	if err := mayChoose(ctx, revise(*present)); err != nil {
+		return nil, err
 	}
 	grant, err := a.agree(ctx, *present, revise(*present))
 	if err != nil {
