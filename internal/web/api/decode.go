@@ -46,10 +46,12 @@ func decode(body []byte, into any) error {
 	switch {
 	case errors.Is(err, json.ErrUnknownName):
 		return greenlane.InvalidField(location, nil, "is not a field of this request")
-	case semantic.Err != nil:
+	// A number that is a fraction or too large for its type is told as an error of
+	// syntax or range.
+	case semantic.Err != nil && !(isNumber(semantic.GoType) && (errors.Is(err, strconv.ErrSyntax) || errors.Is(err, strconv.ErrRange))):
 		return greenlane.InvalidField(location, value, "%v", semantic.Err)
 	}
-	return greenlane.InvalidField(location, value, "has the wrong type: a JSON %s is not expected here", kindName(semantic.JSONKind))
+	return greenlane.InvalidField(location, value, "must be %s", oneOf(semantic.GoType))
 }
 
 // readBody decodes a body strictly and holds it against the schema that documents
@@ -168,22 +170,41 @@ func repeatable(v any) any {
 	return nil
 }
 
-func kindName(k jsontext.Kind) string {
-	switch k {
-	case '"':
-		return "text"
-	case '0':
-		return "number"
-	case '{':
-		return "object"
-	case '[':
-		return "list"
-	case 't', 'f':
-		return "true or false"
-	case 'n':
-		return "null"
+func isNumber(t reflect.Type) bool {
+	return t != nil && t.Kind() >= reflect.Int && t.Kind() <= reflect.Float64
+}
+
+// oneOf names the JSON that a type is read from.
+func oneOf(t reflect.Type) string {
+	if t == nil {
+		return "another kind of value"
 	}
-	return "value"
+	switch t.Kind() {
+	case reflect.Pointer:
+		return oneOf(t.Elem())
+	case reflect.String:
+		return "a text"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Float32, reflect.Float64:
+		return "a number"
+	case reflect.Slice, reflect.Array:
+		return "a list of " + manyOf(t.Elem())
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	}
+	return "a whole number"
+}
+
+// manyOf is [oneOf] for several.
+func manyOf(t reflect.Type) string {
+	switch words := oneOf(t); words {
+	case "a text", "a number", "a whole number":
+		return words[len("a "):] + "s"
+	case "an object":
+		return "objects"
+	}
+	return "values"
 }
 
 // checks gathers what is wrong with a body.

@@ -121,7 +121,7 @@ func (a *API) filter(ctx context.Context, f EventFilter) (*filter, error) {
 	}
 	if f.Subject != "" {
 		if _, err := greenlane.ParseSubject(f.Subject); err != nil {
-			return nil, greenlane.InvalidField("query.subject", f.Subject, "must be kind/number, such as declaration/1024")
+			return nil, greenlane.InvalidField("query.subject", f.Subject, "%v", err)
 		}
 	}
 	return out, nil

@@ -101,7 +101,7 @@ func (a *API) rangeOf(ctx context.Context, b *ReplayBody) (*delivery.Range, erro
 	what := &delivery.Range{Types: b.Types, Filter: b.Filter}
 	if b.Subject != "" {
 		subject, err := greenlane.ParseSubject(b.Subject)
-		c.when(err != nil, "body.subject", b.Subject, "must be kind/number, such as entry/16")
+		c.when(err != nil, "body.subject", b.Subject, "%v", err)
 		what.Subject = &subject
 	}
 	if err := c.err(); err != nil {
