@@ -23,7 +23,7 @@ type replayCmd struct {
 // Help says what a replay is.
 func (*replayCmd) Help() string {
 	return `
-A replay sends events that an endpoint has had, or that are older than it, again: those its settings want, in order, with the same webhook-id and marked Greenlane-Replay. It takes at most half of the endpoint's rate, and never comes past an event that the endpoint has not got yet. To send a single delivery again, use "greenlane deliveries retry"; what is parked goes on with it, too.`
+A replay sends events that an endpoint has had, or that are older than it, again: those its settings want, in order, with the same webhook-id and marked Greenlane-Replay. All replays of an endpoint together take at most half of its rate, and none comes past an event that the endpoint has not got yet. To send a single delivery again, use "greenlane deliveries retry"; what is parked goes on with it, too.`
 }
 
 // replay is what the commands read of one.

@@ -225,8 +225,8 @@ func (a *API) replayRoutes() {
 	const tag = "Webhooks"
 	register(a, operation{method: "POST", path: "/v1/webhooks/{id}/replay", id: "replay-webhook", tag: tag, raw: true,
 		summary: "Send a range of the log again", role: greenlane.RoleOperator, status: statusAccepted, errors: []int{404},
-		more: "Of what the endpoint's settings want, as a job: in order within each lane, marked Greenlane-Replay, with at most half of the endpoint's " +
-			"rate and concurrency. It never comes past an event that the endpoint has not got yet."}, a.replay)
+		more: "Of what the endpoint's settings want, as a job: in order within each lane, marked Greenlane-Replay; all replays of an endpoint together " +
+			"take at most half of its rate and concurrency. It never comes past an event that the endpoint has not got yet."}, a.replay)
 	describeRaw[ReplayBody](a, "/v1/webhooks/{id}/replay")
 	register(a, operation{method: "GET", path: "/v1/webhooks/{id}/replays", id: "list-replays", tag: tag,
 		summary: "List an endpoint's replays", role: greenlane.RoleRead, errors: []int{404}, more: "The latest first."}, a.listReplays)
