@@ -52,6 +52,17 @@ func (k SubjectKind) String() string {
 	return "kind" + strconv.Itoa(int(k))
 }
 
+// SubjectKinds returns the names of all kinds.
+func SubjectKinds() []string {
+	var names []string
+	for _, name := range kindNames {
+		if name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // ParseSubjectKind is the reverse of String.
 func ParseSubjectKind(name string) (SubjectKind, bool) {
 	for k, n := range kindNames {
@@ -104,7 +115,7 @@ func ParseSubject(text string) (Subject, error) {
 	kind, known := ParseSubjectKind(name)
 	number, err := strconv.ParseInt(digits, 10, 64)
 	if !ok || !known || err != nil || number <= 0 || number > MaxNumber {
-		return Subject{}, fmt.Errorf("%q is not a subject: expected kind/number, such as declaration/1024", text)
+		return Subject{}, fmt.Errorf("must be kind/number, such as entry/16; kinds are %s", strings.Join(SubjectKinds(), ", "))
 	}
 	return Subject{Kind: kind, Number: number}, nil
 }

@@ -210,6 +210,19 @@ func (d *eventDelivery) tries() string {
 	return fmt.Sprintf("%d of %d tries", d.Made, d.Allowed)
 }
 
+// endpointPath returns where the API has an endpoint that is named by its id, its
+// name or its URL.
+func endpointPath(ctx context.Context, f *hubFlags, text string) (string, error) {
+	if _, err := greenlane.ParseID(greenlane.EndpointPrefix, text); err != nil {
+		e, err := findEndpoint(ctx, f, text)
+		if err != nil {
+			return "", err
+		}
+		text = e.ID
+	}
+	return "/v1/webhooks/" + url.PathEscape(text), nil
+}
+
 // findEndpoint returns the endpoint that has the id, the URL or the name.
 func findEndpoint(ctx context.Context, f *hubFlags, text string) (*endpoint, error) {
 	if _, err := greenlane.ParseID(greenlane.EndpointPrefix, text); err == nil {

@@ -4,15 +4,14 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
 	"time"
 )
 
 type endpointsRotate struct {
 	hubFlags
-	ID    string `arg:"" help:"The endpoint's id, wh_…."`
-	Which string `help:"What to make new: secret, the default, asymmetricKey, or both." placeholder:"WHICH" field:"body.which"`
-	JSON  bool   `help:"Print JSON."`
+	Endpoint string `arg:"" help:"The endpoint's id, wh_…, its name or its URL."`
+	Which    string `help:"What to make new: secret, the default, asymmetricKey, or both." placeholder:"WHICH" field:"body.which"`
+	JSON     bool   `help:"Print JSON."`
 }
 
 // Help says how to change secrets without losing a webhook.
@@ -33,7 +32,11 @@ func (c *endpointsRotate) Run(ctx context.Context, std *stdio) error {
 		body["which"] = c.Which
 	}
 	var e endpoint
-	raw, err := call(ctx, &c.hubFlags, http.MethodPost, "/v1/webhooks/"+url.PathEscape(c.ID)+"/rotate-secret", body, &e)
+	path, err := endpointPath(ctx, &c.hubFlags, c.Endpoint)
+	if err != nil {
+		return err
+	}
+	raw, err := call(ctx, &c.hubFlags, http.MethodPost, path+"/rotate-secret", body, &e)
 	if err != nil {
 		return err
 	}
@@ -51,8 +54,8 @@ func (c *endpointsRotate) Run(ctx context.Context, std *stdio) error {
 
 type endpointsPublicKey struct {
 	hubFlags
-	ID   string `arg:"" help:"The endpoint's id, wh_…."`
-	JSON bool   `help:"Print JSON, with each key as PEM and JWK, too."`
+	Endpoint string `arg:"" help:"The endpoint's id, wh_…, its name or its URL."`
+	JSON     bool   `help:"Print JSON, with each key as PEM and JWK, too."`
 }
 
 // Help says what the keys are for.
@@ -69,7 +72,11 @@ func (c *endpointsPublicKey) Run(ctx context.Context, std *stdio) error {
 			ValidUntil *time.Time `json:"validUntil"`
 		} `json:"keys"`
 	}
-	raw, err := call(ctx, &c.hubFlags, http.MethodGet, "/v1/webhooks/"+url.PathEscape(c.ID)+"/public-key", nil, &answer)
+	path, err := endpointPath(ctx, &c.hubFlags, c.Endpoint)
+	if err != nil {
+		return err
+	}
+	raw, err := call(ctx, &c.hubFlags, http.MethodGet, path+"/public-key", nil, &answer)
 	if err != nil {
 		return err
 	}

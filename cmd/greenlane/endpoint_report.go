@@ -16,11 +16,11 @@ import (
 
 type endpointsReport struct {
 	hubFlags
-	ID     string        `arg:"" help:"The endpoint's id, wh_…."`
-	From   moment        `help:"Begin of the time: RFC 3339, or a date, which means its beginning in UTC; 30 days before its end when left out, at most 400." placeholder:"TIME" field:"query.from"`
-	To     moment        `help:"End of the time; now when left out." placeholder:"TIME" field:"query.to"`
-	Within time.Duration `help:"How soon after its event's commit a delivery is to be acknowledged." default:"60s" field:"query.within"`
-	JSON   bool          `help:"Print JSON."`
+	Endpoint string        `arg:"" help:"The endpoint's id, wh_…, its name or its URL."`
+	From     moment        `help:"Begin of the time: RFC 3339, or a date, which means its beginning in UTC; 30 days before its end when left out, at most 400." placeholder:"TIME" field:"query.from"`
+	To       moment        `help:"End of the time; now when left out." placeholder:"TIME" field:"query.to"`
+	Within   time.Duration `help:"How soon after its event's commit a delivery is to be acknowledged." default:"60s" field:"query.within"`
+	JSON     bool          `help:"Print JSON."`
 }
 
 // Help says what the figures are.
@@ -89,7 +89,11 @@ func (c *endpointsReport) Run(ctx context.Context, std *stdio) error {
 		}
 	}
 	var raw json.RawMessage
-	if err := hub.Call(ctx, http.MethodGet, "/v1/webhooks/"+url.PathEscape(c.ID)+"/report", query, nil, &raw); err != nil {
+	path, err := endpointPath(ctx, &c.hubFlags, c.Endpoint)
+	if err != nil {
+		return err
+	}
+	if err := hub.Call(ctx, http.MethodGet, path+"/report", query, nil, &raw); err != nil {
 		return err
 	}
 	var r report

@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -210,8 +209,8 @@ func (c *endpointsCreate) Run(ctx context.Context, std *stdio) error {
 
 type endpointsUpdate struct {
 	hubFlags
-	ID     string `arg:"" help:"The endpoint's id, wh_…."`
-	Target string `help:"A new URL to deliver to, http or https." placeholder:"URL" field:"body.url"`
+	Endpoint string `arg:"" help:"The endpoint's id, wh_…, its name or its URL."`
+	Target   string `help:"A new URL to deliver to, http or https." placeholder:"URL" field:"body.url"`
 	endpointFlags
 	JSON bool `help:"Print JSON."`
 }
@@ -242,7 +241,11 @@ func (c *endpointsUpdate) Run(ctx context.Context, std *stdio) error {
 		return usageError{errors.New("nothing to change: give at least one setting, such as --name")}
 	}
 	var e endpoint
-	raw, err := call(ctx, &c.hubFlags, http.MethodPatch, "/v1/webhooks/"+url.PathEscape(c.ID), body, &e)
+	path, err := endpointPath(ctx, &c.hubFlags, c.Endpoint)
+	if err != nil {
+		return err
+	}
+	raw, err := call(ctx, &c.hubFlags, http.MethodPatch, path, body, &e)
 	if err != nil {
 		return err
 	}
@@ -251,14 +254,18 @@ func (c *endpointsUpdate) Run(ctx context.Context, std *stdio) error {
 
 type endpointsShow struct {
 	hubFlags
-	ID   string `arg:"" help:"The endpoint's id, wh_…."`
-	JSON bool   `help:"Print JSON."`
+	Endpoint string `arg:"" help:"The endpoint's id, wh_…, its name or its URL."`
+	JSON     bool   `help:"Print JSON."`
 }
 
 // Run prints the endpoint.
 func (c *endpointsShow) Run(ctx context.Context, std *stdio) error {
 	var e endpoint
-	raw, err := call(ctx, &c.hubFlags, http.MethodGet, "/v1/webhooks/"+url.PathEscape(c.ID), nil, &e)
+	path, err := endpointPath(ctx, &c.hubFlags, c.Endpoint)
+	if err != nil {
+		return err
+	}
+	raw, err := call(ctx, &c.hubFlags, http.MethodGet, path, nil, &e)
 	if err != nil {
 		return err
 	}
@@ -317,9 +324,9 @@ func (e *endpoint) print(w io.Writer) error {
 
 type endpointsTest struct {
 	hubFlags
-	ID   string `arg:"" help:"The endpoint's id, wh_…."`
-	Type string `help:"The event type to send an example of; the first the endpoint wants when left out." placeholder:"TYPE" field:"body.type"`
-	JSON bool   `help:"Print JSON."`
+	Endpoint string `arg:"" help:"The endpoint's id, wh_…, its name or its URL."`
+	Type     string `help:"The event type to send an example of; the first the endpoint wants when left out." placeholder:"TYPE" field:"body.type"`
+	JSON     bool   `help:"Print JSON."`
 }
 
 // Help shows how it is used.
@@ -345,7 +352,11 @@ func (c *endpointsTest) Run(ctx context.Context, std *stdio) error {
 		Error      string  `json:"error"`
 		DurationMs float64 `json:"durationMs"`
 	}
-	raw, err := call(ctx, &c.hubFlags, http.MethodPost, "/v1/webhooks/"+url.PathEscape(c.ID)+"/test", body, &answer)
+	path, err := endpointPath(ctx, &c.hubFlags, c.Endpoint)
+	if err != nil {
+		return err
+	}
+	raw, err := call(ctx, &c.hubFlags, http.MethodPost, path+"/test", body, &answer)
 	if err != nil {
 		return err
 	}
@@ -365,10 +376,10 @@ func (c *endpointsTest) Run(ctx context.Context, std *stdio) error {
 
 type endpointsEnable struct {
 	hubFlags
-	ID     string `arg:"" help:"The endpoint's id, wh_…."`
-	From   string `help:"cursor: with all it missed; now, or a position: without the events up to there, which are recorded as skipped." default:"cursor" field:"body.from"`
-	Reason string `help:"Why; recorded with who did it." placeholder:"TEXT" field:"body.reason"`
-	JSON   bool   `help:"Print JSON."`
+	Endpoint string `arg:"" help:"The endpoint's id, wh_…, its name or its URL."`
+	From     string `help:"cursor: with all it missed; now, or a position: without the events up to there, which are recorded as skipped." default:"cursor" field:"body.from"`
+	Reason   string `help:"Why; recorded with who did it." placeholder:"TEXT" field:"body.reason"`
+	JSON     bool   `help:"Print JSON."`
 }
 
 // Help shows how it is used.
@@ -382,27 +393,31 @@ Examples:
 
 // Run resumes deliveries.
 func (c *endpointsEnable) Run(ctx context.Context, std *stdio) error {
-	return changeEndpoint(ctx, &c.hubFlags, std, c.ID, "enable", map[string]any{"from": c.From, "reason": c.Reason}, c.JSON)
+	return changeEndpoint(ctx, &c.hubFlags, std, c.Endpoint, "enable", map[string]any{"from": c.From, "reason": c.Reason}, c.JSON)
 }
 
 type endpointsDisable struct {
 	hubFlags
-	ID     string `arg:"" help:"The endpoint's id, wh_…."`
-	Reason string `help:"Why; recorded with who did it." placeholder:"TEXT" field:"body.reason"`
-	JSON   bool   `help:"Print JSON."`
+	Endpoint string `arg:"" help:"The endpoint's id, wh_…, its name or its URL."`
+	Reason   string `help:"Why; recorded with who did it." placeholder:"TEXT" field:"body.reason"`
+	JSON     bool   `help:"Print JSON."`
 }
 
 // Run stops deliveries.
 func (c *endpointsDisable) Run(ctx context.Context, std *stdio) error {
-	return changeEndpoint(ctx, &c.hubFlags, std, c.ID, "disable", map[string]any{"reason": c.Reason}, c.JSON)
+	return changeEndpoint(ctx, &c.hubFlags, std, c.Endpoint, "disable", map[string]any{"reason": c.Reason}, c.JSON)
 }
 
-func changeEndpoint(ctx context.Context, f *hubFlags, std *stdio, id, verb string, body map[string]any, asJSON bool) error {
+func changeEndpoint(ctx context.Context, f *hubFlags, std *stdio, name, verb string, body map[string]any, asJSON bool) error {
 	if body["reason"] == "" {
 		delete(body, "reason")
 	}
 	var e endpoint
-	raw, err := call(ctx, f, http.MethodPost, "/v1/webhooks/"+url.PathEscape(id)+"/"+verb, body, &e)
+	path, err := endpointPath(ctx, f, name)
+	if err != nil {
+		return err
+	}
+	raw, err := call(ctx, f, http.MethodPost, path+"/"+verb, body, &e)
 	if err != nil {
 		return err
 	}
@@ -414,14 +429,18 @@ func changeEndpoint(ctx context.Context, f *hubFlags, std *stdio, id, verb strin
 
 type endpointsDelete struct {
 	hubFlags
-	ID string `arg:"" help:"The endpoint's id, wh_…."`
+	Endpoint string `arg:"" help:"The endpoint's id, wh_…, its name or its URL."`
 }
 
 // Run deletes the endpoint.
 func (c *endpointsDelete) Run(ctx context.Context, std *stdio) error {
-	if _, err := call(ctx, &c.hubFlags, http.MethodDelete, "/v1/webhooks/"+url.PathEscape(c.ID), nil, nil); err != nil {
+	path, err := endpointPath(ctx, &c.hubFlags, c.Endpoint)
+	if err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(std.out, "%s is deleted\n", c.ID)
+	if _, err := call(ctx, &c.hubFlags, http.MethodDelete, path, nil, nil); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(std.out, "%s is deleted\n", harmless(c.Endpoint))
 	return err
 }

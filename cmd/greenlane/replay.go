@@ -23,7 +23,7 @@ type replayCmd struct {
 // Help says what a replay is.
 func (*replayCmd) Help() string {
 	return `
-A replay sends events that an endpoint has had, or that are older than it, again: those its settings want, in order, with the same webhook-id and marked Greenlane-Replay. It takes at most half of the endpoint's rate, and never comes past an event that the endpoint has not got yet. To send a single delivery again, use "greenlane deliveries retry"; what is parked goes on with it, too.`
+A replay sends events that an endpoint has had, or that are older than it, again: those its settings want, in order, with the same webhook-id and marked Greenlane-Replay. All replays of an endpoint together take at most half of its rate, and none comes past an event that the endpoint has not got yet. To send a single delivery again, use "greenlane deliveries retry"; what is parked goes on with it, too.`
 }
 
 // replay is what the commands read of one.
@@ -44,6 +44,8 @@ type replay struct {
 	Reason    string    `json:"reason"`
 	By        string    `json:"by"`
 	CreatedAt time.Time `json:"createdAt"`
+
+	EndpointState string `json:"endpointState"`
 }
 
 func replaysPath(e *endpoint) string { return "/v1/webhooks/" + url.PathEscape(e.ID) + "/replays" }
@@ -91,13 +93,26 @@ func (c *replayStart) Run(ctx context.Context, std *stdio) error {
 	if err != nil {
 		return err
 	}
+	if c.Wait && r.waits() {
+		wrapped(std.err, "", r.waiting(e))
+	}
 	if !c.Wait {
 		return printOr(c.JSON, std.out, raw, func() error {
 			wrapped(std.out, "", fmt.Sprintf("replay %d of positions %d to %d has begun", r.Replay, r.From, r.To))
+			if r.waits() {
+				wrapped(std.out, "", r.waiting(e))
+			}
 			return nil
 		})
 	}
 	return c.follow(ctx, std, e, r.Replay)
+}
+
+// waits reports whether nothing of it is sent because its endpoint is disabled.
+func (r *replay) waits() bool { return r.EndpointState == "disabled" }
+
+func (r *replay) waiting(e *endpoint) string {
+	return fmt.Sprintf("It waits: the endpoint is disabled. \"greenlane endpoints enable %s\" lets it go on.", e.ID)
 }
 
 // replayLook is how often a replay is asked how far it has come.
@@ -152,6 +167,9 @@ func (r *replay) line(w io.Writer) {
 	fmt.Fprintf(w, "\n    positions %d to %d, passed %d\n", r.From, r.To, r.Passed)
 	if r.OpenLanes > 0 {
 		fmt.Fprintf(w, "    %s, %d of them parked\n", count(r.OpenLanes, "open lane"), r.Parked)
+	}
+	if r.waits() && (r.State == "running" || r.State == "paused") {
+		fmt.Fprintf(w, "    the endpoint is disabled\n")
 	}
 	for _, part := range [][2]string{{"types", strings.Join(r.Types, ", ")}, {"filter", r.Filter}, {"subject", r.Subject}, {"reason", r.Reason}} {
 		if part[1] != "" {

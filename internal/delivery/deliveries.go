@@ -323,18 +323,24 @@ type DeliveryQuery struct {
 	Limit  int
 }
 
-// deliveryScan is how many events one listing looks at.
-const deliveryScan = 5000
+// deliveryScan is how many events one listing looks at. One that found nothing by
+// then looks on for emptyScan: few readers expect an empty page to be followed by
+// others.
+const (
+	deliveryScan = 5000
+	emptyScan    = 200 * time.Millisecond
+)
 
 // Deliveries lists deliveries. next is the bound to go on from, 0 at the end.
-// A page may be short although there is more: rare states are far apart.
+// A page may be short, even empty, although there is more: rare states are far
+// apart.
 func (e *Engine) Deliveries(ctx context.Context, q DeliveryQuery) (list []*Delivery, next int64, err error) {
 	v, err := e.view(ctx, q.Account, q.Endpoint)
 	if err != nil {
 		return nil, 0, err
 	}
-	before := q.Before
-	for looked := 0; looked < deliveryScan; {
+	before, until := q.Before, e.clock().Add(emptyScan)
+	for looked := 0; looked < deliveryScan || len(list) == 0 && e.clock().Before(until); {
 		page, err := e.store.Events(ctx, store.EventQuery{
 			Account: q.Account, Before: before, After: v.history[0].From, Desc: true, Limit: 200,
 		})

@@ -78,11 +78,12 @@ type endpoint struct {
 	skips skipIndex
 	// merges are consignments that became part of others, by the key of the one
 	// that has them now. Kept where the endpoint is ordered by consignment.
-	merges      map[int64][]merge
-	breaker     breaker
-	pace        pace
-	maintenance maintenance
-	hourly      hourly
+	merges  map[int64][]merge
+	breaker breaker
+	// replayPace is that of all its replays.
+	pace, replayPace pace
+	maintenance      maintenance
+	hourly           hourly
 }
 
 // item is one event on its way to the endpoint.
@@ -567,7 +568,7 @@ func (ep *endpoint) commit(u hub.Unit) {
 		ep.recorded = max(ep.recorded, passed)
 		ep.engine.touch(ep)
 		if ep.end != nil {
-			ep.drop()
+			ep.drop(replayIs(ep.end.State))
 		}
 	})
 }

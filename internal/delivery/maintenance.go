@@ -289,8 +289,8 @@ func (l *lane) hasten(position int64) {
 	}
 }
 
-// checkWindows says what is wrong with the windows.
-func checkWindows(list []Window) error {
+// CheckWindows says what is wrong with windows.
+func CheckWindows(list []Window) error {
 	_, err := parseWindows(list)
 	return err
 }

@@ -88,7 +88,7 @@ func TestWrongWindows(t *testing.T) {
 		"the windows leave no time": {{From: "00:00", To: "24:00", Timezone: "UTC"}},
 		"the windows leave":         {{From: "00:00", To: "12:00", Timezone: "UTC"}, {From: "12:00", To: "24:00", Timezone: "UTC"}},
 	} {
-		err := checkWindows(windows)
+		err := CheckWindows(windows)
 		if (err == nil) != (says == "") || err != nil && !strings.HasPrefix(err.Error(), says) {
 			t.Errorf("%q: %v", says, err)
 		}

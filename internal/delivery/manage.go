@@ -126,8 +126,9 @@ func (e *Engine) changeAs(ctx context.Context, r Request, o op, decide func(*end
 			reply(noEndpoint())
 			return
 		}
-		if ep = ep.about(r); ep == nil {
-			reply(noReplay())
+		base := ep
+		if ep = base.about(r); ep == nil {
+			reply(base.noReplay(ctx, r.replay))
 			return
 		}
 		if ep.pause > 0 && !(o.last && ep.refused) {
@@ -325,7 +326,7 @@ func (e *Engine) Delete(ctx context.Context, r Request) (*hub.Outcome, error) {
 		}
 		p.apply = func() {
 			for _, rp := range slices.Clone(ep.replays) {
-				rp.drop()
+				rp.drop(noEndpoint())
 			}
 			ep.gone = true
 			delete(e.endpoints, row.Number)
@@ -344,6 +345,9 @@ func (e *Engine) Delete(ctx context.Context, r Request) (*hub.Outcome, error) {
 func (e *Engine) Retry(ctx context.Context, r Request, position int64, reason string) (*hub.Outcome, error) {
 	r.position = position
 	return e.change(ctx, r, func(ep *endpoint) (*plan, error) {
+		if err := ep.base().served(); err != nil {
+			return nil, err
+		}
 		for _, l := range ep.lanes {
 			if l.head != nil && l.head.position == position {
 				return l.retryNow(r, reason)
@@ -358,6 +362,14 @@ func (e *Engine) Retry(ctx context.Context, r Request, position int64, reason st
 		}
 		return ep.resend(ctx, r, position, former, tried, reason)
 	})
+}
+
+// served refuses what somebody wants sent now while nothing is sent.
+func (ep *endpoint) served() error {
+	if ep.row.State == store.EndpointEnabled {
+		return nil
+	}
+	return greenlane.Errorf(greenlane.Conflict, "endpoint_disabled", "the endpoint is disabled, and nothing is sent to it; enable it first")
 }
 
 // retryNow makes the head of an open lane due at once.

@@ -145,6 +145,9 @@ func (e *Engine) Discard(ctx context.Context, r Request, position int64, generat
 func (e *Engine) Redrive(ctx context.Context, r Request, replay, limit int, reason string) (*hub.Outcome, error) {
 	r.replay = replay
 	return e.change(ctx, r, func(ep *endpoint) (*plan, error) {
+		if err := ep.base().served(); err != nil {
+			return nil, err
+		}
 		var parked []*lane
 		for _, l := range ep.lanes {
 			if l.state == laneParked {
@@ -214,15 +217,16 @@ func (ep *endpoint) headed(ctx context.Context, position int64, generation int) 
 	if err != nil {
 		return nil, err
 	}
-	if len(events) == 0 || generation != 1 || !ep.gets(events[0], false) {
-		return nil, greenlane.Errorf(greenlane.NotFound, "not_found", "there is no such delivery in this account")
-	}
-	if ep.skipped(position, ep.keyOf(events[0])) || ep.past(events[0]) {
-		return nil, settledAlready()
-	}
-	attempts, err := ep.engine.store.Attempts(ctx, ep.row.Number, position, 1)
+	attempts, err := ep.engine.store.Attempts(ctx, ep.row.Number, position, generation)
 	if err != nil {
 		return nil, err
+	}
+	if len(events) == 0 || generation == 1 && !ep.gets(events[0], false) || generation > 1 && len(attempts) == 0 {
+		return nil, greenlane.Errorf(greenlane.NotFound, "not_found", "there is no such delivery in this account")
+	}
+	// What is sent again has a lane until it ends.
+	if generation > 1 || ep.skipped(position, ep.keyOf(events[0])) || ep.past(events[0]) {
+		return nil, settledAlready()
 	}
 	if slices.ContainsFunc(attempts, func(a *store.Attempt) bool { return a.Done }) {
 		return nil, settledAlready()

@@ -643,3 +643,24 @@ func TestDeletesAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestDeliveriesFarApart: a list looks on past many events that are not in it, until
+// it has something to show.
+func TestDeliveriesFarApart(t *testing.T) {
+	t.Parallel()
+	r, rec := startAt(t, t.TempDir(), newWatch().time), newReceiver(t)
+	number := r.endpoint(t, rec.URL, entryEvents)
+	r.record(t, "A", 0)
+	for n := range 12 {
+		var commands []greenlane.Command
+		for i := range 500 {
+			commands = append(commands, greenlane.TrackShipment{Key: greenlane.ShipmentKey{Number: fmt.Sprint("T-", n, "-", i)}})
+		}
+		r.do(t, commands...)
+	}
+	r.done(t, rec, number)
+	list, _, err := r.engine.Deliveries(t.Context(), delivery.DeliveryQuery{Account: 1, Endpoint: number, Limit: 10})
+	if err != nil || len(list) != 1 {
+		t.Errorf("%d deliveries, %v; the log has %d events", len(list), err, r.hub.Head())
+	}
+}

@@ -63,19 +63,19 @@ func (ep *endpoint) paced() bool {
 	return false
 }
 
-// pacedReplay lets replays have at most half of the rate.
+// pacedReplay lets all replays of an endpoint together have at most half of its rate.
 func (ep *endpoint) pacedReplay(rate float64) bool {
-	now := ep.engine.clock()
-	if now.Before(ep.pace.next) {
+	half, now := &ep.live.replayPace, ep.engine.clock()
+	if now.Before(half.next) {
 		return false
 	}
-	if wait := ep.pace.take(now, rate/2); wait > 0 {
-		ep.pace.next = now.Add(wait)
-		ep.engine.wakeEndpoint(ep.live, ep.pace.next)
+	if wait := half.take(now, rate/2); wait > 0 {
+		half.next = now.Add(wait)
+		ep.engine.wakeEndpoint(ep.live, half.next)
 		return false
 	}
 	if !ep.live.paced() {
-		ep.pace.tokens++ // it was not used
+		half.tokens++ // it was not used
 		return false
 	}
 	return true

@@ -28,12 +28,10 @@ type Range struct {
 	Subject *greenlane.Subject
 }
 
-// CheckRange says what is wrong with a range, as fields of the request body.
+// CheckRange says what is wrong with what narrows a range, as fields of the request
+// body.
 func CheckRange(r Range) error {
 	var w wrongs
-	if r.Last < r.First {
-		w.add("to", r.Last, "must not be before from, %d", r.First)
-	}
 	w.patterns("types", r.Types)
 	if r.Filter != "" {
 		s := Settings{Filter: r.Filter}
@@ -234,15 +232,34 @@ func (ep *endpoint) progress() *store.Replay {
 	return &row
 }
 
-// drop takes a replay that ended out of the endpoint.
-func (ep *endpoint) drop() {
+// drop takes a replay that ended out of the endpoint. err is told to who still waits
+// to change it.
+func (ep *endpoint) drop(err error) {
 	ep.gone = true
 	ep.live.replays = slices.DeleteFunc(ep.live.replays, func(rp *endpoint) bool { return rp == ep })
-	ep.refuseOps(noReplay())
+	ep.refuseOps(err)
 }
 
-func noReplay() error {
-	return greenlane.Errorf(greenlane.NotFound, "not_found", "this endpoint has no such replay under way")
+// replayIs refuses what can't be done with a replay in a state.
+func replayIs(state store.ReplayState) error {
+	if state.Ended() {
+		return greenlane.Errorf(greenlane.Conflict, "replay_"+string(state), "this replay has ended: it is %s; begin another", state)
+	}
+	return greenlane.Errorf(greenlane.Conflict, "replay_"+string(state), "the replay is %s", state)
+}
+
+// noReplay says why a replay is not under way: it has ended, or never was.
+func (ep *endpoint) noReplay(ctx context.Context, generation int) error {
+	rows, err := ep.engine.store.Replays(ctx, ep.row.Number)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if row.Generation == generation {
+			return replayIs(row.State)
+		}
+	}
+	return greenlane.Errorf(greenlane.NotFound, "not_found", "this endpoint has no replay %d", generation)
 }
 
 func (ep *endpoint) replayEvent(t greenlane.EventType, row *store.Replay) greenlane.Command {
@@ -308,7 +325,7 @@ func (e *Engine) turnReplay(ctx context.Context, r Request, generation int, from
 	r.replay = generation
 	return e.change(ctx, r, func(rp *endpoint) (*plan, error) {
 		if rp.job.State != from {
-			return nil, greenlane.Errorf(greenlane.Conflict, "replay_"+string(rp.job.State), "the replay is %s", rp.job.State)
+			return nil, replayIs(rp.job.State)
 		}
 		return rp.turn(r, to, t, reason), nil
 	})
@@ -334,7 +351,7 @@ func (e *Engine) CancelReplay(ctx context.Context, r Request, generation int, re
 		p := rp.turn(r, store.ReplayCanceled, greenlane.EventReplayCanceled, reason)
 		p.unit.Rows.Settled = rp.laneRows()
 		turned := p.apply
-		p.apply = func() { turned(); rp.drop() }
+		p.apply = func() { turned(); rp.drop(replayIs(store.ReplayCanceled)) }
 		return p, nil
 	})
 }

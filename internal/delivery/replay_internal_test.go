@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -49,6 +50,35 @@ func (b *bubble) replayOf(number int64) *ReplayStatus {
 		b.t.Fatalf("no replays: %v", err)
 	}
 	return list[0]
+}
+
+// TestReplaysShareHalf: however many replays there are, the half of the rate is for
+// all of them, and each gets its part.
+func TestReplaysShareHalf(t *testing.T) {
+	t.Parallel()
+	simulate(t, func(b *bubble) {
+		const subjects, rate, seconds, replays = 60, 4, 10, 3
+		_, r := b.lived(subjects, func(s *Settings) { s.RateLimit = rate })
+		for range replays {
+			b.again(r)
+		}
+		b.rest(seconds * time.Second)
+		came := map[string]int{}
+		for _, a := range b.arrived(replayed)[subjects:] {
+			came[a.replay]++
+		}
+		all := 0
+		for generation := 2; generation < 2+replays; generation++ {
+			n := came[strconv.Itoa(generation)]
+			if n < 5 {
+				b.t.Errorf("replay %d sent %d; all: %v", generation, n, came)
+			}
+			all += n
+		}
+		if want := rate / 2 * (seconds + 1); all > want || all < want-2 {
+			b.t.Errorf("%v came in %d s: %d in all, want %d", came, seconds, all, want)
+		}
+	})
 }
 
 // TestReplayThroughOutage: where nothing but a replay is to be sent, its events are

@@ -4,8 +4,40 @@ import (
 	"testing"
 	"time"
 
+	"greenlane"
 	"greenlane/internal/delivery"
 )
+
+// settled holds that nothing can be decided about a delivery any more.
+func settled(t *testing.T, r *rig, number, position int64, generation int) {
+	t.Helper()
+	for name, do := range map[string]manual{"park": r.engine.Park, "skip": r.engine.Skip, "discard": r.engine.Discard} {
+		if _, err := do(t.Context(), by(number), position, generation, "why"); greenlane.CodeOf(err) != "settled" {
+			t.Errorf("%s of %d, generation %d: %v, want settled", name, position, generation, err)
+		}
+		if _, err := do(t.Context(), by(number), position, generation+1, "why"); greenlane.CodeOf(err) != "not_found" {
+			t.Errorf("%s of %d, generation %d: %v, want not_found", name, position, generation+1, err)
+		}
+	}
+}
+
+// TestResendSettled: what was sent again, alone or by a replay, and acknowledged
+// can't be given up.
+func TestResendSettled(t *testing.T) {
+	t.Parallel()
+	r, rec := start(t, t.TempDir()), newReceiver(t)
+	number := r.endpoint(t, rec.URL, entryEvents)
+	r.record(t, "A", 0)
+	r.done(t, rec, number)
+	position := rec.arrivals()[0].position
+	if _, err := r.engine.Retry(t.Context(), by(number), position, ""); err != nil {
+		t.Fatal(err)
+	}
+	r.done(t, rec, number)
+	settled(t, r, number, position, 2)
+	r.completed(t, rec, number, r.replay(t, number, delivery.Range{}))
+	settled(t, r, number, position, 3)
+}
 
 // TestResendGivenUp holds that an event the receiver acknowledged stays delivered
 // when it is sent again by hand, that fails, and somebody or the schedule gives
@@ -51,6 +83,7 @@ func TestResendGivenUp(t *testing.T) {
 				}
 			}
 			r.done(t, rec, number)
+			settled(t, r, number, position, 2)
 			after, err := r.engine.Reconcile(t.Context(), 1, number, 1, 0)
 			if err != nil || after.States[delivery.DeliveryDelivered] != 1 || after.Digest != before.Digest {
 				t.Errorf("the receiver has the event, and the hub says %v, %v", after.States, err)

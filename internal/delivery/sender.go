@@ -208,7 +208,8 @@ func (s *Sender) read(resp *http.Response, cancel func(), trace *tracer) *Answer
 		a.Wire.TLS = tls.VersionName(resp.TLS.Version)
 	}
 	switch {
-	case resp.StatusCode >= 300 && resp.StatusCode < 400:
+	// 304 and a 3xx without a Location lead nowhere.
+	case resp.StatusCode >= 300 && resp.StatusCode < 400 && resp.StatusCode != http.StatusNotModified && resp.Header.Get("Location") != "":
 		a.Error = fmt.Sprintf("redirect to %s refused", plain(resp.Header.Get("Location"), maxWords))
 	case resp.StatusCode < 200 || resp.StatusCode >= 300:
 		a.Error = "answered " + plain(resp.Status, maxWords)

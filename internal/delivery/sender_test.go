@@ -45,7 +45,7 @@ func TestAnswers(t *testing.T) {
 	t.Parallel()
 	for status, says := range map[int]string{
 		200: "", 201: "", 202: "", 204: "", 299: "",
-		300: "redirect", 301: "redirect to /elsewhere refused", 307: "redirect", 308: "redirect", 399: "redirect",
+		300: "redirect", 304: "answered 304 Not Modified", 301: "redirect to /elsewhere refused", 307: "redirect", 308: "redirect", 399: "redirect",
 		400: "answered 400 Bad Request", 404: "answered 404", 410: "answered 410 Gone", 429: "answered 429", 500: "answered 500",
 		503: "answered 503", 599: "answered 599",
 	} {
@@ -57,6 +57,15 @@ func TestAnswers(t *testing.T) {
 		if a.Status != status || a.Success() != (says == "") || !strings.Contains(a.Error, says) || says == "" && a.Error != "" {
 			t.Errorf("%d: %+v", status, a)
 		}
+	}
+}
+
+// TestRedirectToNowhere: a status of redirects that names no place is said as it is.
+func TestRedirectToNowhere(t *testing.T) {
+	t.Parallel()
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(302) })
+	if a := attempt(t, url); a.Error != "answered 302 Found" {
+		t.Errorf("%+v", a)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"greenlane"
 	"greenlane/internal/filter"
@@ -88,6 +89,7 @@ const (
 
 // WithDefaults fills in what the owner left open.
 func (s Settings) WithDefaults() Settings {
+	s.URL = canonicalURL(s.URL)
 	if len(s.Events) == 0 {
 		s.Events = []string{"*"}
 	}
@@ -152,6 +154,9 @@ func (s Settings) Check(g *Guard) error {
 	if len(s.Name) > maxName {
 		wrong("name", nil, "must have at most %d characters", maxName)
 	}
+	if strings.ContainsFunc(s.Name, unicode.IsControl) {
+		wrong("name", nil, "must not have control characters, such as line feeds")
+	}
 	s.checkEvents(&w)
 	if s.Filter != "" {
 		s.checkFilter(&w)
@@ -160,7 +165,7 @@ func (s Settings) Check(g *Guard) error {
 	if err := checkRate(s.RateLimit); err != nil {
 		wrong("rateLimit", s.RateLimit, "%v", err)
 	}
-	if err := checkWindows(s.Maintenance); err != nil {
+	if err := CheckWindows(s.Maintenance); err != nil {
 		wrong("maintenanceWindow", nil, "%v", err)
 	}
 	s.checkSelection(&w)
@@ -219,6 +224,20 @@ func join[T ~string](values []T) string {
 		names[i] = string(v)
 	}
 	return strings.Join(names, ", ")
+}
+
+// canonicalURL writes scheme and host in lower case, which mean the same, so that
+// two endpoints can't have one URL.
+func canonicalURL(text string) string {
+	scheme, rest, ok := strings.Cut(text, "://")
+	if !ok {
+		return text
+	}
+	end := strings.IndexAny(rest, "/?#")
+	if end < 0 {
+		end = len(rest)
+	}
+	return strings.ToLower(scheme) + "://" + strings.ToLower(rest[:end]) + rest[end:]
 }
 
 // CheckURL refuses what can't be called as a webhook, or what the guard would not

@@ -2,9 +2,12 @@ package api
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"greenlane"
+	"greenlane/internal/delivery"
+	"greenlane/internal/web"
 )
 
 // audited reports whether an event type tells of somebody's hand on keys,
@@ -18,13 +21,40 @@ func audited(t greenlane.EventType) bool {
 	return t == greenlane.EventEntryHoldClosed
 }
 
+// trail reports whether an event type belongs to the audit trail alone: what is done
+// to accounts and keys is for admins, wherever events are read.
+func trail(t greenlane.EventType) bool { return strings.HasPrefix(string(t), "audit.") }
+
+// maySeeTrail refuses a caller who may not read it.
+func maySeeTrail(ctx context.Context) error {
+	return web.PrincipalOf(ctx).May(greenlane.RoleAdmin)
+}
+
+// mayChoose refuses to send the trail, by the settings of an endpoint, where a
+// caller chooses who may not read it.
+func mayChoose(ctx context.Context, s delivery.Settings) error {
+	if slices.ContainsFunc(s.Types(), trail) {
+		return maySeeTrail(ctx)
+	}
+	return nil
+}
+
+// visible returns the events that the caller may see.
+func visible(events []*greenlane.Event, seesTrail bool) []*greenlane.Event {
+	hidden := func(e *greenlane.Event) bool { return !seesTrail && trail(e.Type) }
+	if !slices.ContainsFunc(events, hidden) {
+		return events
+	}
+	return slices.DeleteFunc(slices.Clone(events), hidden)
+}
+
 // audit lists who did what, from the log.
 func (a *API) audit(ctx context.Context, in *Page) (*List[EventDocument], error) {
 	before, err := in.position()
 	if err != nil {
 		return nil, err
 	}
-	var f filter
+	f := filter{trail: true}
 	for _, info := range greenlane.EventTypes() {
 		if audited(info.Type) {
 			f.types = append(f.types, info.Type)

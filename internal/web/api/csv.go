@@ -17,7 +17,7 @@ import (
 // written as CSV when a request's Accept header asks for text/csv.
 type ListBody[T any] struct {
 	Data       []T     `json:"data" nullable:"false"`
-	NextCursor *string `json:"nextCursor" doc:"Where to go on; null at the end."`
+	NextCursor *string `json:"nextCursor" doc:"Where to go on; null at the end. A page may be short or empty and have one: then there may be more further on."`
 }
 
 // List is the answer of every list.

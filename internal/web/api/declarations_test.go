@@ -577,7 +577,7 @@ func TestBulkDeclarations(t *testing.T) {
 		{2, 422, "validation_error", "UCR-3", []any{"shipmentId: there is no shipment 999999 in this account"}, "body.declarations[2].shipmentId"},
 		{3, 422, "validation_error", "UCR-4", []any{`type: expected value to be one of "IMPORT, EXPORT, TRANSIT"`}, "body.declarations[3].type"},
 		{4, 422, "validation_error", nil, []any{"commercialReference: is required"}, "body.declarations[4].commercialReference"},
-		{5, 422, "validation_error", nil, []any{"has the wrong type: a JSON number is not expected here"}, "body.declarations[5]"},
+		{5, 422, "validation_error", nil, []any{"must be an object"}, "body.declarations[5]"},
 		{6, 403, "account_scope", "UCR-5", []any{"the key belongs to account acc_1, the body names acc_77"}, nil},
 	}
 	for _, f := range failures {

@@ -42,14 +42,16 @@ func decode(body []byte, into any) error {
 	if !errors.As(err, &semantic) {
 		return greenlane.InvalidField("body", nil, "%v", err)
 	}
-	location := "body" + pointerPath(semantic.JSONPointer)
+	location, value := "body"+pointerPath(semantic.JSONPointer), valueAt(whole, semantic.JSONPointer)
 	switch {
 	case errors.Is(err, json.ErrUnknownName):
 		return greenlane.InvalidField(location, nil, "is not a field of this request")
-	case semantic.Err != nil:
-		return greenlane.InvalidField(location, valueOf(semantic.JSONValue), "%v", semantic.Err)
+	// A number that is a fraction or too large for its type is told as an error of
+	// syntax or range.
+	case semantic.Err != nil && !(isNumber(semantic.GoType) && (errors.Is(err, strconv.ErrSyntax) || errors.Is(err, strconv.ErrRange))):
+		return greenlane.InvalidField(location, value, "%v", semantic.Err)
 	}
-	return greenlane.InvalidField(location, valueOf(semantic.JSONValue), "has the wrong type: a JSON %s is not expected here", kindName(semantic.JSONKind))
+	return greenlane.InvalidField(location, value, "must be %s", oneOf(semantic.GoType))
 }
 
 // readBody decodes a body strictly and holds it against the schema that documents
@@ -90,16 +92,7 @@ func schemaError(err error) greenlane.FieldError {
 	if n, _ := fmt.Sscanf(d.Message, validation.MsgExpectedRequiredProperty, &name); n == 1 {
 		return greenlane.FieldError{Location: d.Location + "." + name, Message: "is required"}
 	}
-	f := greenlane.FieldError{Location: d.Location, Message: d.Message}
-	switch v := d.Value.(type) {
-	case string:
-		if len(v) <= maxShown {
-			f.Value = v
-		}
-	case float64, bool:
-		f.Value = v
-	}
-	return f
+	return greenlane.FieldError{Location: d.Location, Message: d.Message, Value: repeatable(d.Value)}
 }
 
 // within moves an error's locations from a body to the part of another that the
@@ -142,33 +135,76 @@ func pointerPath(p jsontext.Pointer) string {
 // maxShown is the longest value an error repeats, in bytes.
 const maxShown = 200
 
-func valueOf(v jsontext.Value) any {
-	if len(v) == 0 || len(v) > maxShown {
+// valueAt returns what an error repeats of the value at a place of a body.
+func valueAt(body jsontext.Value, p jsontext.Pointer) any {
+	var v any
+	if json.Unmarshal(body, &v) != nil {
 		return nil
 	}
-	var out any
-	if json.Unmarshal(v, &out) != nil {
-		return nil
+	for token := range p.Tokens() {
+		switch in := v.(type) {
+		case map[string]any:
+			v = in[token]
+		case []any:
+			i, err := strconv.Atoi(token)
+			if err != nil || i < 0 || i >= len(in) {
+				return nil
+			}
+			v = in[i]
+		}
 	}
-	return out
+	return repeatable(v)
 }
 
-func kindName(k jsontext.Kind) string {
-	switch k {
-	case '"':
-		return "text"
-	case '0':
-		return "number"
-	case '{':
-		return "object"
-	case '[':
-		return "list"
-	case 't', 'f':
-		return "true or false"
-	case 'n':
-		return "null"
+// repeatable returns what an error repeats of a value: nil for a list, an object
+// and what is long.
+func repeatable(v any) any {
+	switch v := v.(type) {
+	case string:
+		if len(v) <= maxShown {
+			return v
+		}
+	case float64, bool:
+		return v
 	}
-	return "value"
+	return nil
+}
+
+func isNumber(t reflect.Type) bool {
+	return t != nil && t.Kind() >= reflect.Int && t.Kind() <= reflect.Float64
+}
+
+// oneOf names the JSON that a type is read from.
+func oneOf(t reflect.Type) string {
+	if t == nil {
+		return "another kind of value"
+	}
+	switch t.Kind() {
+	case reflect.Pointer:
+		return oneOf(t.Elem())
+	case reflect.String:
+		return "a text"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Float32, reflect.Float64:
+		return "a number"
+	case reflect.Slice, reflect.Array:
+		return "a list of " + manyOf(t.Elem())
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	}
+	return "a whole number"
+}
+
+// manyOf is [oneOf] for several.
+func manyOf(t reflect.Type) string {
+	switch words := oneOf(t); words {
+	case "a text", "a number", "a whole number":
+		return words[len("a "):] + "s"
+	case "an object":
+		return "objects"
+	}
+	return "values"
 }
 
 // checks gathers what is wrong with a body.

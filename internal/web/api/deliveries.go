@@ -157,6 +157,9 @@ func (a *API) delivery(ctx context.Context, text string) (*delivery.Delivery, []
 
 func (a *API) getDelivery(ctx context.Context, in *deliveryIDInput) (*deliveryOutput, error) {
 	d, attempts, err := a.delivery(ctx, in.ID)
+	if err == nil && trail(d.Event.Type) {
+		err = maySeeTrail(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -257,7 +260,7 @@ func (a *API) changeLane(what string, state delivery.DeliveryState, do byHand) f
 // RedriveBody asks for parked lanes to go on.
 type RedriveBody struct {
 	Scope
-	Reason string `json:"reason" minLength:"1" maxLength:"1000" doc:"Recorded with who did it."`
+	Reason string `json:"reason" minLength:"1" maxLength:"1000" pattern:"\\S" patternDescription:"more than white space" doc:"Recorded with who did it."`
 	Replay int    `json:"replay,omitempty" minimum:"1" doc:"The lanes of this replay, in place of the endpoint's own."`
 	Limit  int    `json:"limit,omitempty" minimum:"1" maximum:"500" doc:"How many lanes at most, those with the oldest heads first; 500 when left out."`
 }
@@ -323,6 +326,9 @@ type reconcileInput struct {
 type reconcileOutput struct{ Body ReconcileView }
 
 func (a *API) reconcile(ctx context.Context, in *reconcileInput) (*reconcileOutput, error) {
+	if in.To != 0 && in.To < in.From {
+		return nil, greenlane.InvalidField("query.to", in.To, "must not be before from, which is at %d", in.From)
+	}
 	row, _, err := a.endpoint(ctx, in.ID)
 	if err != nil {
 		return nil, err

@@ -83,12 +83,14 @@ type filter struct {
 	// bySubject: subjects limits, even when it is empty.
 	bySubject bool
 	ref       string
+	// trail: the audit trail is among what is read.
+	trail bool
 	// until ends a stream; zero for one that goes on.
 	until time.Time
 }
 
 func (a *API) filter(ctx context.Context, f EventFilter) (*filter, error) {
-	out := &filter{ref: f.Ref}
+	out := &filter{ref: f.Ref, trail: maySeeTrail(ctx) == nil}
 	for pattern := range strings.SplitSeq(f.Type, ",") {
 		if pattern = strings.TrimSpace(pattern); pattern == "" {
 			continue
@@ -97,6 +99,9 @@ func (a *API) filter(ctx context.Context, f EventFilter) (*filter, error) {
 		types := s.Types()
 		if pattern == "*" || len(types) == 0 {
 			return nil, greenlane.InvalidField("query.type", pattern, "names no event type; see /v1/event-types")
+		}
+		if !out.trail && slices.ContainsFunc(types, trail) {
+			return nil, maySeeTrail(ctx)
 		}
 		out.types = append(out.types, types...)
 	}
@@ -116,7 +121,7 @@ func (a *API) filter(ctx context.Context, f EventFilter) (*filter, error) {
 	}
 	if f.Subject != "" {
 		if _, err := greenlane.ParseSubject(f.Subject); err != nil {
-			return nil, greenlane.InvalidField("query.subject", f.Subject, "must be kind/number, such as declaration/1024")
+			return nil, greenlane.InvalidField("query.subject", f.Subject, "%v", err)
 		}
 	}
 	return out, nil
@@ -130,7 +135,7 @@ func (f *filter) over(e *greenlane.Event) bool {
 // matches judges one event of the account. A subject that gets the wanted
 // reference later joins in.
 func (f *filter) matches(e *greenlane.Event) bool {
-	if len(f.types) > 0 && !slices.Contains(f.types, e.Type) {
+	if len(f.types) > 0 && !slices.Contains(f.types, e.Type) || !f.trail && trail(e.Type) {
 		return false
 	}
 	if !f.bySubject || slices.Contains(f.subjects, e.Subject) {
@@ -257,14 +262,27 @@ func (a *API) read(ctx context.Context, f *filter, b bounds, desc bool, limit in
 		Account: web.PrincipalOf(ctx).Key.Account, After: b.after, Before: b.before, Types: f.types, Desc: desc,
 		Limit: limit, Scan: scanEvents,
 	}
-	page, err := a.store.Events(ctx, q)
-	if err != nil {
-		return nil, 0, err
+	for {
+		page, err := a.store.Events(ctx, q)
+		if err != nil {
+			return nil, 0, err
+		}
+		shown := visible(page.Events, f.trail)
+		events = append(events, shown...)
+		switch {
+		case !page.More:
+			return events, 0, nil
+		case len(shown) == len(page.Events) || len(events) == limit:
+			return events, page.Reached, nil
+		}
+		// What is not shown leaves room for more.
+		q.Limit = limit - len(events)
+		if desc {
+			q.Before = page.Reached
+		} else {
+			q.After = page.Reached
+		}
 	}
-	if page.More {
-		next = page.Reached
-	}
-	return page.Events, next, nil
 }
 
 // readSubjects reads the events of some subjects, by their own positions.
@@ -312,6 +330,11 @@ func (a *API) getEvent(ctx context.Context, in *eventInput) (*eventOutput, error
 	if len(events) == 0 || events[0].ID != id || events[0].Account != web.PrincipalOf(ctx).Key.Account {
 		return nil, missing
 	}
+	if trail(events[0].Type) {
+		if err := maySeeTrail(ctx); err != nil {
+			return nil, err
+		}
+	}
 	return &eventOutput{Body: a.document(events[0])}, nil
 }
 
@@ -353,6 +376,7 @@ func (a *API) timeline(ctx context.Context, in *timelineInput) (*timelineOutput,
 	if err != nil {
 		return nil, err
 	}
+	events = visible(events, maySeeTrail(ctx) == nil)
 	slices.SortStableFunc(events, func(x, y *greenlane.Event) int { return x.OccurredAt.Compare(y.OccurredAt) })
 	limit := in.Limit
 	if limit == 0 {
@@ -577,7 +601,7 @@ func (a *API) eventTypes(context.Context, *struct{}) (*List[EventTypeView], erro
 func (a *API) eventRoutes() {
 	const tag = "Events"
 	register(a, operation{method: "GET", path: "/v1/events", id: "list-events", tag: tag, summary: "Read the log",
-		more: "Events in the order of their positions. With `wait` the answer waits for a first event. As `text/csv` by `Accept`.",
+		more: "Events in the order of their positions; those of `audit.*` for keys of role admin alone. With `wait` the answer waits for a first event. As `text/csv` by `Accept`.",
 		role: greenlane.RoleRead}, a.listEvents)
 	register(a, operation{method: "GET", path: "/v1/events/{eventId}", id: "get-event", tag: tag, summary: "Get an event",
 		role: greenlane.RoleRead, errors: []int{404}}, a.getEvent)

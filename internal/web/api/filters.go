@@ -58,6 +58,9 @@ func (a *API) checkFilter(ctx context.Context, in *rawInput) (*Answer[FilterChec
 	if err := delivery.CheckFilter(settings); err != nil {
 		return nil, err
 	}
+	if err := mayChoose(ctx, settings); err != nil {
+		return nil, err
+	}
 	trial, err := a.engine.TryFilter(ctx, web.PrincipalOf(ctx).Key.Account, settings, body.Limit)
 	if err != nil {
 		return nil, err

@@ -19,7 +19,7 @@ type closeHoldInput struct {
 // ReasonBody says why something is done by hand.
 type ReasonBody struct {
 	Scope
-	Reason string `json:"reason" minLength:"1" maxLength:"1000" doc:"Recorded with who did it."`
+	Reason string `json:"reason" minLength:"1" maxLength:"1000" pattern:"\\S" patternDescription:"more than white space" doc:"Recorded with who did it."`
 }
 
 // closeRequest reads a request to close a hold of the kind of subject a path names.

@@ -15,12 +15,12 @@ import (
 // ReplayBody asks for a range of the log to be sent again.
 type ReplayBody struct {
 	Scope
-	From    Start    `json:"from" doc:"The first position of the range, or a time: what was recorded since."`
-	To      Start    `json:"to,omitzero" doc:"The last position, or a time: what was recorded up to then. The end of the log when left out."`
-	Types   []string `json:"types,omitempty" maxItems:"100" doc:"Only these types, as in events of a webhook."`
-	Filter  string   `json:"filter,omitempty" doc:"Only events of which this is true, as filter of a webhook."`
-	Subject string   `json:"subject,omitempty" doc:"Only events of this subject." example:"entry/16"`
-	Reason  string   `json:"reason,omitempty" maxLength:"1000" doc:"Recorded with who did it."`
+	From    RangeStart `json:"from" doc:"The first position of the range, or a time: what was recorded since."`
+	To      RangeEnd   `json:"to,omitzero" doc:"The last position, or a time: what was recorded up to then. The end of the log when left out."`
+	Types   []string   `json:"types,omitempty" maxItems:"100" doc:"Only these types, as in events of a webhook."`
+	Filter  string     `json:"filter,omitempty" doc:"Only events of which this is true, as filter of a webhook."`
+	Subject string     `json:"subject,omitempty" doc:"Only events of this subject." example:"entry/16"`
+	Reason  string     `json:"reason,omitempty" maxLength:"1000" doc:"Recorded with who did it."`
 }
 
 // ReplayView is a range of the log that is sent to an endpoint again.
@@ -45,6 +45,8 @@ type ReplayView struct {
 	By        *string           `json:"by" doc:"The name of the key that wanted that, null for the hub."`
 	CreatedAt time.Time         `json:"createdAt"`
 	UpdatedAt time.Time         `json:"updatedAt"`
+
+	EndpointState store.EndpointState `json:"endpointState" enum:"enabled,disabled" doc:"disabled: nothing of it is sent until the endpoint is enabled."`
 }
 
 func replayView(row *store.Endpoint, s *delivery.ReplayStatus) ReplayView {
@@ -52,7 +54,7 @@ func replayView(row *store.Endpoint, s *delivery.ReplayStatus) ReplayView {
 		Replay: s.Generation, WebhookID: row.EndpointID(), State: s.State, From: s.First, To: s.Last, Passed: s.Passed, Progress: 1,
 		Delivered: s.Delivered, Skipped: s.Skipped, InFlight: s.InFlight, OpenLanes: s.OpenLanes, Parked: s.Parked, Behind: s.BehindParked,
 		Types: append([]string{}, s.Types...), Filter: orNull(s.Filter), Subject: orNull(s.Subject), Reason: orNull(s.Reason), By: orNull(s.By),
-		CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt,
+		CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt, EndpointState: row.State,
 	}
 	if all := s.Last - s.First + 1; all > 0 && s.State != store.ReplayCompleted {
 		v.Progress = max(0, float64(s.Passed-s.First+1)/float64(all))
@@ -66,13 +68,15 @@ type ReplayAnswer struct {
 	State  store.ReplayState `json:"state" enum:"running,paused,canceled"`
 	From   int64             `json:"from"`
 	To     int64             `json:"to"`
+
+	EndpointState store.EndpointState `json:"endpointState" enum:"enabled,disabled" doc:"disabled: nothing of it is sent until the endpoint is enabled."`
 }
 
 // replayAnswer tells it from the event that recorded who asked for it.
-func replayAnswer(status int, state store.ReplayState) func(o *hub.Outcome) (int, ReplayAnswer) {
+func replayAnswer(row *store.Endpoint, status int, state store.ReplayState) func(o *hub.Outcome) (int, ReplayAnswer) {
 	return func(o *hub.Outcome) (int, ReplayAnswer) {
 		data := o.Events[0].Body.(greenlane.ReplayChanged).Data
-		return status, ReplayAnswer{data.Replay, state, data.From, data.To}
+		return status, ReplayAnswer{data.Replay, state, data.From, data.To, row.State}
 	}
 }
 
@@ -88,47 +92,59 @@ func (a *API) replay(ctx context.Context, in *webhookInput) (*Answer[ReplayAnswe
 	}
 	return manage(a, c, row.Number, func(r delivery.Request) (*hub.Outcome, error) {
 		return a.engine.Replay(ctx, r, *what, body.Reason)
-	}, replayAnswer(statusAccepted, store.ReplayRunning))
+	}, replayAnswer(row, statusAccepted, store.ReplayRunning))
 }
 
 // rangeOf checks what is to be sent again.
 func (a *API) rangeOf(ctx context.Context, b *ReplayBody) (*delivery.Range, error) {
 	var c checks
-	c.when(b.From == Start{}, "body.from", nil, "is required: a position from 1 on, or a time")
-	c.when(b.From.word != "", "body.from", b.From.word, "must be a position or a time")
-	c.when(b.To.word == "cursor", "body.to", b.To.word, "must be a position, a time or now")
 	what := &delivery.Range{Types: b.Types, Filter: b.Filter}
 	if b.Subject != "" {
 		subject, err := greenlane.ParseSubject(b.Subject)
-		c.when(err != nil, "body.subject", b.Subject, "must be kind/number, such as entry/16")
+		c.when(err != nil, "body.subject", b.Subject, "%v", err)
 		what.Subject = &subject
 	}
 	if err := c.err(); err != nil {
 		return nil, err
 	}
-	var err error
-	if what.First, err = a.edge(ctx, b.From, -time.Microsecond, 1); err != nil {
+	if err := a.span(ctx, b, what); err != nil {
 		return nil, err
-	}
-	if what.Last, err = a.edge(ctx, b.To, 0, 0); err != nil {
-		return nil, err
-	}
-	if (b.To == Start{}) || b.To.word == "now" {
-		what.Last = max(what.First, a.hub.Head())
-	}
-	if head := a.hub.Head(); what.First > head {
-		return nil, greenlane.InvalidField("body.from", what.First, "is beyond the end of the log, which is at %d", head)
 	}
 	return what, delivery.CheckRange(*what)
 }
 
+// span sets the positions of a range. What is wrong with them is shown as it was
+// given.
+func (a *API) span(ctx context.Context, b *ReplayBody, what *delivery.Range) (err error) {
+	if what.First, err = a.edge(ctx, b.From.spot, -time.Microsecond, 1); err != nil {
+		return err
+	}
+	if what.Last, err = a.edge(ctx, b.To.spot, 0, 0); err != nil {
+		return err
+	}
+	head := a.hub.Head()
+	if (b.To == RangeEnd{}) || b.To.word == wordNow {
+		what.Last = max(what.First, head)
+	}
+	if what.First > head && b.From.at.IsZero() {
+		return greenlane.InvalidField("body.from", b.From.given, "is beyond the end of the log, which is at %d", head)
+	}
+	if what.First > head {
+		return greenlane.InvalidField("body.from", b.From.given, "is later than all that was recorded; the log ends at %d", head)
+	}
+	if what.Last < what.First {
+		return greenlane.InvalidField("body.to", b.To.given, "must not be before from, which is at %d", what.First)
+	}
+	return nil
+}
+
 // edge returns the position a range begins or ends with. For a time it is that
 // of the last event recorded by then, shifted a little, and so many positions on.
-func (a *API) edge(ctx context.Context, s Start, shift time.Duration, on int64) (int64, error) {
-	if s.at.IsZero() {
-		return s.position, nil
+func (a *API) edge(ctx context.Context, p spot, shift time.Duration, on int64) (int64, error) {
+	if p.at.IsZero() {
+		return p.position, nil
 	}
-	known, err := a.hub.KnownAt(ctx, s.at.Add(shift))
+	known, err := a.hub.KnownAt(ctx, p.at.Add(shift))
 	return known + on, err
 }
 
@@ -201,7 +217,7 @@ func (a *API) changeReplay(what string, state store.ReplayState, do turn) func(c
 		}
 		return manage(a, c, row.Number, func(r delivery.Request) (*hub.Outcome, error) {
 			return do(ctx, r, in.Replay, body.Reason)
-		}, replayAnswer(statusOK, state))
+		}, replayAnswer(row, statusOK, state))
 	}
 }
 
@@ -209,8 +225,8 @@ func (a *API) replayRoutes() {
 	const tag = "Webhooks"
 	register(a, operation{method: "POST", path: "/v1/webhooks/{id}/replay", id: "replay-webhook", tag: tag, raw: true,
 		summary: "Send a range of the log again", role: greenlane.RoleOperator, status: statusAccepted, errors: []int{404},
-		more: "Of what the endpoint's settings want, as a job: in order within each lane, marked Greenlane-Replay, with at most half of the endpoint's " +
-			"rate and concurrency. It never comes past an event that the endpoint has not got yet."}, a.replay)
+		more: "Of what the endpoint's settings want, as a job: in order within each lane, marked Greenlane-Replay; all replays of an endpoint together " +
+			"take at most half of its rate and concurrency. It never comes past an event that the endpoint has not got yet."}, a.replay)
 	describeRaw[ReplayBody](a, "/v1/webhooks/{id}/replay")
 	register(a, operation{method: "GET", path: "/v1/webhooks/{id}/replays", id: "list-replays", tag: tag,
 		summary: "List an endpoint's replays", role: greenlane.RoleRead, errors: []int{404}, more: "The latest first."}, a.listReplays)

@@ -20,7 +20,7 @@ func TestReplay(t *testing.T) {
 	}
 	r.poll("three deliveries", func() bool { return len(r.data(hook+"/deliveries?state=delivered")) == 3 })
 	started := r.must(202, "POST", hook+"/replay", `{"from":1,"types":["shipment.*"],"filter":"event.data.shipmentNo != \"REPLAY-1\"","reason":"lost a day"}`)
-	want := map[string]any{"replay": 2.0, "state": "running", "from": 1.0, "to": started["to"]}
+	want := map[string]any{"replay": 2.0, "state": "running", "from": 1.0, "to": started["to"], "endpointState": "enabled"}
 	if diff := cmp.Diff(want, started); diff != "" {
 		t.Error(diff)
 	}
@@ -39,7 +39,7 @@ func TestReplay(t *testing.T) {
 		"replay": 2.0, "webhookId": hook[len(webhooksPath)+1:], "state": "completed", "from": 1.0, "to": started["to"], "passed": started["to"],
 		"progress": 1.0, "delivered": 2.0, "skipped": 0.0, "inFlight": 0.0, "openLanes": 0.0, "parked": 0.0, "behindParked": 0.0, "types": []any{"shipment.*"},
 		"filter": `event.data.shipmentNo != "REPLAY-1"`, "subject": nil, "reason": nil, "by": nil,
-		"createdAt": got[0]["createdAt"], "updatedAt": got[0]["updatedAt"],
+		"createdAt": got[0]["createdAt"], "updatedAt": got[0]["updatedAt"], "endpointState": "enabled",
 	}
 	if diff := cmp.Diff(full, got[0]); diff != "" {
 		t.Error(diff)
@@ -47,6 +47,10 @@ func TestReplay(t *testing.T) {
 	if list := r.events("endpoint.replay_completed"); len(list) != 1 || list[0]["data"].(map[string]any)["delivered"] != 2.0 {
 		t.Errorf("%v", list)
 	}
+	for _, what := range []string{"pause", "resume", "cancel"} {
+		r.refused(409, "replay_completed", "POST", hook+"/replays/2/"+what, nil)
+	}
+	r.refused(409, "replay_completed", "POST", hook+"/redrive", `{"reason":"again","replay":2}`)
 	subject := r.data(hook + "/deliveries")[0]["subject"].(map[string]any)
 	since := time.Now().Add(-time.Hour).UTC().Format(time.RFC3339)
 	r.must(202, "POST", hook+"/replay", fmt.Sprintf(`{"from":%q,"to":"now","subject":"%v/%v"}`, since, subject["kind"], subject["id"]))
@@ -67,6 +71,25 @@ func TestReplayRefusals(t *testing.T) {
 		got := r.call("POST", hook+"/replay", tt.body)
 		if got.status != 422 || !strings.Contains(string(got.body), `"location":"`+tt.location+`"`) {
 			t.Errorf("%s: %d %s, want %s", tt.body, got.status, got.body, tt.location)
+		}
+	}
+	for _, tt := range []struct{ path, body, location, says, value string }{
+		{hook + "/replay", `{"from":0}`, "body.from", "must be a position in the log from 1 on, or a time", "0"},
+		{hook + "/replay", `{"from":-1}`, "body.from", "must be a position in the log from 1 on, or a time", "-1"},
+		{hook + "/replay", `{"from":null}`, "body.from", "must be a position in the log from 1 on, or a time", ""},
+		{hook + "/replay", `{"from":"now"}`, "body.from", "must be a position in the log from 1 on, or a time", `"now"`},
+		{hook + "/replay", `{"from":1,"to":0}`, "body.to", "must be now, a position in the log from 1 on, or a time", "0"},
+		{hook + "/replay", `{"from":"2999-01-01"}`, "body.from", "is later than all that was recorded", `"2999-01-01"`},
+		{hook + "/replay", `{"from":1,"to":"1999-01-01"}`, "body.to", "must not be before from, which is at 1", `"1999-01-01"`},
+		{hook + "/enable", `{"from":"later"}`, "body.from", "must be cursor, now, a position in the log from 0 on, or a time", `"later"`},
+		{hook + "/enable", `{"from":"1999-01-01"}`, "body.from", "is before the endpoint's cursor", `"1999-01-01"`},
+		{webhooksPath, `{"url":"http://127.0.0.1:9/new","from":"cursor"}`, "body.from", "must be now, a position in the log from 0 on, or a time", `"cursor"`},
+		{webhooksPath, `{"url":"http://127.0.0.1:9/new","from":"2999-01-01"}`, "body.from", "is in the future", `"2999-01-01"`},
+	} {
+		got := r.call("POST", tt.path, tt.body)
+		if body := string(got.body); got.status != 422 || !strings.Contains(body, `"location":"`+tt.location+`","message":"`+tt.says) ||
+			tt.value != "" && !strings.Contains(body, `"value":`+tt.value) {
+			t.Errorf("%s: %d %s, want %s %s, %s", tt.body, got.status, body, tt.location, tt.says, tt.value)
 		}
 	}
 	for _, what := range []string{"pause", "resume", "cancel"} {

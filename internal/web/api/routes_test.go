@@ -75,7 +75,7 @@ func reads(r *rig) []string {
 	entry := r.data("/v1/entries")[0]["entryId"]
 	shipment := r.data("/v1/shipments")[0]["shipmentId"]
 	r.must(200, "POST", "/v1/containers/CSQU3054383/status", `{"status":"DISCHARGED","lastFreeDay":"2026-06-27","holds":["CUSTOMS",{"type":"FREIGHT","amountDue":12.50}]}`)
-	event := r.data("/v1/events?limit=1")[0]["eventId"].(string)
+	event := r.data("/v1/events?limit=1&type=shipment.*")[0]["eventId"].(string)
 	return []string{
 		"/v1/shipments", "/v1/shipments/" + id(shipment), "/v1/master-bills/MEDU1234567", "/v1/declarations", declaration,
 		declaration + "/customs-messages", "/v1/outbound", "/v1/entries", "/v1/entries/" + id(entry), "/v1/containers/CSQU3054383",

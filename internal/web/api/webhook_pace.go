@@ -1,8 +1,11 @@
 package api
 
 import (
+	"errors"
+
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"greenlane/internal/delivery"
 )
@@ -13,13 +16,23 @@ type MaintenanceWindows []delivery.Window
 // UnmarshalJSON reads either; null is none.
 func (w *MaintenanceWindows) UnmarshalJSON(b []byte) error {
 	*w = nil
-	if len(b) > 0 && b[0] == '{' {
-		var one delivery.Window
-		err := json.Unmarshal(b, &one, json.RejectUnknownMembers(true))
-		*w = MaintenanceWindows{one}
+	var err error
+	switch jsontext.Value(b).Kind() {
+	case 'n':
+		return nil
+	case '{':
+		*w = make(MaintenanceWindows, 1)
+		err = json.Unmarshal(b, &(*w)[0], json.RejectUnknownMembers(true))
+	case '[':
+		err = json.Unmarshal(b, (*[]delivery.Window)(w), json.RejectUnknownMembers(true))
+	default:
+		return errors.New("must be {days, from, to, timezone}, or a list of up to 10 of them")
+	}
+	if err != nil {
 		return err
 	}
-	return json.Unmarshal(b, (*[]delivery.Window)(w), json.RejectUnknownMembers(true))
+	// Held against the schema, what is wrong in one of two forms is told in no words.
+	return delivery.CheckWindows(*w)
 }
 
 // Schema describes one window or a list of them.

@@ -13,13 +13,18 @@ import (
 )
 
 // Span is a duration in a request, such as 5s or 1h30m.
-type Span struct{ time.Duration }
+type Span struct {
+	time.Duration
+	// given tells a span of nothing from none.
+	given bool
+}
 
 // UnmarshalText reads a duration from a query parameter.
 func (s *Span) UnmarshalText(b []byte) (err error) {
 	if s.Duration, err = time.ParseDuration(string(b)); err != nil {
 		return fmt.Errorf("%.40q is not a duration such as 5s, 1m30s or 2h", b)
 	}
+	s.given = true
 	return nil
 }
 
@@ -132,7 +137,7 @@ func (a *API) report(ctx context.Context, in *reportInput) (*reportOutput, error
 	if q.From.IsZero() {
 		q.From = q.To.Add(-defaultReported)
 	}
-	if q.Within == 0 {
+	if !in.Within.given {
 		q.Within = defaultWithin
 	}
 	r, err := a.engine.Report(ctx, q)

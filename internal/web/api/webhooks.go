@@ -5,12 +5,10 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/go-json-experiment/json"
 
 	"greenlane"
 	"greenlane/internal/delivery"
@@ -104,60 +102,6 @@ func (RetrySchedule) Schema(huma.Registry) *huma.Schema {
 	}}
 }
 
-// Start is a place in the log: "now", "cursor", a position or a time.
-type Start struct {
-	word string
-	// position counts when word is empty and at is zero.
-	position int64
-	at       Moment
-}
-
-// UnmarshalJSON reads a place.
-func (s *Start) UnmarshalJSON(b []byte) error {
-	*s = Start{}
-	if n, err := strconv.ParseInt(string(b), 10, 64); err == nil && n >= 0 {
-		s.position = n
-		return nil
-	}
-	var text string
-	if err := json.Unmarshal(b, &text); err != nil {
-		return errStart
-	}
-	if text == "now" || text == "cursor" {
-		s.word = text
-		return nil
-	}
-	if n, err := strconv.ParseInt(text, 10, 64); err == nil && n >= 0 {
-		s.position = n
-		return nil
-	}
-	if err := s.at.UnmarshalText([]byte(text)); err != nil {
-		return errStart
-	}
-	return nil
-}
-
-var errStart = greenlane.Errorf(greenlane.Invalid, "validation_error", "must be now, a position in the log from 0 on, or a time")
-
-// Schema describes a place.
-func (Start) Schema(huma.Registry) *huma.Schema {
-	return &huma.Schema{OneOf: []*huma.Schema{{Type: huma.TypeString}, {Type: huma.TypeInteger}}}
-}
-
-// position returns the position after which an endpoint begins.
-func (a *API) position(ctx context.Context, s Start) (int64, error) {
-	head := a.hub.Head()
-	switch {
-	case s.word == "now":
-		return head, nil
-	case !s.at.IsZero():
-		return a.hub.KnownAt(ctx, s.at.Add(-time.Microsecond))
-	case s.position > head:
-		return 0, greenlane.InvalidField("body.from", s.position, "is beyond the end of the log, which is at %d", head)
-	}
-	return s.position, nil
-}
-
 // WebhookBody makes an endpoint.
 type WebhookBody struct {
 	Scope
@@ -180,7 +124,6 @@ func (b *WebhookBody) settings(g *delivery.Guard) (delivery.Settings, error) {
 		c.when(true, "body.secret", nil, "%v", err)
 	}
 	c.key("body.eazeKey", b.EazeKey)
-	c.when(b.From.word == "cursor", "body.from", "cursor", "must be now, a position or a time: a new endpoint has no cursor")
 	c.uncovered(s.Headers)
 	if err := c.err(); err != nil {
 		return s, err
@@ -285,7 +228,7 @@ func (a *API) request(ctx context.Context, endpoint int64) delivery.Request {
 }
 
 func (a *API) createWebhook(ctx context.Context, in *rawInput) (*Answer[WebhookCreated], error) {
-	body := WebhookBody{From: Start{word: "now"}}
+	body := WebhookBody{From: Start{spot{word: wordNow}}}
 	c, err := a.receive(ctx, http.MethodPost, "/v1/webhooks", in.Once, in.RawBody, &body)
 	if err != nil {
 		return nil, err
@@ -294,7 +237,10 @@ func (a *API) createWebhook(ctx context.Context, in *rawInput) (*Answer[WebhookC
 	if err != nil {
 		return nil, err
 	}
-	from, err := a.position(ctx, body.From)
+	if err := mayChoose(ctx, settings); err != nil {
+		return nil, err
+	}
+	from, err := a.position(ctx, body.From.spot)
 	if err != nil {
 		return nil, err
 	}
@@ -471,6 +417,9 @@ func (a *API) patchWebhook(ctx context.Context, in *webhookPatchInput) (*webhook
 		body.URL.apply(&s.URL)
 		return body.revise(s)
 	}
+	if err := mayChoose(ctx, revise(*present)); err != nil {
+		return nil, err
+	}
 	grant, err := a.agree(ctx, *present, revise(*present))
 	if err != nil {
 		return nil, err
@@ -524,18 +473,18 @@ func webhookState(o *hub.Outcome) (int, WebhookState) {
 // EnableBody resumes an endpoint.
 type EnableBody struct {
 	Scope
-	From   Start  `json:"from,omitzero" doc:"cursor, the default: with all it missed. now or a position beyond the cursor: without the events up to there, which are recorded as skipped."`
-	Reason string `json:"reason,omitempty" maxLength:"1000" doc:"Recorded with who did it."`
+	From   Resumption `json:"from,omitzero" doc:"cursor, the default: with all it missed. now or a position beyond the cursor: without the events up to there, which are recorded as skipped."`
+	Reason string     `json:"reason,omitempty" maxLength:"1000" doc:"Recorded with who did it."`
 }
 
 func (a *API) enableWebhook(ctx context.Context, in *webhookInput) (*Answer[WebhookState], error) {
-	body := EnableBody{From: Start{word: "cursor"}}
+	body := EnableBody{From: Resumption{spot{word: wordCursor}}}
 	c, row, err := a.managing(ctx, in, "enable", &body)
 	if err != nil {
 		return nil, err
 	}
 	return manage(a, c, row.Number, func(r delivery.Request) (*hub.Outcome, error) {
-		from, err := a.resumption(ctx, row, body.From)
+		from, err := a.resumption(ctx, row, body.From.spot)
 		if err != nil {
 			return nil, err
 		}
@@ -544,20 +493,6 @@ func (a *API) enableWebhook(ctx context.Context, in *webhookInput) (*Answer[Webh
 		}
 		return a.engine.Enable(ctx, r, from, body.Reason)
 	}, webhookState)
-}
-
-// resumption returns the position after which an endpoint goes on. It never goes
-// back: what it was sent is resent by its deliveries.
-func (a *API) resumption(ctx context.Context, row *store.Endpoint, s Start) (int64, error) {
-	statuses, err := a.engine.Statuses(ctx, row.Account)
-	if err != nil || s.word == "cursor" {
-		return 0, err
-	}
-	from, err := a.position(ctx, s)
-	if cursor := statuses[row.Number].Cursor; err == nil && from < cursor {
-		err = greenlane.InvalidField("body.from", from, "is before the endpoint's cursor, which is at %d", cursor)
-	}
-	return from, err
 }
 
 // NoteBody may say why something is done.

@@ -200,8 +200,53 @@ func TestWebhookRefusals(t *testing.T) {
 	r.refused(409, "url_taken", "POST", webhooksPath, `{"url":"http://127.0.0.1:9/a"}`, "Idempotency-Key", "k")
 	r.webhook(map[string]any{"url": "http://127.0.0.1:9/b"})
 	r.refused(409, "url_taken", "PATCH", path, `{"url":"http://127.0.0.1:9/b"}`)
+	r.refused(409, "url_taken", "POST", webhooksPath, `{"url":"HTTP://127.0.0.1:9/b"}`)
 	if n := len(r.events("endpoint.*")); n != 2 {
 		t.Errorf("%d events of two endpoints", n)
+	}
+	if v, _ := r.webhook(map[string]any{"url": "HTTP://LocalHost.Example/B?C"}); v["url"] != "http://localhost.example/B?C" {
+		t.Errorf("%v", v["url"])
+	}
+}
+
+// TestRefusalsSayWhatIsRight: a request about endpoints that is wrong is told what
+// would be right.
+func TestRefusalsSayWhatIsRight(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	_, hook := r.webhook(map[string]any{"url": "http://127.0.0.1:9/a"})
+	for _, tt := range []struct{ method, path, body, location, says string }{
+		{"PATCH", hook, `{"concurrency":"5"}`, "body.concurrency", "must be a whole number"},
+		{"PATCH", hook, `{"concurrency":2.5}`, "body.concurrency", "must be a whole number"},
+		{"PATCH", hook, `{"concurrency":1e99}`, "body.concurrency", "must be a whole number"},
+		{"PATCH", hook, `{"rateLimit":"5"}`, "body.rateLimit", "must be a number"},
+		{"PATCH", hook, `{"events":"*"}`, "body.events", "must be a list of texts"},
+		{"PATCH", hook, `{"events":[1]}`, "body.events[0]", "must be a text"},
+		{"PATCH", hook, `{"name":5}`, "body.name", "must be a text"},
+		{"PATCH", hook, `{"handshake":"yes"}`, "body.handshake", "must be true or false"},
+		{"PATCH", hook, `{"headers":[]}`, "body.headers", "must be an object"},
+		{"PATCH", hook, `[]`, "body", "must be an object"},
+		{"PATCH", hook, `{"name":"a\nb"}`, "body.name", "must not have control characters"},
+		{"PATCH", hook, `{"maintenanceWindow":5}`, "body.maintenanceWindow", "must be {days, from, to, timezone}, or a list of up to 10 of them"},
+		{"PATCH", hook, `{"maintenanceWindow":{"from":"22:00"}}`, "body.maintenanceWindow", "to must be a time of the day such as 06:00"},
+		{"PATCH", hook, `{"maintenanceWindow":[{"from":"22:00","to":"06:00","zone":"UTC"}]}`, "body.maintenanceWindow[0].zone", "is not a field of this request"},
+		{"PATCH", hook, `{"maintenanceWindow":{"from":"22:00","to":"06:00","days":["funday"]}}`, "body.maintenanceWindow", "funday"},
+		{"PATCH", hook, `{"maintenanceWindow":{"from":"22:00","to":"6"}}`, "body.maintenanceWindow", "6"},
+		{"POST", hook + "/replay", `{"from":1,"subject":"foo/1"}`, "body.subject", "must be kind/number, such as entry/16; kinds are order, export, "},
+		{"POST", hook + "/redrive", `{"reason":" \n"}`, "body.reason", "expected string to be more than white space"},
+		{"GET", hook + "/reconcile?from=5&to=4", "", "query.to", "must not be before from"},
+		{"GET", hook + "/report?within=0s", "", "query.within", ""},
+		{"GET", "/v1/events?subject=foo/1", "", "query.subject", "must be kind/number, such as entry/16; kinds are order, export, "},
+	} {
+		var body any
+		if tt.body != "" {
+			body = tt.body
+		}
+		p := r.refused(422, "validation_error", tt.method, tt.path, body)
+		field := p["errors"].([]any)[0].(map[string]any)
+		if field["location"] != tt.location || !strings.Contains(field["message"].(string), tt.says) {
+			t.Errorf("%s %s: %v, want %s: %s", tt.path, tt.body, field, tt.location, tt.says)
+		}
 	}
 }
 
@@ -410,7 +455,17 @@ func TestEnableAndDisable(t *testing.T) {
 	if a := rec.next(t); !strings.Contains(a.body, `"2025-07-01`) {
 		t.Errorf("missed: %s", a.body)
 	}
+	r.poll("the delivery", func() bool { return len(r.data(path+"/deliveries?state=delivered")) == 1 })
+	delivered := "/v1/deliveries/" + r.data(path + "/deliveries")[0]["deliveryId"].(string)
 	r.must(200, "POST", path+"/disable", nil)
+	r.refused(409, "endpoint_disabled", "POST", delivered+"/retry", nil)
+	r.refused(409, "endpoint_disabled", "POST", path+"/redrive", `{"reason":"again"}`)
+	if got := r.must(202, "POST", path+"/replay", `{"from":1}`); got["endpointState"] != "disabled" {
+		t.Errorf("%v does not say that nothing is sent", got)
+	}
+	if got := r.must(200, "POST", path+"/replays/2/cancel", nil); got["endpointState"] != "disabled" {
+		t.Errorf("%v", got)
+	}
 	entry(2)
 	r.must(200, "POST", path+"/enable", `{"from":"now","reason":"old news"}`)
 	entry(3)
