@@ -144,3 +144,11 @@ func readKey(dir string) (string, error) {
 	}
 	return strings.TrimSpace(string(b)), err
 }
+
+// keyHint says where the first account's key is, if it was made here.
+func (f *folder) keyHint() string {
+	if _, err := os.Stat(f.file(keyFile)); err != nil {
+		return ""
+	}
+	return " (key in " + f.file(keyFile) + ")"
+}

@@ -154,7 +154,7 @@ func fail(w io.Writer, err error, selected *kong.Node) int {
 // keepEnvironment lets the environment set what describes a hub, and not what
 // one call of a command asks for: GREENLANE_NAME must not name an endpoint.
 func keepEnvironment(app *kong.Application) {
-	hub := []string{"url", "key", "data", "config"}
+	hub := []string{"url", "key", "data", "database", "config"}
 	for _, node := range app.Leaves(false) {
 		for _, flag := range node.Flags {
 			if node.Name != "serve" && !slices.Contains(hub, flag.Name) {

@@ -25,8 +25,9 @@ import (
 
 // serveCmd runs the hub.
 type serveCmd struct {
-	Listen         string          `help:"Address to listen on, host:port; :8080 is every address of this machine, port 0 any free port." default:"127.0.0.1:8080"`
-	Data           string          `help:"Data folder; made if it is not there. One hub runs on it at a time." default:"./greenlane-data" type:"path"`
+	Listen string `help:"Address to listen on, host:port; :8080 is every address of this machine, port 0 any free port." default:"127.0.0.1:8080"`
+	Data   string `help:"Data folder; made if it is not there. One hub runs on it at a time." default:"./greenlane-data" type:"path"`
+	databaseFlag
 	AllowEndpoints []string        `help:"Webhook targets to allow although they are not public: CIDR prefixes or host names, separated by commas, such as 10.0.0.0/8,erp.internal." placeholder:"CIDR-or-host"`
 	SMTP           string          `name:"smtp" help:"Mail server for what brokers and warehouses are told of exports: smtp[s]://user:password@host:port. Without one each e-mail becomes a file in the data folder's outbox." placeholder:"URL"`
 	MailFrom       string          `help:"Sender of those e-mails; required with --smtp." placeholder:"ADDRESS"`
@@ -73,6 +74,9 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio) error {
 	// logger: that belongs into this log, in its form.
 	slog.SetDefault(log)
 	s, err := openServer(ctx, c, log)
+	if err != nil && ctx.Err() != nil {
+		return nil // it was interrupted while it waited for another hub
+	}
 	if err != nil {
 		return err
 	}
@@ -80,7 +84,10 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio) error {
 		fmt.Fprintf(std.out, "Greenlane %s\n", version)
 		fmt.Fprintf(std.out, "API        %s/v1\n", s.url())
 		fmt.Fprintf(std.out, "Reference  %s/docs\n", s.url())
-		fmt.Fprintf(std.out, "Data       %s (key in %s)\n", c.Data, s.folder.file(keyFile))
+		fmt.Fprintf(std.out, "Data       %s%s\n", c.Data, s.folder.keyHint())
+		if c.shared() {
+			fmt.Fprintf(std.out, "Database   %s\n", c.name(c.Data))
+		}
 	})
 }
 
@@ -101,6 +108,7 @@ type server struct {
 	log      *slog.Logger
 	folder   *folder
 	db       store.Store
+	tenure   *hub.Tenure
 	hub      *hub.Hub
 	sender   *delivery.Sender
 	tracing  *tracing
@@ -126,6 +134,9 @@ func openServer(ctx context.Context, c *serveCmd, log *slog.Logger) (*server, er
 }
 
 func (s *server) open(ctx context.Context, c *serveCmd) error {
+	if err := c.check(); err != nil {
+		return err
+	}
 	guard, err := delivery.NewGuard(c.AllowEndpoints)
 	if err != nil {
 		return usageError{fmt.Errorf("--allow-endpoints: %w", err)}
@@ -133,18 +144,25 @@ func (s *server) open(ctx context.Context, c *serveCmd) error {
 	if s.folder, err = openFolder(c.Data); err != nil {
 		return err
 	}
-	database, err := s.folder.database(ctx)
+	database, err := c.databaseFlag.open(ctx, s.folder)
 	if err != nil {
 		return err
 	}
 	s.db = database // to be closed, whatever follows
+	var held []store.Held
+	if c.shared() {
+		if err := s.takeOver(ctx); err != nil {
+			return err
+		}
+		held = append(held, s.tenure.Held())
+	}
 	sealed, err := c.seal(ctx, s, database)
 	if err != nil {
 		return err
 	}
 	s.db = sealed
 	clock := greenlane.Clock(greenlane.SystemClock)
-	if s.hub, err = hub.Open(ctx, s.db, hub.Options{Clock: clock, Random: rand.Reader, Log: s.log}); err != nil {
+	if s.hub, err = hub.Open(ctx, s.db, hub.Options{Clock: clock, Random: rand.Reader, Log: s.log, Held: held}); err != nil {
 		return err
 	}
 	s.sender = delivery.NewSender(guard, clock, version)
@@ -286,6 +304,10 @@ func (s *server) run(ctx context.Context, ready func()) error {
 	fails := make(chan error, 1)
 	heap := startPart(fails, tendHeap)
 	storage := startPart(fails, s.db.Run)
+	var tenure *part
+	if s.tenure != nil {
+		tenure = startPart(fails, s.tenure.Run)
+	}
 	core := startPart(fails, s.hub.Run)
 	err := s.folder.firstAccount(ctx, s.hub)
 	var followers []*part
@@ -305,6 +327,11 @@ func (s *server) run(ctx context.Context, ready func()) error {
 		case <-ctx.Done():
 		case err = <-fails:
 		}
+		if errors.Is(err, hub.ErrLost) || errors.Is(err, store.ErrFenced) {
+			// Another hub may send what this one would still finish. What this one
+			// has open ends with the process, which ends now.
+			return err
+		}
 		err = errors.Join(err, s.stopServing())
 		requests.stop()
 		s.listener = nil // the HTTP server closed it
@@ -317,6 +344,9 @@ func (s *server) run(ctx context.Context, ready func()) error {
 		p.stop()
 	}
 	core.stop()
+	if tenure != nil {
+		tenure.stop()
+	}
 	storage.stop()
 	heap.stop()
 	select {

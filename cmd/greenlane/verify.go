@@ -5,18 +5,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strconv"
 
 	"greenlane/internal/hub"
-	"greenlane/internal/store/sqlite"
 )
 
 // verifyCmd checks a data folder, beside a running hub or without one.
 type verifyCmd struct {
 	Data string `help:"Data folder." default:"./greenlane-data" type:"path"`
-	JSON bool   `help:"Print JSON."`
+	databaseFlag
+	JSON bool `help:"Print JSON."`
 }
 
 // Help says what is held against what.
@@ -36,11 +34,7 @@ Examples:
 
 // Run verifies and reports; differences are a failure.
 func (c *verifyCmd) Run(ctx context.Context, std *stdio) error {
-	path := filepath.Join(c.Data, databaseFile)
-	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
-		return fmt.Errorf("--data: there is no %s in %s; say where the hub's data folder is", databaseFile, c.Data)
-	}
-	db, err := sqlite.Inspect(ctx, path)
+	db, err := c.inspect(ctx, c.Data)
 	if err != nil {
 		return err
 	}
@@ -57,7 +51,7 @@ func (c *verifyCmd) Run(ctx context.Context, std *stdio) error {
 		err = printReport(std.out, report)
 	}
 	if found := len(report.Problems) + report.Hidden; err == nil && found > 0 {
-		err = fmt.Errorf("%s is not what its log says: differences: %d", c.Data, found)
+		err = fmt.Errorf("%s is not what its log says: differences: %d", c.name(c.Data), found)
 	}
 	return err
 }
