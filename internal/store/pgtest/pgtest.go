@@ -4,7 +4,7 @@
 // that are installed.
 //
 // [Start] is the server that all tests of a process share, fast because it
-// flushes nothing; [StartOwn] is a durable one for a test that stops it, crashes
+// flushes nothing and keeps its files in memory where there is room; [StartOwn] is a durable one for a test that stops it, crashes
 // it or makes it read-only. Tests ask a server for databases and get connection
 // strings. A server ends with the test program, however that ends, and leaves
 // no files.
@@ -44,7 +44,7 @@ const answerLimit = time.Minute
 // want hundreds of databases, and nothing but the process itself knows which of
 // them is the last.
 var shared = sync.OnceValues(func() (*Server, error) {
-	return start(Options{Settings: map[string]string{
+	return start(Options{inMemory: true, Settings: map[string]string{
 		"fsync":              "off",
 		"synchronous_commit": "off",
 		"full_page_writes":   "off",

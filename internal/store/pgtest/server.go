@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -45,6 +46,10 @@ type Options struct {
 	// Settings are PostgreSQL's, by name. They hold at each start; what ALTER
 	// SYSTEM says does not replace them.
 	Settings map[string]string
+
+	// inMemory puts the server's files into memory where that is possible: creating
+	// and dropping databases is mostly creating and removing files.
+	inMemory bool
 }
 
 // Mode is a way to stop a server.
@@ -83,7 +88,7 @@ func start(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{where: where, options: o, password: rand.Text()}
-	if s.folder, err = makeFolder(); err != nil {
+	if s.folder, err = makeFolder(o.inMemory); err != nil {
 		return nil, err
 	}
 	if err := s.fill(); err != nil {
@@ -92,9 +97,24 @@ func start(o Options) (*Server, error) {
 	return s, nil
 }
 
+// memory is where files are in memory, if there is such a place, and roomy what it
+// must have free: tests make hundreds of databases of eight MiB.
+const (
+	memory = "/dev/shm"
+	roomy  = 8 << 30
+)
+
 // makeFolder makes the server's folder, whose path is short enough for a socket
 // in it.
-func makeFolder() (string, error) {
+func makeFolder(inMemory bool) (string, error) {
+	if inMemory {
+		var s syscall.Statfs_t
+		if err := syscall.Statfs(memory, &s); err == nil && uint64(s.Bsize)*uint64(s.Bavail) >= roomy {
+			if folder, err := os.MkdirTemp(memory, "pgtest"); err == nil {
+				return folder, nil
+			}
+		}
+	}
 	parent := os.TempDir()
 	if len(filepath.Join(parent, "pgtest1234567890", ".s.PGSQL.65535")) > longestSocket {
 		parent = "/tmp"
