@@ -22,6 +22,7 @@ test: build
 	$(MAKE) lint
 	$(GO) test -timeout 10m -run 'EveryCrashPoint' ./internal/delivery
 	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
+	GREENLANE_TEST_STORE=postgres $(GO) test -short -timeout 20m ./internal/hub ./internal/delivery ./internal/web/api
 
 lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "run gofmt on these files"; exit 1; }

@@ -64,17 +64,27 @@ func (b *syncBuffer) String() string {
 func startHub(t testing.TB, dir string, args ...string) *process {
 	t.Helper()
 	p := &process{t: t, dir: dir, log: &syncBuffer{}, gone: make(chan struct{})}
-	p.cmd = exec.Command(program, append([]string{"serve", "--listen", "127.0.0.1:0", "--data", dir,
+	if !p.listen(args...) {
+		t.Fatalf("the hub did not start: %s", p.log)
+	}
+	return p
+}
+
+// listen starts the program and reports whether it came to listen, with its key in
+// the folder.
+func (p *process) listen(args ...string) bool {
+	p.cmd = exec.Command(program, append([]string{"serve", "--listen", "127.0.0.1:0", "--data", p.dir,
 		"--allow-endpoints", "127.0.0.0/8"}, args...)...)
 	p.cmd.Stderr = p.log
 	out, err := p.cmd.StdoutPipe()
+	if err == nil {
+		err = p.cmd.Start()
+	}
 	if err != nil {
-		t.Fatal(err)
+		p.t.Error(err)
+		return false
 	}
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.kill)
+	p.t.Cleanup(p.kill)
 	lines := bufio.NewScanner(out)
 	for p.url == "" && lines.Scan() {
 		if address, ok := strings.CutPrefix(lines.Text(), "API"); ok {
@@ -88,12 +98,13 @@ func startHub(t testing.TB, dir string, args ...string) *process {
 	}()
 	if p.url == "" {
 		<-p.gone
-		t.Fatalf("the hub did not start: %s", p.log)
+		return false
 	}
-	if p.key, err = readKey(dir); err != nil || p.key == "" {
-		t.Fatalf("no key: %v", err)
+	if p.key, err = readKey(p.dir); err != nil || p.key == "" {
+		p.t.Errorf("no key: %v", err)
+		return false
 	}
-	return p
+	return true
 }
 
 // kill ends the process as a power cut would, and waits for it.
