@@ -100,7 +100,7 @@ func simulate(t *testing.T, f func(*bubble)) {
 
 // start starts hub and engine on the database, as a new process.
 func (b *bubble) start() {
-	s := teststore.Open(b.t, b.dir)
+	s := teststore.OpenFile(b.t, b.dir)
 	h, err := hub.Open(b.t.Context(), s, hub.Options{Random: rand.Reader})
 	if err != nil {
 		b.t.Fatal(err)

@@ -38,8 +38,11 @@ var emptyDatabase = sync.OnceValues(func() ([]byte, error) {
 	return os.ReadFile(path)
 })
 
-func openFile(t testing.TB, path string) store.Store {
+// OpenFile opens an SQLite store whatever is asked for. Tests in a bubble of
+// synctest need it: their time stands still while they wait for a server.
+func OpenFile(t testing.TB, dir string) store.Store {
 	t.Helper()
+	path := filepath.Join(dir, "greenlane.db")
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		empty, err := emptyDatabase()
 		if err == nil {
@@ -83,7 +86,7 @@ func dsn(t testing.TB, dir string) string {
 func Open(t testing.TB, dir string) store.Store {
 	t.Helper()
 	if !onPostgres(t) {
-		return openFile(t, filepath.Join(dir, "greenlane.db"))
+		return OpenFile(t, dir)
 	}
 	db, err := postgres.Open(context.Background(), dsn(t, dir))
 	if err != nil {
