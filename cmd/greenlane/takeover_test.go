@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -115,5 +116,49 @@ func TestDatabaseRefused(t *testing.T) {
 		if code == 0 || !strings.Contains(errs, want) || strings.Contains(out+errs, "geheim") {
 			t.Errorf("%s exits %d: %s%s", url, code, out, errs)
 		}
+	}
+}
+
+// TestDatabaseRestarts: the server crashes and comes back while the hub is at work.
+// Meanwhile writes are refused with 503 and when to come again; nothing that was
+// answered with success is lost, and everything goes on by itself.
+func TestDatabaseRestarts(t *testing.T) {
+	t.Parallel()
+	server := pgtest.StartOwn(t, pgtest.Options{TCP: true})
+	database := server.Database(t)
+	receiver := newWitness(t, 0.05)
+	hub := startHub(t, t.TempDir(), "--database", database, "--log-level", "error")
+	hub.must("POST", "/v1/webhooks", map[string]any{"url": receiver.URL, "retrySchedule": []string{"50ms", "50ms", "100ms", "200ms", "500ms", "1s", "1s", "1s"}}, nil)
+	load := &writers{}
+	stop := make(chan struct{})
+	wg := load.run(hub, stop)
+	more := func() {
+		limit := time.Now().Add(time.Minute)
+		for before := load.count(); load.count() < before+100; {
+			if time.Now().After(limit) {
+				t.Fatalf("nothing more is recorded: %s", hub.log)
+			}
+			<-time.After(5 * time.Millisecond)
+		}
+	}
+	for _, how := range []pgtest.Mode{pgtest.Immediate, pgtest.Kill, pgtest.Fast} {
+		more()
+		server.Stop(t, how)
+		refused, answer, err := hub.call("POST", activitiesPath, `{"shipment":{"number":"AWAY"},"activities":[{"date":"2025-07-01T00:00:00Z","code":"1M","message":"away"}]}`)
+		if err != nil || refused != http.StatusServiceUnavailable {
+			t.Errorf("while the server is away: %d %s %v", refused, answer, err)
+		}
+		server.Restart(t)
+	}
+	more()
+	close(stop)
+	wg.Wait()
+	log := hub.wholeLog()
+	load.judge(t, log)
+	receiver.awaitAll(t, log)
+	receiver.judge(t)
+	hub.stop()
+	if out, errs, code := command(t, "verify", "--database", database); code != 0 {
+		t.Errorf("verify exits %d:\n%s%s", code, out, errs)
 	}
 }
