@@ -324,7 +324,8 @@ func (tr *trial) order(generation int, whole bool) {
 			courses[a.Subject] = l
 		}
 		if a.Overlap {
-			tr.fault("%s: position %d came while another of its lane was not answered", a.Subject, a.Position)
+			tr.fault("%s: arrival %d of generation %d is position %d, and %d of its lane was not answered: %v; %v", a.Subject, i, generation,
+				a.Position, l.last.Position, tr.story(l.last.Position), tr.story(a.Position))
 		}
 		if l.last.Era == a.Era && a.Position < l.last.Position {
 			tr.fault("%s: arrival %d is position %d, after %d", a.Subject, i, a.Position, l.last.Position)

@@ -214,9 +214,10 @@ func (r *Receiver) serve(w http.ResponseWriter, req *http.Request) {
 	verdict := Lost
 	// An answer that is cut off ends in a panic that the server expects.
 	defer func() { r.ended(n, index, verdict) }()
-	// A sender may come again as soon as its connection is broken.
-	lose := func() { r.ended(n, index, Lost) }
-	verdict = r.behave(w, req, mood, roll, &verdict, lose)
+	// A sender may come again as soon as it has what decides, or its connection is
+	// broken: that is before we have done.
+	decided := func(v Verdict) { r.ended(n, index, v) }
+	verdict = r.behave(w, req, mood, roll, &verdict, decided)
 	if req.Context().Err() != nil && verdict == Acknowledged {
 		verdict = Uncertain
 	}
@@ -273,29 +274,29 @@ func (r *Receiver) ended(n, index int, v Verdict) {
 }
 
 // behave answers by mood and chance. cut is set before an answer is broken off,
-// lose called before a connection is.
-func (r *Receiver) behave(w http.ResponseWriter, req *http.Request, m Mood, roll float64, cut *Verdict, lose func()) Verdict {
+// and decided called before what may end the attempt leaves.
+func (r *Receiver) behave(w http.ResponseWriter, req *http.Request, m Mood, roll float64, cut *Verdict, decided func(Verdict)) Verdict {
 	switch m {
 	case Flaky:
 		if roll < 0.3 {
 			return refuse(w, 500+int(roll*10))
 		}
 	case Down:
-		return reset(w, lose)
+		return reset(w, decided)
 	case Busy:
 		if roll < 0.7 {
 			w.Header().Set("Retry-After", "1")
 			return refuse(w, []int{http.StatusTooManyRequests, http.StatusServiceUnavailable}[int(roll*10)%2])
 		}
 	case Slow:
-		return r.slowly(w, req, roll)
+		return r.slowly(w, req, roll, decided)
 	case Broken:
-		return broken(w, roll, cut, lose)
+		return broken(w, roll, cut, decided)
 	case Deaf:
 		if r.hold(req, r.deaf) {
 			return acknowledge(w)
 		}
-		return reset(w, lose)
+		return reset(w, decided)
 	case Gone:
 		return refuse(w, http.StatusGone)
 	}
@@ -313,12 +314,12 @@ func refuse(w http.ResponseWriter, status int) Verdict {
 }
 
 // reset breaks the connection off, so that the sender is told.
-func reset(w http.ResponseWriter, lose func()) Verdict {
+func reset(w http.ResponseWriter, decided func(Verdict)) Verdict {
 	conn, _, err := w.(http.Hijacker).Hijack()
 	if err != nil {
 		return Lost
 	}
-	lose()
+	decided(Lost)
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		tcp.SetLinger(0)
 	}
@@ -342,7 +343,7 @@ func (r *Receiver) hold(req *http.Request, d time.Duration) (well bool) {
 
 // slowly acknowledges late, or in drips. One of ten takes so long that its lane
 // gets a row meanwhile.
-func (r *Receiver) slowly(w http.ResponseWriter, req *http.Request, roll float64) Verdict {
+func (r *Receiver) slowly(w http.ResponseWriter, req *http.Request, roll float64, decided func(Verdict)) Verdict {
 	if roll < 0.1 {
 		r.hold(req, 2200*time.Millisecond)
 		return acknowledge(w)
@@ -351,6 +352,7 @@ func (r *Receiver) slowly(w http.ResponseWriter, req *http.Request, roll float64
 		r.hold(req, time.Duration(roll*200)*time.Millisecond)
 		return acknowledge(w)
 	}
+	decided(Acknowledged)
 	w.WriteHeader(http.StatusOK)
 	for range 5 {
 		io.WriteString(w, "drip ")
@@ -361,16 +363,18 @@ func (r *Receiver) slowly(w http.ResponseWriter, req *http.Request, roll float64
 }
 
 // broken answers as no receiver should.
-func broken(w http.ResponseWriter, roll float64, cut *Verdict, lose func()) Verdict {
+func broken(w http.ResponseWriter, roll float64, cut *Verdict, decided func(Verdict)) Verdict {
 	switch {
 	case roll < 0.2: // success, cut off in its body
 		*cut = Uncertain
+		decided(Uncertain)
 		w.Header().Set("Content-Length", "1000")
 		io.WriteString(w, "only this")
 		http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	case roll < 0.4: // failure, cut off
 		*cut = Refused
+		decided(Refused)
 		w.Header().Set("Content-Length", "1000")
 		w.WriteHeader(http.StatusInternalServerError)
 		http.NewResponseController(w).Flush()
@@ -378,7 +382,7 @@ func broken(w http.ResponseWriter, roll float64, cut *Verdict, lose func()) Verd
 	case roll < 0.6: // no HTTP
 		conn, out, err := w.(http.Hijacker).Hijack()
 		if err == nil {
-			lose()
+			decided(Lost)
 			out.WriteString("\x00\xffthis is not HTTP\r\n\r\n")
 			out.Flush()
 			conn.Close()
@@ -389,6 +393,7 @@ func broken(w http.ResponseWriter, roll float64, cut *Verdict, lose func()) Verd
 		return refuse(w, http.StatusTemporaryRedirect)
 	}
 	// More than the sender keeps.
+	decided(Acknowledged)
 	io.WriteString(w, strings.Repeat("too much ", 20_000))
 	return Acknowledged
 }
