@@ -34,6 +34,14 @@ type Command interface {
 	Target(n Neighbours) (Target, error)
 }
 
+// Mentioner is a command that names references which its subject will have. Those
+// of many commands can be looked up at once before any is decided; a command that
+// leaves some out is decided the same, only later.
+type Mentioner interface {
+	Command
+	Mentions() []Reference
+}
+
 // Target names the subject a command is for.
 type Target struct {
 	Kind SubjectKind

@@ -220,6 +220,18 @@ func (c TrackShipment) Target(n Neighbours) (Target, error) {
 	return t, nil
 }
 
+// Mentions implements [Mentioner].
+func (c TrackShipment) Mentions() []Reference {
+	refs := c.Key.lookups()
+	for _, container := range c.Key.Containers {
+		refs = append(refs, Ref(RefContainer, container))
+	}
+	for _, number := range c.Key.ReferenceNumbers {
+		refs = append(refs, Ref(RefPurchaseOrder, number))
+	}
+	return refs
+}
+
 // Target implements [Command].
 func (c UpdateShipment) Target(Neighbours) (Target, error) {
 	return Target{Kind: KindShipment, Number: c.Number}, nil

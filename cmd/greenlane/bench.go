@@ -233,7 +233,7 @@ func (b *bed) cpu() float64 {
 	if err != nil {
 		return 0
 	}
-	return cpuOf(string(stat))
+	return cpuOf(string(stat), 11)
 }
 
 // memory returns the hub's resident memory in MB.

@@ -50,8 +50,9 @@ func execute(ctx context.Context, server, statement string) error {
 	return err
 }
 
-// serverCPU returns the CPU time so far of this machine's PostgreSQL processes, in
-// seconds: what the database takes of the machine that is measured.
+// serverCPU returns the CPU time so far of this machine's PostgreSQL processes, also
+// of those that have ended, in seconds: what the database takes of the machine that
+// is measured.
 func serverCPU() (seconds float64) {
 	names, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, name := range names {
@@ -59,18 +60,19 @@ func serverCPU() (seconds float64) {
 		if err != nil || !strings.Contains(string(stat), "(postgres)") {
 			continue
 		}
-		seconds += cpuOf(string(stat))
+		seconds += cpuOf(string(stat), 11) + cpuOf(string(stat), 13)
 	}
 	return seconds
 }
 
-// cpuOf reads the CPU time of a process off its line in /proc, in seconds.
-func cpuOf(stat string) float64 {
+// cpuOf reads CPU time off a process's line in /proc, in seconds: its own for field
+// 11, that of its children that have ended for field 13.
+func cpuOf(stat string, field int) float64 {
 	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
-	if len(fields) < 13 {
+	if len(fields) < field+2 {
 		return 0
 	}
-	user, _ := strconv.ParseFloat(fields[11], 64)
-	system, _ := strconv.ParseFloat(fields[12], 64)
+	user, _ := strconv.ParseFloat(fields[field], 64)
+	system, _ := strconv.ParseFloat(fields[field+1], 64)
 	return (user + system) / 100
 }

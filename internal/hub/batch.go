@@ -38,9 +38,11 @@ type batch struct {
 	read     map[greenlane.Subject]store.Expectation
 	referred map[store.AccountReference]int
 	gathered map[int64]int
-	once     map[onceKey]bool
-	digests  map[digestKey]bool
-	jobs     []*job
+	// made are the numbers of subjects that units of this batch make.
+	made    map[int64]bool
+	once    map[onceKey]bool
+	digests map[digestKey]bool
+	jobs    []*job
 
 	pending unitView
 	// failed is a failure of the store, which ends the batch.
@@ -86,7 +88,7 @@ func newBatch(h *Hub, now time.Time) *batch {
 		hub: h, now: now,
 		subjects: map[greenlane.Subject]*record{}, refs: map[store.AccountReference][]greenlane.Subject{},
 		moves: map[greenlane.Subject]int64{}, once: map[onceKey]bool{}, digests: map[digestKey]bool{},
-		read: map[greenlane.Subject]store.Expectation{}, referred: map[store.AccountReference]int{}, gathered: map[int64]int{},
+		read: map[greenlane.Subject]store.Expectation{}, referred: map[store.AccountReference]int{}, gathered: map[int64]int{}, made: map[int64]bool{},
 	}
 }
 
@@ -385,6 +387,7 @@ func (b *batch) create(t greenlane.Target) (greenlane.Subject, *record, error) {
 	if err != nil {
 		return greenlane.Subject{}, nil, b.fail(err)
 	}
+	b.made[number] = true
 	s := greenlane.Subject{Kind: t.Kind, Number: number}
 	return s, b.fresh(s), nil
 }

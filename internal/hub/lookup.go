@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	"greenlane"
 	"greenlane/internal/store"
@@ -41,6 +42,11 @@ func (s *scout) look(u *Unit) {
 	s.account = u.Account
 	for _, c := range u.Commands {
 		_, _ = c.Target(s)
+		if m, ok := c.(greenlane.Mentioner); ok {
+			for _, ref := range m.Mentions() {
+				s.Find(ref)
+			}
+		}
 	}
 }
 
@@ -82,7 +88,7 @@ func (b *batch) Find(ref greenlane.Reference) []greenlane.Subject {
 		b.referred[key] = len(s)
 		return s
 	}
-	if b.failed != nil {
+	if b.failed != nil || b.ours(ref) {
 		return nil
 	}
 	found, err := b.hub.store.Find(context.Background(), []store.AccountReference{key})
@@ -99,6 +105,16 @@ func (b *batch) Find(ref greenlane.Reference) []greenlane.Subject {
 	}
 	b.hub.refs.put(key, found[0])
 	return found[0]
+}
+
+// ours reports whether a reference names a shipment that this batch makes: nobody
+// else can have it yet.
+func (b *batch) ours(ref greenlane.Reference) bool {
+	if ref.Kind != greenlane.RefShipment {
+		return false
+	}
+	number, err := strconv.ParseInt(ref.Value, 10, 64)
+	return err == nil && b.made[number]
 }
 
 // State implements [greenlane.Neighbours].
