@@ -173,7 +173,11 @@ func (s *server) open(ctx context.Context, c *serveCmd) error {
 		s.sender.Trace(s.tracing.attempt)
 	}
 	m := newMetrics()
-	s.engine = delivery.New(s.hub, delivery.Options{Sender: s.sender, Clock: clock, Chance: mathrand.Float64, Log: s.log, Watch: m.attempted})
+	var may func() bool
+	if s.tenure != nil {
+		may = s.tenure.Holds
+	}
+	s.engine = delivery.New(s.hub, delivery.Options{Sender: s.sender, Clock: clock, Chance: mathrand.Float64, Log: s.log, May: may, Watch: m.attempted})
 	m.observeHub(s.hub)
 	m.observeEngine(s.engine, clock)
 	s.keeper = delivery.NewKeeper(s.engine, c.AttemptRetention.Duration)

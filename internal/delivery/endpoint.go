@@ -430,7 +430,7 @@ func (ep *endpoint) keptBack() bool {
 // because it decided where it holds.
 func (ep *endpoint) mayBegin() bool {
 	base := ep.base()
-	return ep.hasPlace() && ep.engine.share.admits(ep) && len(ep.ops)+len(base.ops) == 0 && !ep.held && !base.held && !ep.behindRecords()
+	return ep.engine.may() && ep.hasPlace() && ep.engine.share.admits(ep) && len(ep.ops)+len(base.ops) == 0 && !ep.held && !base.held && !ep.behindRecords()
 }
 
 // behindRecords reports whether more was sent than should be in memory alone:

@@ -59,6 +59,9 @@ type Options struct {
 	// Log gets each failure once; discarded. At level debug it gets each
 	// acknowledgement, too.
 	Log *slog.Logger
+	// May reports whether attempts may begin: false once another process may have
+	// taken over, which this one is about to learn. Always, when left out.
+	May func() bool
 	// Watch is told of each attempt at a delivery that ended, by the loop, which it
 	// must not hold up; nobody.
 	Watch func(*AttemptReport)
@@ -73,6 +76,7 @@ type Engine struct {
 	clock  greenlane.Clock
 	chance func() float64
 	log    *slog.Logger
+	may    func() bool
 	watch  func(*AttemptReport)
 
 	// inbox brings work to the loop: ends of attempts, reads and commits, and
@@ -144,11 +148,14 @@ func New(h *hub.Hub, o Options) *Engine {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.May == nil {
+		o.May = func() bool { return true }
+	}
 	if o.Sender == nil || o.Chance == nil {
 		panic("delivery: Options.Sender and Options.Chance are required")
 	}
 	return &Engine{
-		hub: h, store: h.Store(), sender: o.Sender, clock: o.Clock, chance: o.Chance, log: o.Log, watch: o.Watch,
+		hub: h, store: h.Store(), sender: o.Sender, clock: o.Clock, chance: o.Chance, log: o.Log, may: o.May, watch: o.Watch,
 		inbox: make(chan func(), 1024), ended: make(chan struct{}),
 		endpoints: map[int64]*endpoint{}, made: map[int64]*store.Endpoint{}, routes: map[route][]*endpoint{}, wants: map[string]map[greenlane.EventType]bool{}, touched: map[*endpoint]bool{},
 		share: newShare(maxInflight), apart: map[*endpoint]bool{}, maxLanes: maxLanes, slowFilter: slowFilter,

@@ -546,3 +546,27 @@ func BenchmarkEndToEnd(b *testing.B) {
 	count.Wait()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
 }
+
+// TestMay: nothing begins while another process may have taken over.
+func TestMay(t *testing.T) {
+	t.Parallel()
+	var may atomic.Bool
+	rec := newReceiver(t)
+	r := startAt(t, t.TempDir(), greenlane.SystemClock, func(e *delivery.Engine) { e.Allow(may.Load) })
+	number := r.endpoint(t, rec.URL, entries)
+	r.record(t, "S-1", 1)
+	for range 20 {
+		if s := r.status(t, number); s.InFlight > 0 {
+			t.Fatalf("%+v", s)
+		}
+	}
+	if n := len(rec.arrivals()); n != 0 {
+		t.Fatalf("%d arrived", n)
+	}
+	may.Store(true)
+	r.record(t, "S-1", 2)
+	r.quiet(t, rec, number)
+	if n := len(rec.arrivals()); n != 2 {
+		t.Errorf("%d arrived, not 2", n)
+	}
+}

@@ -15,6 +15,9 @@ func (e *Engine) LimitLanes(ctx context.Context, n int) error {
 // LimitInflight sets how many attempts may be under way before endpoints share.
 func (e *Engine) LimitInflight(n int) { e.share = newShare(n) }
 
+// Allow sets what says whether attempts may begin.
+func (e *Engine) Allow(may func() bool) { e.may = may }
+
 // LimitFilters sets how long an evaluation of a filter may hold up the loop.
 func (e *Engine) LimitFilters(ctx context.Context, d time.Duration) error {
 	return e.ask(ctx, func(reply func(error)) { e.slowFilter = d; reply(nil) })

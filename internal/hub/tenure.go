@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"greenlane"
@@ -28,10 +29,11 @@ var ErrLost = errors.New("the lease is lost: another node may have taken over")
 // Tenure is a lease that this process has, as long as it renews it. By its own
 // monotonic clock it gives up before the lease ends by the store's.
 type Tenure struct {
-	store   store.Leases
-	log     *slog.Logger
-	lease   store.Lease
-	renewed time.Time
+	store store.Leases
+	log   *slog.Logger
+	lease store.Lease
+	// renewed is when the claim was made that was granted last.
+	renewed atomic.Pointer[time.Time]
 }
 
 // Take waits until it has a lease, or ctx ends. waits is called with whoever has it
@@ -47,7 +49,9 @@ func Take(ctx context.Context, s store.Leases, name, holder string, log *slog.Lo
 		case err != nil:
 			log.Warn("the lease could not be asked for", "lease", name, "error", err)
 		case l.Holder == holder:
-			return &Tenure{s, log, l, begin}, nil
+			t := &Tenure{store: s, log: log, lease: l}
+			t.renewed.Store(&begin)
+			return t, nil
 		case l.Epoch != other:
 			other = l.Epoch
 			waits(l)
@@ -62,6 +66,11 @@ func Take(ctx context.Context, s store.Leases, name, holder string, log *slog.Lo
 
 // Held is what writes name, so that they are refused once another has taken over.
 func (t *Tenure) Held() store.Held { return t.lease.Held }
+
+// Holds reports whether nobody else can have the lease yet. A process that was
+// asleep for too long is told so before it does anything. It may be called from any
+// goroutine.
+func (t *Tenure) Holds() bool { return t.left() > 0 }
 
 // Run renews the lease until ctx ends, and then lets it go, so that another need
 // not wait for its end. Its error is [ErrLost].
@@ -85,7 +94,7 @@ func (t *Tenure) Run(ctx context.Context) error {
 }
 
 // left is how long nothing needs to be done yet.
-func (t *Tenure) left() time.Duration { return term - margin - time.Since(t.renewed) }
+func (t *Tenure) left() time.Duration { return term - margin - time.Since(*t.renewed.Load()) }
 
 // renew ends with the answer, or when it is too late for one, but not with the
 // holder: a claim on its way would take again what was let go.
@@ -109,7 +118,7 @@ func (t *Tenure) renew(ctx context.Context) error {
 		case a.err == nil && (a.lease.Holder != t.lease.Holder || a.lease.Epoch != t.lease.Epoch):
 			return fmt.Errorf("%w: %s has it", ErrLost, a.lease.Holder)
 		case a.err == nil:
-			t.renewed = begin
+			t.renewed.Store(&begin)
 		case t.left() > 0:
 			t.log.Warn("the lease could not be renewed", "lease", t.lease.Name, "left", t.left(), "error", a.err)
 		}

@@ -103,9 +103,12 @@ func TestTenureLost(t *testing.T) {
 				ended := make(chan error, 1)
 				go func() { ended <- first.Run(t.Context()) }()
 				time.Sleep(time.Minute)
+				if !first.Holds() {
+					t.Error("it does not hold what it renews")
+				}
 				fail(leases)
-				if err := <-ended; !errors.Is(err, hub.ErrLost) {
-					t.Errorf("ended with %v", err)
+				if err := <-ended; !errors.Is(err, hub.ErrLost) || first.Holds() {
+					t.Errorf("ended with %v, holds %v", err, first.Holds())
 				}
 				if l, err := leases.Lessor.Claim(t.Context(), "hub", "second", time.Minute); err != nil || l.Holder != "first" || l.Left < 500*time.Millisecond {
 					t.Errorf("when the first stopped, %+v had it: %v", l, err)
