@@ -339,3 +339,53 @@ func (b *bench) responses() []string {
 	}
 	return names
 }
+
+// sifting is a scripted reaction that leaves what it is not for to one look.
+type sifting struct {
+	scripted
+	looks int
+	err   error
+}
+
+func (s *sifting) Sift(_ context.Context, events []*greenlane.Event) (mine []*greenlane.Event, err error) {
+	if err, s.err = s.err, nil; err != nil {
+		return nil, err
+	}
+	s.looks++
+	for _, e := range events {
+		if e.Type == greenlane.EventDeclarationCreated && e.Subject.Number%2 == 0 {
+			mine = append(mine, e)
+		}
+	}
+	return mine, nil
+}
+
+// TestSifted: what a reaction leaves at one look gets no turn, the rest gets one in
+// order, and the cursor passes over all; storage that is away keeps nothing back for
+// good.
+func TestSifted(t *testing.T) {
+	t.Parallel()
+	b := open(t, greenlane.GatewayOutbox)
+	var commands []greenlane.Command
+	for i := range 600 {
+		commands = append(commands, greenlane.CreateDeclaration{LRN: fmt.Sprintf("L%d", i)})
+	}
+	o := b.must(hub.Unit{Account: 1, Commands: commands})
+	var want []int64
+	for _, d := range o.Decisions {
+		if d.Subject.Number%2 == 0 {
+			want = append(want, d.Subject.Number)
+		}
+	}
+	r := &sifting{err: greenlane.Errorf(greenlane.Unavailable, "storage_unavailable", "away")}
+	r.react = func(*reaction.Turn) error { return nil }
+	stop := b.run(r, reaction.Options{})
+	b.untilCursor("scripted", 1024)
+	stop()
+	if diff := cmp.Diff(want, r.turns()); diff != "" {
+		t.Error(diff)
+	}
+	if r.looks == 0 || int64(r.looks) > b.Head()/10 {
+		t.Errorf("%d looks at %d events", r.looks, b.Head())
+	}
+}
