@@ -128,10 +128,11 @@ func (c *benchCmd) idle(ctx context.Context) (*benchRow, error) {
 	if err != nil {
 		return nil, err
 	}
-	more := map[string]float64{"/s without them": alone.Figure, "s to create": took.Seconds(), "MB idle": b.memory()}
+	more := map[string]float64{"/s without them": alone.Figure, "s to create": took.Seconds(), "MB just made": b.memory()}
+	time.Sleep(2 * calmAfter)
 	before, begin := b.cpu(), time.Now()
 	time.Sleep(c.Duration)
-	more["idle % of a core"] = (b.cpu() - before) / time.Since(begin).Seconds() * 100
+	more["idle % of a core"], more["MB idle"] = (b.cpu()-before)/time.Since(begin).Seconds()*100, b.memory()
 	var first atomic.Int64
 	rate, cpu, err := c.measure(ctx, b, activitiesPath, activityBody, &first)
 	if err != nil {
