@@ -38,17 +38,6 @@ type Reaction interface {
 	React(ctx context.Context, t *Turn) error
 }
 
-// Sifter is a reaction that can tell of many events at once which of them it may
-// have something to do for; the others are passed over without their turn. Events
-// it leaves must be ones that React would do nothing for.
-type Sifter interface {
-	Reaction
-	// Sift returns those events, in order. It is given events as they were read:
-	// their bodies may not be decoded, and nobody may change them. An error is one of
-	// storage.
-	Sift(ctx context.Context, events []*greenlane.Event) ([]*greenlane.Event, error)
-}
-
 // Turn is one event's turn with a reaction.
 type Turn struct {
 	// Event is shared; nobody may change it. Its body is decoded.
@@ -149,37 +138,11 @@ func (r *Runner) run(ctx context.Context) error {
 			events, err = r.hub.Follow(ctx, r.position, readAtOnce)
 			return err
 		})
-		if err == nil {
-			err = r.turns(ctx, events)
+		for i := 0; i < len(events) && err == nil; i++ {
+			err = r.handle(ctx, events[i])
 		}
 	}
 	return err
-}
-
-// turns hands events out, those that the reaction may have something to do for.
-func (r *Runner) turns(ctx context.Context, events []*greenlane.Event) error {
-	mine := events
-	if s, ok := r.reaction.(Sifter); ok {
-		err := r.insist(ctx, func() (err error) {
-			mine, err = s.Sift(ctx, events)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-	}
-	for _, e := range mine {
-		if err := r.handle(ctx, e); err != nil {
-			return err
-		}
-	}
-	if n := len(events); n > 0 && events[n-1].Position > r.position {
-		r.position = events[n-1].Position
-		if r.position >= r.recorded+stride {
-			return r.record(ctx, hub.Unit{Account: events[n-1].Account, Lazy: true})
-		}
-	}
-	return nil
 }
 
 func (r *Runner) owner() string { return "reaction/" + r.reaction.Name() }

@@ -76,16 +76,6 @@ var releases = map[greenlane.DeclarationType][]notice{
 // Name implements [Reaction].
 func (*Simulator) Name() string { return "simulator" }
 
-// Sift implements [Sifter].
-func (s *Simulator) Sift(_ context.Context, events []*greenlane.Event) (mine []*greenlane.Event, err error) {
-	for _, e := range events {
-		if e.Type == greenlane.EventOutboundMessage {
-			mine = append(mine, e)
-		}
-	}
-	return mine, nil
-}
-
 // React implements [Reaction].
 func (s *Simulator) React(ctx context.Context, t *Turn) error {
 	out, ok := t.Event.Body.(greenlane.OutboundMessage)

@@ -25,23 +25,6 @@ func NewUnpark(h *hub.Hub) *Unpark { return &Unpark{store: h.Store(), inbound: N
 // Name implements [Reaction].
 func (*Unpark) Name() string { return "unpark" }
 
-// Sift implements [Sifter]: as long as no message waits for anything that the events
-// bring, there is nothing to do for any of them. What came before an event and waits
-// for it waited when the event was recorded.
-func (u *Unpark) Sift(ctx context.Context, events []*greenlane.Event) ([]*greenlane.Event, error) {
-	var refs []store.AccountReference
-	for _, e := range events {
-		refs = append(refs, awaited(e)...)
-	}
-	if len(refs) == 0 {
-		return nil, nil
-	}
-	if waiting, err := u.store.WaitingFor(ctx, refs); err != nil || len(waiting) == 0 {
-		return nil, err
-	}
-	return events, nil
-}
-
 // React implements [Reaction].
 func (u *Unpark) React(ctx context.Context, t *Turn) error {
 	e := t.Event
