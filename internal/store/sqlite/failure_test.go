@@ -176,7 +176,7 @@ func TestUnknownOutcome(t *testing.T) {
 		t.Fatal(err)
 	}
 	breakBoth(t, db, "COMMIT; "+failing)
-	away, err := sql.Open("sqlite", dsn(t.TempDir()))
+	away, err := sql.Open("sqlite", dsn(t.TempDir(), writerCache))
 	if err != nil {
 		t.Fatal(err)
 	}
