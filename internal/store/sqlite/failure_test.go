@@ -176,7 +176,7 @@ func TestUnknownOutcome(t *testing.T) {
 		t.Fatal(err)
 	}
 	breakBoth(t, db, "COMMIT; "+failing)
-	away, err := sql.Open("sqlite", dsn(t.TempDir(), writerCache))
+	away, err := sql.Open("sqlite", dsn(t.TempDir()))
 	if err != nil {
 		t.Fatal(err)
 	}

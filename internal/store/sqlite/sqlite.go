@@ -42,14 +42,6 @@ var migrationFiles embed.FS
 // readers is how many connections read at once.
 const readers = 8
 
-// writerCache and readerCache are how much of the file a connection keeps in memory
-// of its own, in KiB. What a reader lacks the system has at hand; all of them
-// together would take more than everything else.
-const (
-	writerCache = 32 << 10
-	readerCache = 4 << 10
-)
-
 // checkpointPause is how often the background moves the write-ahead log into
 // the file. Often is cheap and keeps commits from having to do it.
 const checkpointPause = 250 * time.Millisecond
@@ -105,14 +97,14 @@ func openWith(ctx context.Context, path string, schema func(context.Context, *sq
 }
 
 func (db *DB) open(ctx context.Context, path string, schema func(context.Context, *sql.DB) error) (err error) {
-	if db.writer, err = sql.Open("sqlite", dsn(path, writerCache)); err != nil {
+	if db.writer, err = sql.Open("sqlite", dsn(path)); err != nil {
 		return err
 	}
 	db.writer.SetMaxOpenConns(1)
 	if err := schema(ctx, db.writer); err != nil {
 		return err
 	}
-	if db.reader, err = sql.Open("sqlite", dsn(path, readerCache)+"&_query_only=1"); err != nil {
+	if db.reader, err = sql.Open("sqlite", dsn(path)+"&_query_only=1"); err != nil {
 		return err
 	}
 	db.reader.SetMaxOpenConns(readers)
@@ -129,9 +121,9 @@ func (db *DB) open(ctx context.Context, path string, schema func(context.Context
 // timeout first, without which switching to WAL may fail on a file in use, then
 // the _pragma values, among them the page size, which must be set before the
 // journal mode writes the first page, then the others.
-func dsn(path string, cache int) string {
+func dsn(path string) string {
 	u := url.URL{Scheme: "file", Opaque: url.PathEscape(path)}
-	return u.String() + "?_busy_timeout=5000&_pragma=page_size(8192)" + fmt.Sprintf("&_pragma=cache_size(-%d)", cache) +
+	return u.String() + "?_busy_timeout=5000&_pragma=page_size(8192)&_pragma=cache_size(-32768)" +
 		"&_pragma=wal_autocheckpoint(16000)&_foreign_keys=1&_journal_mode=WAL&_synchronous=FULL&_txlock=immediate"
 }
 
