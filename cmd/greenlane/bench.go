@@ -37,9 +37,6 @@ type benchCmd struct {
 	on string
 }
 
-// shared reports whether there is a server to measure.
-func (c *benchCmd) shared() bool { return c.Database != "" }
-
 // benchRow is one line of the table.
 type benchRow struct {
 	Name   string             `json:"name"`

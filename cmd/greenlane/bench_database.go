@@ -16,7 +16,7 @@ import (
 // backends are where each row is measured: in a file and, if there is one, on a
 // PostgreSQL server, in a database of the row's own.
 func (c *benchCmd) backends() []string {
-	if c.shared() {
+	if c.Database != "" {
 		return []string{"", c.Database}
 	}
 	return []string{""}

@@ -33,15 +33,12 @@ import (
 func TestChaos(t *testing.T) {
 	t.Parallel()
 	c, deaf := chaosSize(t)
-	hub := &chaosHub{t: t, dir: t.TempDir(), receiver: deliverytest.NewReceiver(t, c.Seed, c.Endpoints, deaf), ids: make([]string, c.Endpoints), recorded: map[recordKey]int{}}
-	hub.start()
+	hub := startChaosHub(t, c.Seed, c.Endpoints, deaf)
 	c.Hub, c.Receiver, c.Kill, c.Recorded = hub, hub.receiver, hub.kill, hub.onDisk
 	c.Run(t)
 	hub.rest()
 	hub.process().stop()
-	if out, errs, code := command(t, "verify", "--data", hub.dir); code != 0 {
-		t.Errorf("verify exits %d:\n%s%s", code, out, errs)
-	}
+	verifies(t, "--data", hub.dir)
 }
 
 // chaosSize says how big a run is, and how long a deaf receiver holds a request.
@@ -92,6 +89,16 @@ type chaosHub struct {
 type recordKey struct {
 	endpoint, generation int
 	position             int64
+}
+
+// startChaosHub starts one with receivers for so many endpoints, which the seed
+// decides for; a deaf one holds a request for that long.
+func startChaosHub(t *testing.T, seed uint64, endpoints int, deaf time.Duration) *chaosHub {
+	t.Helper()
+	h := &chaosHub{t: t, dir: t.TempDir(), receiver: deliverytest.NewReceiver(t, seed, endpoints, deaf),
+		ids: make([]string, endpoints), recorded: map[recordKey]int{}}
+	h.start()
+	return h
 }
 
 func (h *chaosHub) process() *process {

@@ -18,9 +18,7 @@ func TestKillHalfOpen(t *testing.T) {
 		rounds = 3
 	}
 	const broken, endpoints, subjects = 0, 3, 12
-	hub := &chaosHub{t: t, dir: t.TempDir(), ids: make([]string, endpoints), recorded: map[recordKey]int{}}
-	hub.receiver = deliverytest.NewReceiver(t, uint64(time.Now().UnixNano()), endpoints, 10*time.Minute)
-	hub.start()
+	hub := startChaosHub(t, uint64(time.Now().UnixNano()), endpoints, 10*time.Minute)
 	c := &deliverytest.Chaos{
 		Hub: hub, Receiver: hub.receiver, Endpoints: endpoints, Subjects: subjects, Events: rounds, Recorded: hub.onDisk,
 		Schedule: []string{"0s", "20ms", "40ms", "80ms", "160ms", "320ms", "1s", "1s", "1s", "1s", "1s", "1s"},
@@ -67,9 +65,7 @@ func TestKillHalfOpen(t *testing.T) {
 	c.Judge(t)
 	hub.closedAll()
 	hub.process().stop()
-	if out, errs, code := command(t, "verify", "--data", hub.dir); code != 0 {
-		t.Errorf("verify exits %d:\n%s%s", code, out, errs)
-	}
+	verifies(t, "--data", hub.dir)
 }
 
 // breaker returns the state of an endpoint's breaker.

@@ -17,9 +17,7 @@ func TestKillReplay(t *testing.T) {
 		rounds = 3
 	}
 	const endpoints, subjects, events = 2, 12, 10
-	hub := &chaosHub{t: t, dir: t.TempDir(), ids: make([]string, endpoints), recorded: map[recordKey]int{}}
-	hub.receiver = deliverytest.NewReceiver(t, uint64(time.Now().UnixNano()), endpoints, time.Second)
-	hub.start()
+	hub := startChaosHub(t, uint64(time.Now().UnixNano()), endpoints, time.Second)
 	c := &deliverytest.Chaos{
 		Hub: hub, Receiver: hub.receiver, Endpoints: endpoints, Subjects: subjects, Events: events, Recorded: hub.onDisk,
 		Schedule: []string{"0s", "20ms", "40ms", "80ms", "160ms", "320ms", "1s", "1s", "1s", "1s", "1s", "1s"},
@@ -61,9 +59,7 @@ func TestKillReplay(t *testing.T) {
 	c.Settle(t)
 	c.Judge(t)
 	hub.process().stop()
-	if out, errs, code := command(t, "verify", "--data", hub.dir); code != 0 {
-		t.Errorf("verify exits %d:\n%s%s", code, out, errs)
-	}
+	verifies(t, "--data", hub.dir)
 }
 
 // replayed waits until so many more requests of a replay have come.

@@ -207,9 +207,7 @@ func TestKill(t *testing.T) {
 	receiver.awaitAll(t, log)
 	receiver.judge(t)
 	p.stop()
-	if out, errs, code := command(t, "verify", "--data", dir); code != 0 {
-		t.Errorf("verify exits %d:\n%s%s", code, out, errs)
-	}
+	verifies(t, "--data", dir)
 }
 
 // TestDiskFull fills the disk under a running hub: writes are refused with a
@@ -269,9 +267,7 @@ func TestDiskFull(t *testing.T) {
 	p.must("POST", "/v1/entries/activities", body(99_999), nil)
 	load.judge(t, p.wholeLog())
 	p.stop()
-	if out, errs, code := command(t, "verify", "--data", filepath.Join(dir, "data")); code != 0 {
-		t.Errorf("verify exits %d:\n%s%s", code, out, errs)
-	}
+	verifies(t, "--data", filepath.Join(dir, "data"))
 }
 
 // smallDisk returns a folder on a small file system of its own. It needs the

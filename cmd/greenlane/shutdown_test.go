@@ -112,9 +112,7 @@ func TestShutdown(t *testing.T) {
 	receiver.awaitAll(t, log)
 	receiver.judge(t)
 	p.stop()
-	if out, errs, code := command(t, "verify", "--data", dir); code != exitOK {
-		t.Errorf("verify exits %d:\n%s%s", code, out, errs)
-	}
+	verifies(t, "--data", dir)
 }
 
 // awaitDeliveries waits until the receiver has taken n events.

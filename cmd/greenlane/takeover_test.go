@@ -98,9 +98,7 @@ func TestTakeOver(t *testing.T) {
 	receiver.awaitAll(t, log)
 	receiver.judge(t)
 	last.stop()
-	if out, errs, code := command(t, "verify", "--database", database); code != 0 {
-		t.Errorf("verify exits %d:\n%s%s", code, out, errs)
-	}
+	verifies(t, "--database", database)
 }
 
 // TestDatabaseRefused: what is wrong with the database is told without its password.
@@ -158,7 +156,5 @@ func TestDatabaseRestarts(t *testing.T) {
 	receiver.awaitAll(t, log)
 	receiver.judge(t)
 	hub.stop()
-	if out, errs, code := command(t, "verify", "--database", database); code != 0 {
-		t.Errorf("verify exits %d:\n%s%s", code, out, errs)
-	}
+	verifies(t, "--database", database)
 }

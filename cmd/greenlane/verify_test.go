@@ -2,6 +2,14 @@ package main
 
 import "testing"
 
+// verifies holds that greenlane verify finds nothing wrong with what the flags name.
+func verifies(t testing.TB, flags ...string) {
+	t.Helper()
+	if out, errs, code := command(t, append([]string{"verify"}, flags...)...); code != exitOK {
+		t.Errorf("verify exits %d:\n%s%s", code, out, errs)
+	}
+}
+
 // TestVerifyBusy verifies a hub that writes and delivers meanwhile: what moves
 // is no difference.
 func TestVerifyBusy(t *testing.T) {
@@ -15,9 +23,7 @@ func TestVerifyBusy(t *testing.T) {
 	writing := load.run(p, stop)
 	awaitDeliveries(t, receiver, 500)
 	for range 3 {
-		if out, errs, code := command(t, "verify", "--data", dir); code != exitOK {
-			t.Errorf("verify exits %d:\n%s%s", code, out, errs)
-		}
+		verifies(t, "--data", dir)
 	}
 	close(stop)
 	writing.Wait()

@@ -34,13 +34,10 @@ func (h *Hub) Run(ctx context.Context) error {
 		defer hourly.Stop()
 		h.forget(forgetting, hourly.C)
 	})
-	if moved := h.store.Moved(); moved != nil {
-		helpers.Go(func() { h.listen(forgetting, moved) })
-	}
 	probe := time.NewTicker(time.Second)
 	defer probe.Stop()
 	for {
-		jobs := h.queue.take(ctx, probe.C, h.nudges)
+		jobs := h.queue.take(ctx, probe.C, h.nudges, h.store.Moved())
 		if len(jobs) == 0 {
 			if ctx.Err() != nil {
 				h.queue.close()

@@ -20,18 +20,6 @@ const followAtOnce = 1000
 // syncPatience is how long a request may wait for what other nodes recorded.
 const syncPatience = 2 * time.Second
 
-// listen passes on that the log may have moved, until ctx ends.
-func (h *Hub) listen(ctx context.Context, moved <-chan struct{}) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-moved:
-			h.nudge()
-		}
-	}
-}
-
 // nudge asks the committer to look where the log ends.
 func (h *Hub) nudge() {
 	select {
@@ -73,7 +61,6 @@ func (h *Hub) follow(to int64) {
 		h.leap(to)
 		return
 	}
-	accounts := false
 	for h.head.Position < to {
 		page, err := h.store.Events(context.Background(), store.EventQuery{After: h.head.Position, Before: to + 1, Limit: followAtOnce})
 		if err != nil || len(page.Events) == 0 {
@@ -81,6 +68,7 @@ func (h *Hub) follow(to int64) {
 			h.leap(to)
 			return
 		}
+		accounts := false
 		for _, e := range page.Events {
 			// Who follows the log shares it: nobody may change it from here on. One that
 			// can't be decoded says so to whoever needs its body.
@@ -90,7 +78,6 @@ func (h *Hub) follow(to int64) {
 		}
 		if accounts {
 			h.reloadDirectory()
-			accounts = false
 		}
 		h.head = headOf(page.Events[len(page.Events)-1])
 		h.tail.publish(page.Events)

@@ -60,8 +60,8 @@ func (q *queue) again(jobs []*job) {
 
 // take returns the next batch. It waits for the first unit; bookkeeping alone
 // waits a little for company. It returns nothing when tick fires or ctx ends
-// with an empty queue, or there is a nudge.
-func (q *queue) take(ctx context.Context, tick <-chan time.Time, nudges <-chan struct{}) []*job {
+// with an empty queue, there is a nudge or the log moved.
+func (q *queue) take(ctx context.Context, tick <-chan time.Time, nudges, moved <-chan struct{}) []*job {
 	var pause <-chan time.Time
 	for {
 		urgent, lazy := q.waiting()
@@ -80,6 +80,8 @@ func (q *queue) take(ctx context.Context, tick <-chan time.Time, nudges <-chan s
 				return nil
 			}
 		case <-nudges:
+			return nil
+		case <-moved:
 			return nil
 		case <-ctx.Done():
 			return q.drain()

@@ -37,16 +37,13 @@ const selectAccounts = "SELECT number, domain, region, gateway, created FROM acc
 
 // AllAccounts implements [store.Accounts].
 func (db *DB) AllAccounts(ctx context.Context) ([]*greenlane.Account, error) {
-	var out []*greenlane.Account
-	err := db.query(ctx, selectAccounts, nil, func(rows pgx.Rows) error {
+	return list(ctx, db, selectAccounts, nil, func(row pgx.Row) (*greenlane.Account, error) {
 		var a greenlane.Account
 		var created moment
-		err := rows.Scan(&a.Number, &a.Domain, &a.Region, (*string)(&a.Gateway), &created)
+		err := row.Scan(&a.Number, &a.Domain, &a.Region, (*string)(&a.Gateway), &created)
 		a.CreatedAt = created.Time
-		out = append(out, &a)
-		return err
+		return &a, err
 	})
-	return out, err
 }
 
 const selectKeys = `SELECT id, account, name, role, digest, created, expires, revoked, origin
@@ -55,15 +52,12 @@ const selectKeys = `SELECT id, account, name, role, digest, created, expires, re
 
 // AllKeys implements [store.Accounts].
 func (db *DB) AllKeys(ctx context.Context) ([]*greenlane.Key, error) {
-	var out []*greenlane.Key
-	err := db.query(ctx, selectKeys, nil, func(rows pgx.Rows) error {
+	return list(ctx, db, selectKeys, nil, func(row pgx.Row) (*greenlane.Key, error) {
 		var k greenlane.Key
 		var created, expires, revoked moment
-		err := rows.Scan((*fixed16)(&k.ID), &k.Account, &k.Name, (*string)(&k.Role), (*fixed32)(&k.Digest), &created,
+		err := row.Scan((*fixed16)(&k.ID), &k.Account, &k.Name, (*string)(&k.Role), (*fixed32)(&k.Digest), &created,
 			&expires, &revoked, (*string)(&k.DefaultOrigin))
 		k.CreatedAt, k.ExpiresAt, k.RevokedAt = created.Time, expires.Time, revoked.Time
-		out = append(out, &k)
-		return err
+		return &k, err
 	})
-	return out, err
 }

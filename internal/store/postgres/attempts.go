@@ -91,24 +91,22 @@ const (
 )
 
 // attemptList answers a call by one query for attempts.
-func (db *DB) attemptList(ctx context.Context, query string, args ...any) (out []*store.Attempt, err error) {
-	err = db.query(ctx, query, args, func(rows pgx.Rows) error {
+func (db *DB) attemptList(ctx context.Context, query string, args ...any) ([]*store.Attempt, error) {
+	return list(ctx, db, query, args, func(row pgx.Row) (*store.Attempt, error) {
 		var a store.Attempt
 		var sent moment
 		var duration int64
 		var answer backend.Packed
-		err := rows.Scan(&a.Position, &a.Endpoint, &sent, &duration, &a.Generation, &a.Number, &a.Revision, &a.Status,
+		err := row.Scan(&a.Position, &a.Endpoint, &sent, &duration, &a.Generation, &a.Number, &a.Revision, &a.Status,
 			&a.Probes, &answer.Packing, &a.Done, &a.Probe, &a.Error, (*fixed32)(&a.BodyDigest),
 			(*content)(&answer.Headers), (*content)(&answer.Body))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		a.SentAt, a.Duration = sent.Time, time.Duration(duration)*time.Microsecond
 		a.Headers, a.Body, err = db.packer.Unpack(answer)
-		out = append(out, &a)
-		return err
+		return &a, err
 	})
-	return out, err
 }
 
 // Attempts implements [store.Deliveries].

@@ -58,17 +58,14 @@ const selectLanes = `SELECT key, head, urgent, due, opened, generation, attempts
 
 // Lanes implements [store.Deliveries].
 func (db *DB) Lanes(ctx context.Context, endpoint int64) ([]*store.Lane, error) {
-	var out []*store.Lane
-	err := db.query(ctx, selectLanes, []any{endpoint}, func(rows pgx.Rows) error {
+	return list(ctx, db, selectLanes, []any{endpoint}, func(row pgx.Row) (*store.Lane, error) {
 		l := store.Lane{LaneID: store.LaneID{Endpoint: endpoint}}
 		var due, opened moment
-		err := rows.Scan(&l.Key, &l.Head, &l.Urgent, &due, &opened, &l.Generation, &l.Attempts, &l.Probes, &l.Revision,
+		err := row.Scan(&l.Key, &l.Head, &l.Urgent, &due, &opened, &l.Generation, &l.Attempts, &l.Probes, &l.Revision,
 			(*string)(&l.State), &l.Reason)
 		l.DueAt, l.OpenedAt = due.Time, opened.Time
-		out = append(out, &l)
-		return err
+		return &l, err
 	})
-	return out, err
 }
 
 const (
@@ -163,17 +160,14 @@ const selectReplays = `SELECT generation, first, last, selection, created, state
 
 // Replays implements [store.Deliveries].
 func (db *DB) Replays(ctx context.Context, endpoint int64) ([]*store.Replay, error) {
-	var out []*store.Replay
-	err := db.query(ctx, selectReplays, []any{endpoint}, func(rows pgx.Rows) error {
+	return list(ctx, db, selectReplays, []any{endpoint}, func(row pgx.Row) (*store.Replay, error) {
 		r := &store.Replay{Endpoint: endpoint}
 		var created, updated moment
-		err := rows.Scan(&r.Generation, &r.First, &r.Last, (*content)(&r.Selection), &created, (*string)(&r.State), &r.Passed,
+		err := row.Scan(&r.Generation, &r.First, &r.Last, (*content)(&r.Selection), &created, (*string)(&r.State), &r.Passed,
 			&r.Looked, &r.Delivered, &r.Skipped, &r.Reason, &r.By, &updated)
 		r.CreatedAt, r.UpdatedAt = created.Time, updated.Time
-		out = append(out, r)
-		return err
+		return r, err
 	})
-	return out, err
 }
 
 const selectSkips = `SELECT first, last, lane, kind, reason, actor, at
@@ -183,16 +177,13 @@ const selectSkips = `SELECT first, last, lane, kind, reason, actor, at
 
 // Skips implements [store.Deliveries].
 func (db *DB) Skips(ctx context.Context, endpoint int64) ([]*store.Skip, error) {
-	var out []*store.Skip
-	err := db.query(ctx, selectSkips, []any{endpoint}, func(rows pgx.Rows) error {
+	return list(ctx, db, selectSkips, []any{endpoint}, func(row pgx.Row) (*store.Skip, error) {
 		s := store.Skip{Endpoint: endpoint}
 		var at moment
-		err := rows.Scan(&s.First, &s.Last, &s.Lane, (*string)(&s.Kind), &s.Reason, &s.By, &at)
+		err := row.Scan(&s.First, &s.Last, &s.Lane, (*string)(&s.Kind), &s.Reason, &s.By, &at)
 		s.At = at.Time
-		out = append(out, &s)
-		return err
+		return &s, err
 	})
-	return out, err
 }
 
 const (
@@ -206,16 +197,13 @@ const (
 
 // Tallies implements [store.Deliveries].
 func (db *DB) Tallies(ctx context.Context, endpoint int64, from, until time.Time) ([]*store.Tally, error) {
-	var out []*store.Tally
-	err := db.query(ctx, selectTallies, []any{endpoint, from, until}, func(rows pgx.Rows) error {
+	return list(ctx, db, selectTallies, []any{endpoint, from, until}, func(row pgx.Row) (*store.Tally, error) {
 		t := store.Tally{Endpoint: endpoint}
 		var hour moment
-		err := rows.Scan(&hour, (*content)(&t.Counts))
+		err := row.Scan(&hour, (*content)(&t.Counts))
 		t.Hour = hour.Time
-		out = append(out, &t)
-		return err
+		return &t, err
 	})
-	return out, err
 }
 
 // ForgetTallies implements [store.Deliveries]. If it fails, what was removed

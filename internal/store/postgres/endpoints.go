@@ -44,22 +44,19 @@ const selectEndpoints = `SELECT number, id, account, url, state, reason, secrets
 
 // AllEndpoints implements [store.Deliveries].
 func (db *DB) AllEndpoints(ctx context.Context) ([]*store.Endpoint, error) {
-	var out []*store.Endpoint
-	err := db.query(ctx, selectEndpoints, nil, func(rows pgx.Rows) error {
+	return list(ctx, db, selectEndpoints, nil, func(row pgx.Row) (*store.Endpoint, error) {
 		var e store.Endpoint
 		var secrets string
 		var created, updated moment
-		err := rows.Scan(&e.Number, (*fixed16)(&e.ID), &e.Account, &e.URL, (*string)(&e.State), &e.Reason, &secrets,
+		err := row.Scan(&e.Number, (*fixed16)(&e.ID), &e.Account, &e.URL, (*string)(&e.State), &e.Reason, &secrets,
 			&e.EazeKey, &created, &updated, &e.Generation)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		e.CreatedAt, e.UpdatedAt = created.Time, updated.Time
 		e.Secrets, err = backend.DecodeSecrets([]byte(secrets))
-		out = append(out, &e)
-		return err
+		return &e, err
 	})
-	return out, err
 }
 
 const selectRevisions = `SELECT number, first, made, settings, confidential
@@ -69,16 +66,13 @@ const selectRevisions = `SELECT number, first, made, settings, confidential
 
 // Revisions implements [store.Deliveries].
 func (db *DB) Revisions(ctx context.Context, endpoint int64) ([]*store.Revision, error) {
-	var out []*store.Revision
-	err := db.query(ctx, selectRevisions, []any{endpoint}, func(rows pgx.Rows) error {
+	return list(ctx, db, selectRevisions, []any{endpoint}, func(row pgx.Row) (*store.Revision, error) {
 		r := store.Revision{Endpoint: endpoint}
 		var made moment
-		err := rows.Scan(&r.Number, &r.From, &made, (*content)(&r.Settings), (*content)(&r.Confidential))
+		err := row.Scan(&r.Number, &r.From, &made, (*content)(&r.Settings), (*content)(&r.Confidential))
 		r.MadeAt = made.Time
-		out = append(out, &r)
-		return err
+		return &r, err
 	})
-	return out, err
 }
 
 const (

@@ -72,13 +72,8 @@ func (db *DB) Release(ctx context.Context, held store.Held) error {
 }
 
 // Leases implements [store.Leases].
-func (db *DB) Leases(ctx context.Context) (out []store.Lease, err error) {
-	err = db.query(ctx, selectLeases, nil, func(rows pgx.Rows) error {
-		l, err := scanLease(rows)
-		out = append(out, l)
-		return err
-	})
-	return out, err
+func (db *DB) Leases(ctx context.Context) ([]store.Lease, error) {
+	return list(ctx, db, selectLeases, nil, scanLease)
 }
 
 func scanLease(row pgx.Row) (store.Lease, error) {

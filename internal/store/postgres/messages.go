@@ -94,11 +94,11 @@ const (
 )
 
 // scanMessage reads messageColumns, and into raw what is selected beyond them.
-func scanMessage(rows pgx.Rows, raw ...any) (*greenlane.Message, error) {
+func scanMessage(row pgx.Row, raw ...any) (*greenlane.Message, error) {
 	var m greenlane.Message
 	var received moment
 	var problem []byte
-	err := rows.Scan(append([]any{&m.Number, &m.Account, &received, (*fixed16)(&m.ID), (*fixed32)(&m.Digest),
+	err := row.Scan(append([]any{&m.Number, &m.Account, &received, (*fixed16)(&m.ID), (*fixed32)(&m.Digest),
 		(*string)(&m.Format), &m.Source.Client, (*string)(&m.Source.Origin), (*string)(&m.State), &problem,
 		(*content)(&m.Results), &m.Size}, raw...)...)
 	m.ReceivedAt, m.Problem = received.Time, string(problem)
@@ -118,13 +118,10 @@ func (db *DB) Message(ctx context.Context, account, number int64) (*greenlane.Me
 }
 
 // messageList answers a call by one query for messages without their bytes.
-func (db *DB) messageList(ctx context.Context, query string, args ...any) (out []*greenlane.Message, err error) {
-	err = db.query(ctx, query, args, func(rows pgx.Rows) error {
-		m, err := scanMessage(rows)
-		out = append(out, m)
-		return err
+func (db *DB) messageList(ctx context.Context, query string, args ...any) ([]*greenlane.Message, error) {
+	return list(ctx, db, query, args, func(row pgx.Row) (*greenlane.Message, error) {
+		return scanMessage(row)
 	})
-	return out, err
 }
 
 // MessageByDigest implements [store.Messages].
@@ -174,14 +171,12 @@ func (db *DB) WaitingFor(ctx context.Context, refs []store.AccountReference) ([]
 }
 
 // numberList answers a call by one query for numbers.
-func (db *DB) numberList(ctx context.Context, query string, args ...any) (out []int64, err error) {
-	err = db.query(ctx, query, args, func(rows pgx.Rows) error {
+func (db *DB) numberList(ctx context.Context, query string, args ...any) ([]int64, error) {
+	return list(ctx, db, query, args, func(row pgx.Row) (int64, error) {
 		var number int64
-		err := rows.Scan(&number)
-		out = append(out, number)
-		return err
+		err := row.Scan(&number)
+		return number, err
 	})
-	return out, err
 }
 
 const selectAnswer = `SELECT request, status, body, stored

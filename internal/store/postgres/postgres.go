@@ -237,6 +237,18 @@ func (db *DB) query(ctx context.Context, query string, args []any, scan func(pgx
 	return db.reading(ctx, func() error { return db.rows(ctx, query, args, scan) })
 }
 
+// list answers a call by one query, with what scan makes of each row.
+func list[T any](ctx context.Context, db *DB, query string, args []any, scan func(pgx.Row) (T, error)) (out []T, err error) {
+	err = db.query(ctx, query, args, func(rows pgx.Rows) error {
+		v, err := scan(rows)
+		if err == nil {
+			out = append(out, v)
+		}
+		return err
+	})
+	return out, err
+}
+
 // rows runs one query within a call.
 func (db *DB) rows(ctx context.Context, query string, args []any, scan func(pgx.Rows) error) error {
 	conn, err := acquire(ctx, db.reader)

@@ -226,14 +226,11 @@ const selectMembers = "SELECT id FROM subjects WHERE consignment = $1 ORDER BY i
 
 // Members implements [store.Subjects].
 func (db *DB) Members(ctx context.Context, consignment int64) ([]greenlane.Subject, error) {
-	var out []greenlane.Subject
-	err := db.query(ctx, selectMembers, []any{consignment}, func(rows pgx.Rows) error {
+	return list(ctx, db, selectMembers, []any{consignment}, func(row pgx.Row) (greenlane.Subject, error) {
 		var key int64
-		err := rows.Scan(&key)
-		out = append(out, greenlane.SubjectFromKey(key))
-		return err
+		err := row.Scan(&key)
+		return greenlane.SubjectFromKey(key), err
 	})
-	return out, err
 }
 
 // One statement reads the chunks and what the row still holds: between two, a
