@@ -11,7 +11,7 @@ import (
 
 // A busy hub lets its heap grow to several times what lives in it before that is
 // swept: memory is cheaper then than the third of a core that twice costs. A calm
-// one gives back what it does not need.
+// one lets go of what it remembers, and gives back what it does not need.
 const (
 	collectBusy = 400
 	collectCalm = 60
@@ -33,8 +33,9 @@ func tune() {
 }
 
 // tendHeap sets how often garbage is collected, by how much there is, until ctx
-// ends. GOGC, when set, counts instead.
-func tendHeap(ctx context.Context) error {
+// ends, and calls rest when the hub has become calm. GOGC, when set, counts
+// instead.
+func tendHeap(ctx context.Context, rest func()) error {
 	if os.Getenv("GOGC") != "" {
 		<-ctx.Done()
 		return nil
@@ -61,6 +62,7 @@ func tendHeap(ctx context.Context) error {
 		}
 		last = now
 		if calm == calmAfter {
+			rest()
 			debug.SetGCPercent(collectCalm)
 			debug.FreeOSMemory()
 		}

@@ -306,7 +306,7 @@ const shutdownRequests = 15 * time.Second
 // are answered.
 func (s *server) run(ctx context.Context, ready func()) error {
 	fails := make(chan error, 1)
-	heap := startPart(fails, tendHeap)
+	heap := startPart(fails, func(ctx context.Context) error { return tendHeap(ctx, s.hub.Rest) })
 	storage := startPart(fails, s.db.Run)
 	var tenure *part
 	if s.tenure != nil {

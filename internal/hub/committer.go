@@ -43,17 +43,31 @@ func (h *Hub) Run(ctx context.Context) error {
 				h.queue.close()
 				return nil
 			}
-			h.probe()
-			if _, err := h.refresh(); err != nil && greenlane.KindOf(err) != greenlane.Unavailable {
-				h.log.Error("what other nodes recorded could not be read", "error", err)
-			}
+			h.look()
 			continue
 		}
-		if err := h.commit(jobs); err != nil {
+		if err := h.work(jobs); err != nil {
 			h.queue.close()
 			return err
 		}
 	}
+}
+
+// look finds out what happened elsewhere while there was nothing to commit.
+func (h *Hub) look() {
+	h.remembering.Lock()
+	defer h.remembering.Unlock()
+	h.probe()
+	if _, err := h.refresh(); err != nil && greenlane.KindOf(err) != greenlane.Unavailable {
+		h.log.Error("what other nodes recorded could not be read", "error", err)
+	}
+}
+
+// work commits a batch.
+func (h *Hub) work(jobs []*job) error {
+	h.remembering.Lock()
+	defer h.remembering.Unlock()
+	return h.commit(jobs)
 }
 
 // forget removes answers nobody will ask for again, at each tick. The first

@@ -27,6 +27,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -82,10 +83,12 @@ type Hub struct {
 
 	directory directory
 
-	// Owned by the committer.
-	head     store.Head
-	subjects *cache[greenlane.Subject, *record]
-	refs     *cache[store.AccountReference, []greenlane.Subject]
+	// head is the committer's own, what follows it is remembered by it under
+	// remembering: who holds that may let go of it.
+	head        store.Head
+	remembering sync.Mutex
+	subjects    *cache[greenlane.Subject, *record]
+	refs        *cache[store.AccountReference, []greenlane.Subject]
 	// outdated: accounts and keys could not be read when they had changed.
 	outdated bool
 
@@ -146,6 +149,16 @@ func (h *Hub) Now() time.Time { return h.clock() }
 
 // Metrics returns the counters.
 func (h *Hub) Metrics() *Metrics { return &h.metrics }
+
+// Rest lets go of the subjects kept in memory: a hub that has nothing to do takes
+// no more room than one that has just started. They are read again when they are
+// next asked for.
+func (h *Hub) Rest() {
+	h.remembering.Lock()
+	defer h.remembering.Unlock()
+	h.subjects.clear()
+	h.refs.clear()
+}
 
 // Away returns why storage is not available, nil while it is.
 func (h *Hub) Away() error {

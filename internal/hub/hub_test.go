@@ -174,6 +174,28 @@ func TestOnceIsOnce(t *testing.T) {
 	}
 }
 
+// A hub that let go of what it remembered reads it again, also while it decides.
+func TestRest(t *testing.T) {
+	t.Parallel()
+	b := open(t, t.TempDir())
+	b.must(t, activities("MEDU1234567", 0, "1H"))
+	b.Rest()
+	if o := b.must(t, activities("MEDU1234567", 0, "1H")); len(o.Events) != 0 {
+		t.Errorf("a repeat recorded %d events after a rest", len(o.Events))
+	}
+	var wg sync.WaitGroup
+	for w := range 8 {
+		wg.Go(func() {
+			for i := range 20 {
+				b.must(t, activities(fmt.Sprintf("SHIP%03d", (w+i)%10), i, "1H", "1C", "1I"))
+				b.Rest()
+			}
+		})
+	}
+	wg.Wait()
+	b.verify(t)
+}
+
 func TestForeignSubjectsAreNotFound(t *testing.T) {
 	t.Parallel()
 	b := open(t, t.TempDir())
