@@ -33,6 +33,7 @@ var rooms = []struct {
 		"greenlane/internal/store/postgres", "greenlane/internal/store/sqlite"}, []string{"github.com/jackc/pgx/v5/stdlib"}, "tests of what works on any backend"},
 	{"greenlane/internal/store/pgtest", nil, []string{"github.com/jackc/pgx/v5"}, "tests' PostgreSQL: it knows no backend"},
 	{"greenlane/internal/hub", []string{"greenlane", "greenlane/internal/store"}, nil, "the one write path"},
+	{"greenlane/internal/node", []string{"greenlane", "greenlane/internal/store"}, nil, "who does what of several processes: it knows no work"},
 	{"greenlane/internal/edi", nil, nil, "wire syntax only: it knows nothing of what a message means"},
 	{"greenlane/internal/customs", []string{"greenlane", "greenlane/internal/edi"}, nil,
 		"readers are pure: bytes in, commands out"},

@@ -42,6 +42,7 @@ type batch struct {
 	made    map[int64]bool
 	once    map[onceKey]bool
 	digests map[digestKey]bool
+	held    map[store.Held]bool
 	jobs    []*job
 
 	pending unitView
@@ -88,6 +89,7 @@ func newBatch(h *Hub, now time.Time) *batch {
 		hub: h, now: now,
 		subjects: map[greenlane.Subject]*record{}, refs: map[store.AccountReference][]greenlane.Subject{},
 		moves: map[greenlane.Subject]int64{}, once: map[onceKey]bool{}, digests: map[digestKey]bool{},
+		held: map[store.Held]bool{},
 		read: map[greenlane.Subject]store.Expectation{}, referred: map[store.AccountReference]int{}, gathered: map[int64]int{}, made: map[int64]bool{},
 	}
 }
@@ -227,6 +229,10 @@ func (b *batch) accept(j *job) {
 	}
 	if u.Once != nil {
 		b.once[u.once()] = true
+	}
+	if u.Held != (store.Held{}) && !b.held[u.Held] {
+		b.held[u.Held] = true
+		b.rows.Held = append(b.rows.Held, u.Held)
 	}
 	if p.message != nil {
 		b.acceptMessage(j)

@@ -135,7 +135,7 @@ func (h *Hub) commit(jobs []*job) error {
 // ownFault reports whether an error lies in what was to be written rather than
 // in the storage: somebody in the batch broke a rule that deciding did not see.
 func ownFault(err error) bool {
-	return !errors.Is(err, store.ErrBroken) && !errors.Is(err, store.ErrMoved) && !errors.Is(err, store.ErrFenced) && greenlane.KindOf(err) != greenlane.Unavailable
+	return !errors.Is(err, store.ErrBroken) && !errors.Is(err, store.ErrMoved) && greenlane.KindOf(err) != greenlane.Unavailable
 }
 
 // oneByOne commits units alone, so that each is judged by what is there.
@@ -158,7 +158,7 @@ func (h *Hub) fail(jobs []*job, err error) error {
 		}
 		h.answer(j)
 	}
-	if errors.Is(err, store.ErrBroken) || errors.Is(err, store.ErrFenced) {
+	if errors.Is(err, store.ErrBroken) {
 		return err
 	}
 	return nil
@@ -170,7 +170,7 @@ func (h *Hub) publicError(err error, jobs []*job) error {
 		return e
 	}
 	if errors.Is(err, store.ErrFenced) {
-		return greenlane.Errorf(greenlane.Unavailable, "stopping", "another node has taken over").Because(err)
+		return moved().Because(err)
 	}
 	if errors.Is(err, store.ErrDuplicate) {
 		return greenlane.Errorf(greenlane.Conflict, "conflict", "another request recorded the same thing first").Because(err)
@@ -301,6 +301,5 @@ func (h *Hub) write(w *store.Write) (err error) {
 			err = fmt.Errorf("panic while writing: %v\n%s", r, debug.Stack())
 		}
 	}()
-	w.Held = h.held
 	return h.store.Append(context.Background(), w)
 }

@@ -64,14 +64,11 @@ type Options struct {
 	Log *slog.Logger
 	// CacheSize is how many subjects are kept in memory; 65,536.
 	CacheSize int
-	// Held are the leases without which nothing may be written; none.
-	Held []store.Held
 }
 
 // Hub decides and records. Its methods may be called from any goroutine.
 type Hub struct {
 	store  store.Store
-	held   []store.Held
 	clock  greenlane.Clock
 	random io.Reader
 	log    *slog.Logger
@@ -123,7 +120,7 @@ func Open(ctx context.Context, s store.Store, o Options) (*Hub, error) {
 		o.CacheSize = 1 << 16
 	}
 	h := &Hub{
-		store: s, held: o.Held, clock: o.Clock, random: o.Random, log: o.Log,
+		store: s, clock: o.Clock, random: o.Random, log: o.Log,
 		subjects: newCache[greenlane.Subject, *record](o.CacheSize),
 		refs:     newCache[store.AccountReference, []greenlane.Subject](4 * o.CacheSize),
 		nudges:   make(chan struct{}, 1),

@@ -19,6 +19,9 @@ type Leases interface {
 	// name grow, and writes that name an older one are refused from the moment that
 	// a newer is given.
 	Claim(ctx context.Context, name, holder string, term time.Duration) (Lease, error)
+	// Renew lengthens all leases that a holder has, and returns them: one that it
+	// expected and does not find is another's by now.
+	Renew(ctx context.Context, holder string, term time.Duration) ([]Lease, error)
 	// Release ends a lease at once, unless its epoch is over.
 	Release(ctx context.Context, held Held) error
 	// Leases returns all that anybody had, by name.

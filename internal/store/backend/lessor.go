@@ -48,6 +48,18 @@ func (l *Lessor) Claim(_ context.Context, name, holder string, term time.Duratio
 	return own.view(name), nil
 }
 
+// Renew implements [store.Leases].
+func (l *Lessor) Renew(_ context.Context, holder string, term time.Duration) ([]store.Lease, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, own := range l.all {
+		if own.holder == holder {
+			own.until = time.Now().Add(term)
+		}
+	}
+	return l.list(func(own *lease) bool { return own.holder == holder }), nil
+}
+
 // Release implements [store.Leases].
 func (l *Lessor) Release(_ context.Context, held store.Held) error {
 	l.mu.Lock()
@@ -62,12 +74,19 @@ func (l *Lessor) Release(_ context.Context, held store.Held) error {
 func (l *Lessor) Leases(context.Context) ([]store.Lease, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.list(func(*lease) bool { return true }), nil
+}
+
+// list shows some of the leases, by name.
+func (l *Lessor) list(which func(*lease) bool) []store.Lease {
 	var out []store.Lease
 	for name, own := range l.all {
-		out = append(out, own.view(name))
+		if which(own) {
+			out = append(out, own.view(name))
+		}
 	}
 	slices.SortFunc(out, func(a, b store.Lease) int { return strings.Compare(a.Name, b.Name) })
-	return out, nil
+	return out
 }
 
 // Check refuses a write that names a lease that is another's by now.

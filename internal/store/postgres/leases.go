@@ -16,6 +16,11 @@ const (
   SET until = clock_timestamp() + $3 * interval '1 microsecond'
   WHERE name = $1 AND holder = $2
   RETURNING ` + leaseColumns
+	renewLeases = `WITH own AS (UPDATE leases
+  SET until = clock_timestamp() + $2 * interval '1 microsecond'
+  WHERE holder = $1
+  RETURNING *)
+SELECT ` + leaseColumns + ` FROM own ORDER BY name`
 	takeLease = `INSERT INTO leases (name, holder, epoch, until)
   VALUES ($1, $2, 1, clock_timestamp() + $3 * interval '1 microsecond')
   ON CONFLICT (name) DO UPDATE
@@ -61,6 +66,19 @@ func (db *DB) Claim(ctx context.Context, name, holder string, term time.Duration
 		return err
 	})
 	return l, err
+}
+
+// Renew implements [store.Leases].
+func (db *DB) Renew(ctx context.Context, holder string, term time.Duration) (out []store.Lease, err error) {
+	err = db.writing(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, renewLeases, holder, term.Microseconds())
+		if err != nil {
+			return err
+		}
+		out, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (store.Lease, error) { return scanLease(row) })
+		return err
+	})
+	return out, err
 }
 
 // Release implements [store.Leases].

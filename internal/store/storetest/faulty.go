@@ -344,6 +344,11 @@ func (f *Faulty) Claim(ctx context.Context, name, holder string, term time.Durat
 	return ask(f, func() (store.Lease, error) { return f.inner.Claim(ctx, name, holder, term) })
 }
 
+// Renew implements [store.Leases].
+func (f *Faulty) Renew(ctx context.Context, holder string, term time.Duration) ([]store.Lease, error) {
+	return ask(f, func() ([]store.Lease, error) { return f.inner.Renew(ctx, holder, term) })
+}
+
 // Release implements [store.Leases].
 func (f *Faulty) Release(ctx context.Context, held store.Held) error {
 	_, err := ask(f, func() (struct{}, error) { return struct{}{}, f.inner.Release(ctx, held) })

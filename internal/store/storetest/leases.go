@@ -10,6 +10,7 @@ import (
 var leaseTests = map[string]func(*testing.T, *world){
 	"one holder": testOneHolder,
 	"end":        testLeaseEnds,
+	"renewed":    testLeasesRenewed,
 	"fence":      testFence,
 }
 
@@ -66,6 +67,29 @@ func testLeaseEnds(t *testing.T, w *world) {
 	same(t, "the next one's", store.Held{Name: "a", Epoch: 2}, l.Held)
 	if l := w.claim("a", "first", long); l.Holder != "second" {
 		t.Errorf("the first has %+v", l)
+	}
+}
+
+// testLeasesRenewed: a holder lengthens all that it has at once, those too that have
+// ended and nobody took, and none of another's.
+func testLeasesRenewed(t *testing.T, w *world) {
+	w.claim("c", "first", long)
+	w.claim("a", "first", time.Millisecond)
+	w.claim("b", "second", long)
+	w.claim("d", "first", long)
+	noError(t, w.Release(t.Context(), store.Held{Name: "d", Epoch: 1}))
+	list, err := w.Renew(t.Context(), "first", 2*long)
+	noError(t, err)
+	if len(list) != 2 || list[0].Name != "a" || list[1].Name != "c" || list[0].Epoch != 1 || list[0].Left <= long || list[1].Left <= long {
+		t.Errorf("renewed %+v", list)
+	}
+	all, err := w.Leases(t.Context())
+	noError(t, err)
+	if len(all) != 4 || all[1].Left > long || all[3].Left != 0 {
+		t.Errorf("leases %+v", all)
+	}
+	if list, err := w.Renew(t.Context(), "third", long); err != nil || len(list) != 0 {
+		t.Errorf("nothing renewed: %+v, %v", list, err)
 	}
 }
 
