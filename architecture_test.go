@@ -41,7 +41,7 @@ var rooms = []struct {
 		"pure: a plan in, documents out, the same bytes anywhere"},
 	{"greenlane/internal/filter", []string{"greenlane"}, []string{"cel.dev/cel-go", "github.com/go-json-experiment/json"},
 		"pure: an expression and an event in, yes or no out, the same anywhere"},
-	{"greenlane/internal/delivery", []string{"greenlane", "greenlane/internal/filter", "greenlane/internal/hub", "greenlane/internal/store"},
+	{"greenlane/internal/delivery", []string{"greenlane", "greenlane/internal/filter", "greenlane/internal/hub", "greenlane/internal/node", "greenlane/internal/store"},
 		[]string{"github.com/go-json-experiment/json", "code.dny.dev/ssrf"}, "follows the log, writes through the hub"},
 	{"greenlane/internal/delivery/deliverytest", []string{"greenlane/client"}, nil,
 		"receivers that misbehave, and a judge who knows the hub only from outside"},

@@ -174,9 +174,9 @@ type laneView struct {
 func (e *Engine) view(ctx context.Context, account, number int64) (*view, error) {
 	var v *view
 	err := e.ask(ctx, func(reply func(error)) {
-		ep := e.endpoints[number]
-		if ep == nil || ep.row.Account != account {
-			reply(noEndpoint())
+		ep, err := e.find(ctx, account, number)
+		if err != nil {
+			reply(err)
 			return
 		}
 		v = ep.snapshot()

@@ -14,6 +14,7 @@ import (
 // endpoint is the running form of an endpoint, owned by the engine's loop.
 type endpoint struct {
 	engine *Engine
+	slot   *slot
 	row    *store.Endpoint
 	terms
 	// generation is that of its own lanes: 1, or a replay's.
@@ -123,12 +124,15 @@ func (b *buffer) empty() bool {
 }
 
 func newEndpoint(e *Engine, row *store.Endpoint) *endpoint {
-	ep := &endpoint{engine: e, row: row, generation: 1, lanes: map[laneKey]*lane{}, settled: map[int64]bool{}}
+	ep := &endpoint{engine: e, slot: e.slots[SlotOf(row.Number)], row: row, generation: 1, lanes: map[laneKey]*lane{}, settled: map[int64]bool{}}
 	ep.breaker.endpoint = ep
 	return ep
 }
 
-func (ep *endpoint) owner() string { return "endpoint/" + strconv.FormatInt(ep.row.Number, 10) }
+func (ep *endpoint) owner() string { return cursorOwner(ep.row.Number) }
+
+// cursorOwner names an endpoint's cursor.
+func cursorOwner(endpoint int64) string { return "endpoint/" + strconv.FormatInt(endpoint, 10) }
 
 func (ep *endpoint) enabled() bool {
 	return ep.base().row.State == store.EndpointEnabled && !ep.gone && (ep.job == nil || ep.job.State == store.ReplayRunning)
@@ -430,7 +434,7 @@ func (ep *endpoint) keptBack() bool {
 // because it decided where it holds.
 func (ep *endpoint) mayBegin() bool {
 	base := ep.base()
-	return ep.engine.may() && ep.hasPlace() && ep.engine.share.admits(ep) && len(ep.ops)+len(base.ops) == 0 && !ep.held && !base.held && !ep.behindRecords()
+	return ep.slot.may() && ep.hasPlace() && ep.engine.share.admits(ep) && len(ep.ops)+len(base.ops) == 0 && !ep.held && !base.held && !ep.behindRecords()
 }
 
 // behindRecords reports whether more was sent than should be in memory alone:
@@ -559,7 +563,7 @@ func cursorOf(u hub.Unit) int64 {
 func (ep *endpoint) commit(u hub.Unit) {
 	ep.flushing = true
 	passed := cursorOf(u)
-	ep.engine.submit(u, func(_ *hub.Outcome, err error) {
+	ep.submit(u, func(_ *hub.Outcome, err error) {
 		if err != nil {
 			ep.again(u, err)
 			return

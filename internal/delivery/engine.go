@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -59,9 +60,9 @@ type Options struct {
 	// Log gets each failure once; discarded. At level debug it gets each
 	// acknowledgement, too.
 	Log *slog.Logger
-	// May reports whether attempts may begin: false once another process may have
-	// taken over, which this one is about to learn. Always, when left out.
-	May func() bool
+	// Shared: other processes deliver, too. This one serves what [Engine.Serve] is
+	// called for; otherwise it serves every endpoint.
+	Shared bool
 	// Watch is told of each attempt at a delivery that ended, by the loop, which it
 	// must not hold up; nobody.
 	Watch func(*AttemptReport)
@@ -76,7 +77,7 @@ type Engine struct {
 	clock  greenlane.Clock
 	chance func() float64
 	log    *slog.Logger
-	may    func() bool
+	shared bool
 	watch  func(*AttemptReport)
 
 	// inbox brings work to the loop: ends of attempts, reads and commits, and
@@ -85,7 +86,10 @@ type Engine struct {
 	// ended is closed when the loop has returned.
 	ended chan struct{}
 
-	// Owned by the loop.
+	// Owned by the loop. slots are the parts of the endpoints that it serves, nil
+	// where another process does, and leaving those it is about to let go.
+	slots     [Slots]*slot
+	leaving   []*slot
 	endpoints map[int64]*endpoint
 	// made are endpoints that are being created, by number, from before they are
 	// recorded until the loop has them.
@@ -148,19 +152,23 @@ func New(h *hub.Hub, o Options) *Engine {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if o.May == nil {
-		o.May = func() bool { return true }
-	}
 	if o.Sender == nil || o.Chance == nil {
 		panic("delivery: Options.Sender and Options.Chance are required")
 	}
-	return &Engine{
-		hub: h, store: h.Store(), sender: o.Sender, clock: o.Clock, chance: o.Chance, log: o.Log, may: o.May, watch: o.Watch,
+	e := &Engine{
+		hub: h, store: h.Store(), sender: o.Sender, clock: o.Clock, chance: o.Chance, log: o.Log, shared: o.Shared, watch: o.Watch,
 		inbox: make(chan func(), 1024), ended: make(chan struct{}),
 		endpoints: map[int64]*endpoint{}, made: map[int64]*store.Endpoint{}, routes: map[route][]*endpoint{}, wants: map[string]map[greenlane.EventType]bool{}, touched: map[*endpoint]bool{},
 		share: newShare(maxInflight), apart: map[*endpoint]bool{}, maxLanes: maxLanes, slowFilter: slowFilter,
 		patience: patience{breakAfter, breakLeast, probeFirst, probeMost},
 	}
+	if !e.shared {
+		whole := &slot{}
+		for i := range e.slots {
+			e.slots[i] = whole
+		}
+	}
+	return e
 }
 
 // Metrics returns the counters.
@@ -174,6 +182,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	sending, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	e.sending = sending
+	if !e.shared {
+		e.slots[0].sending = sending
+	}
 	if err := e.start(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -188,6 +199,7 @@ func (e *Engine) Run(ctx context.Context) error {
 			return fmt.Errorf("follow the log: %w", err)
 		}
 		e.pump()
+		e.seeOff()
 		if head > e.position {
 			moved = closedChannel
 		}
@@ -244,13 +256,18 @@ func (e *Engine) shutdown(cancel context.CancelFunc) {
 
 func (e *Engine) unrecorded() bool {
 	for _, ep := range e.endpoints {
-		for _, way := range ep.ways() {
-			if way.flushing || way.loading > 0 || !way.buffer.empty() {
-				return true
-			}
+		if ep.unrecorded() {
+			return true
 		}
 	}
 	return false
+}
+
+// unrecorded reports whether something of the endpoint is in memory alone.
+func (ep *endpoint) unrecorded() bool {
+	return slices.ContainsFunc(ep.ways(), func(way *endpoint) bool {
+		return way.flushing || way.loading > 0 || !way.buffer.empty()
+	})
 }
 
 // ask runs f in the loop and waits for it.
@@ -274,19 +291,32 @@ func (e *Engine) ask(ctx context.Context, f func(reply func(error))) error {
 	}
 }
 
-// start loads every endpoint. The log is followed from its present end; each
-// endpoint catches up from its own cursor.
+// start follows the log from its present end, and loads every endpoint that is not
+// left to others; each catches up from its own cursor.
 func (e *Engine) start(ctx context.Context) error {
 	e.position = e.hub.Head()
+	if e.shared {
+		return nil
+	}
+	return e.loadAll(ctx)
+}
+
+// loadAll loads the endpoints that this process serves and does not know yet.
+func (e *Engine) loadAll(ctx context.Context) error {
 	rows, err := e.store.AllEndpoints(ctx)
 	if err != nil {
 		return err
 	}
-	all := make([]*endpoint, len(rows))
-	for i, row := range rows {
-		if all[i], err = e.restore(ctx, row); err != nil {
+	var all []*endpoint
+	for _, row := range rows {
+		if s := e.slots[SlotOf(row.Number)]; s == nil || s.leaving || e.endpoints[row.Number] != nil {
+			continue
+		}
+		ep, err := e.restore(ctx, row)
+		if err != nil {
 			return err
 		}
+		all = append(all, ep)
 	}
 	if err := e.surveyAll(ctx, all); err != nil {
 		return err
@@ -329,7 +359,7 @@ func (e *Engine) restore(ctx context.Context, row *store.Endpoint) (*endpoint, e
 func (e *Engine) open(ctx context.Context, ep *endpoint) error {
 	row := ep.row
 	ep.read = ep.passed
-	if err := ep.loadAcknowledged(ctx, e.position); err != nil {
+	if err := ep.loadAcknowledged(ctx, max(e.position, e.hub.Head())); err != nil {
 		return err
 	}
 	broken, err := e.store.Breaker(ctx, row.Number)
@@ -447,8 +477,9 @@ func (e *Engine) follow(ctx context.Context, head int64) error {
 			}
 		}
 		e.position = ev.Position
-		if ev.Subject.Kind == greenlane.KindEndpoint {
-			if err := e.changed(ctx, ev); err != nil {
+		if ev.Type == greenlane.EventEndpointCreated {
+			// Changes of known ones are made by this loop itself.
+			if err := e.appeared(ctx, ev.Subject.Number); err != nil {
 				return err
 			}
 		}
@@ -462,23 +493,14 @@ func (e *Engine) follow(ctx context.Context, head int64) error {
 	return nil
 }
 
-// changed takes in an endpoint that appeared. Changes of known ones are made by
-// this loop itself.
-func (e *Engine) changed(ctx context.Context, ev *greenlane.Event) error {
-	if ev.Type != greenlane.EventEndpointCreated {
-		return nil
-	}
-	return e.appeared(ctx, ev.Subject.Number)
-}
-
-// appeared loads an endpoint that was recorded, unless the loop has it. To read
-// all of them for one that this process made would hold up the others'
-// deliveries.
+// appeared loads an endpoint that was recorded, unless the loop has it, or another
+// process serves it. To read all of them for one that this process made would hold
+// up the others' deliveries.
 func (e *Engine) appeared(ctx context.Context, number int64) error {
-	row := e.made[number]
+	row, s := e.made[number], e.slots[SlotOf(number)]
 	delete(e.made, number)
 	switch {
-	case e.endpoints[number] != nil:
+	case s == nil || s.leaving || e.endpoints[number] != nil:
 		return nil
 	case row == nil:
 		return e.reload(ctx)
@@ -491,16 +513,8 @@ func (e *Engine) appeared(ctx context.Context, number int64) error {
 
 // reload loads endpoints the loop does not know yet.
 func (e *Engine) reload(ctx context.Context) error {
-	rows, err := e.store.AllEndpoints(ctx)
-	if err != nil {
+	if err := e.loadAll(ctx); err != nil {
 		return e.tolerate(err)
-	}
-	for _, row := range rows {
-		if e.endpoints[row.Number] == nil {
-			if err := e.load(ctx, row); err != nil {
-				return e.tolerate(err)
-			}
-		}
 	}
 	return nil
 }
@@ -608,8 +622,11 @@ func (e *Engine) untilDue() time.Duration {
 	return max(0, e.due[0].at.Sub(e.clock()))
 }
 
-// submit commits what an endpoint has gathered; done runs in the loop.
-func (e *Engine) submit(u hub.Unit, done func(*hub.Outcome, error)) {
+// submit commits what an endpoint has gathered, under its slot's lease; done runs in
+// the loop.
+func (ep *endpoint) submit(u hub.Unit, done func(*hub.Outcome, error)) {
+	e := ep.engine
+	u.Held = ep.slot.lease.Held
 	err := e.hub.Submit(u, func(o *hub.Outcome, err error) {
 		e.post(func() { done(o, err) })
 	})

@@ -15,8 +15,8 @@ func (e *Engine) LimitLanes(ctx context.Context, n int) error {
 // LimitInflight sets how many attempts may be under way before endpoints share.
 func (e *Engine) LimitInflight(n int) { e.share = newShare(n) }
 
-// Allow sets what says whether attempts may begin.
-func (e *Engine) Allow(may func() bool) { e.may = may }
+// Allow sets what says whether attempts may begin. It must come before Run.
+func (e *Engine) Allow(may func() bool) { e.slots[0].lease.Valid = may }
 
 // LimitFilters sets how long an evaluation of a filter may hold up the loop.
 func (e *Engine) LimitFilters(ctx context.Context, d time.Duration) error {

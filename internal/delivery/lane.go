@@ -209,8 +209,9 @@ func (l *lane) send() {
 		in.Left++ // a probe uses up none
 	}
 	number, generation := ep.row.Number, l.generation
+	sending := ep.slot.sending
 	e.spawn(func() {
-		answer, attempt, err := e.attempt(in, head.position, settings, number, generation, head.revision)
+		answer, attempt, err := e.attempt(sending, in, head.position, settings, number, generation, head.revision)
 		e.post(func() { l.ended(answer, attempt, err) })
 	})
 }
@@ -219,9 +220,9 @@ func (l *lane) send() {
 func (l *lane) settings() *Settings { return l.endpoint.base().byNumber[l.head.revision].Settings }
 
 // attempt makes one attempt. An event that is not in memory is read first.
-func (e *Engine) attempt(in Sending, position int64, s *Settings, endpoint int64, generation, revision int) (*Answer, *store.Attempt, error) {
+func (e *Engine) attempt(ctx context.Context, in Sending, position int64, s *Settings, endpoint int64, generation, revision int) (*Answer, *store.Attempt, error) {
 	if in.Event == nil {
-		events, err := e.store.EventsAt(e.sending, []int64{position})
+		events, err := e.store.EventsAt(ctx, []int64{position})
 		if err != nil {
 			return nil, nil, err
 		}
@@ -231,9 +232,9 @@ func (e *Engine) attempt(in Sending, position int64, s *Settings, endpoint int64
 		in.Event = events[0]
 	}
 	r := e.sender.Build(s, in, generation)
-	answer := e.sender.Send(e.sending, r)
+	answer := e.sender.Send(ctx, r)
 	answer.Age = in.SentAt.Add(answer.Duration).Sub(in.Event.RecordedAt)
-	if e.sending.Err() != nil && !answer.Success() {
+	if ctx.Err() != nil && !answer.Success() {
 		return nil, nil, errStopping
 	}
 	return answer, answer.record(r, endpoint, generation, revision), nil

@@ -66,7 +66,7 @@ func (e *Engine) Create(ctx context.Context, r Request, row *store.Endpoint, s S
 	u.Rows = hub.Rows{
 		Endpoints: []*store.Endpoint{row},
 		Revisions: []*store.Revision{revision},
-		Cursors:   []store.Cursor{{Owner: newEndpoint(e, row).owner(), Position: from}},
+		Cursors:   []store.Cursor{{Owner: cursorOwner(number), Position: from}},
 	}
 	e.post(func() { e.made[number] = row })
 	o, err := e.hub.Do(ctx, u)
@@ -121,9 +121,9 @@ func (e *Engine) change(ctx context.Context, r Request, decide func(*endpoint) (
 func (e *Engine) changeAs(ctx context.Context, r Request, o op, decide func(*endpoint) (*plan, error)) (*hub.Outcome, error) {
 	var outcome *hub.Outcome
 	err := e.ask(ctx, func(reply func(error)) {
-		ep := e.endpoints[r.Endpoint]
-		if ep == nil || ep.row.Account != r.Account {
-			reply(noEndpoint())
+		ep, err := e.find(ctx, r.Account, r.Endpoint)
+		if err != nil {
+			reply(err)
 			return
 		}
 		base := ep
@@ -180,7 +180,7 @@ func (ep *endpoint) about(r Request) *endpoint {
 // where the change was decided.
 func (ep *endpoint) record(p *plan, done func(*hub.Outcome, error)) {
 	ep.flushing, ep.held = true, true
-	ep.engine.submit(p.unit, func(o *hub.Outcome, err error) {
+	ep.submit(p.unit, func(o *hub.Outcome, err error) {
 		// What rests is still to be recorded if this was not the end.
 		ep.flushing, ep.held = ep.resting, false
 		ep.engine.touch(ep)
@@ -325,15 +325,9 @@ func (e *Engine) Delete(ctx context.Context, r Request) (*hub.Outcome, error) {
 			}
 		}
 		p.apply = func() {
-			for _, rp := range slices.Clone(ep.replays) {
-				rp.drop(noEndpoint())
-			}
-			ep.gone = true
-			delete(e.endpoints, row.Number)
-			delete(e.apart, ep)
-			e.reroute()
 			// Nothing runs any more what was asked for meanwhile.
-			ep.refuseOps(noEndpoint())
+			e.forget(ep, noEndpoint())
+			e.reroute()
 		}
 		return p, nil
 	})
@@ -450,9 +444,9 @@ func (e *Engine) Test(ctx context.Context, r Request, t greenlane.EventType, id 
 	var row *store.Endpoint
 	var settings Settings
 	err := e.ask(ctx, func(reply func(error)) {
-		ep := e.endpoints[r.Endpoint]
-		if ep == nil || ep.row.Account != r.Account {
-			reply(noEndpoint())
+		ep, err := e.find(ctx, r.Account, r.Endpoint)
+		if err != nil {
+			reply(err)
 			return
 		}
 		row, settings = ep.row, *ep.settings()

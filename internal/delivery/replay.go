@@ -384,9 +384,9 @@ type ReplayStatus struct {
 func (e *Engine) Replays(ctx context.Context, account, endpoint int64) ([]*ReplayStatus, error) {
 	now := map[int]*ReplayStatus{}
 	err := e.ask(ctx, func(reply func(error)) {
-		ep := e.endpoints[endpoint]
-		if ep == nil || ep.row.Account != account {
-			reply(noEndpoint())
+		ep, err := e.find(ctx, account, endpoint)
+		if err != nil {
+			reply(err)
 			return
 		}
 		for _, rp := range ep.replays {

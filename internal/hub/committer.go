@@ -170,7 +170,9 @@ func (h *Hub) publicError(err error, jobs []*job) error {
 		return e
 	}
 	if errors.Is(err, store.ErrFenced) {
-		return moved().Because(err)
+		moving := greenlane.Errorf(greenlane.Unavailable, "moving", "another node has taken this over").Because(err)
+		moving.RetryAfter = time.Second
+		return moving
 	}
 	if errors.Is(err, store.ErrDuplicate) {
 		return greenlane.Errorf(greenlane.Conflict, "conflict", "another request recorded the same thing first").Because(err)

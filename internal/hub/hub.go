@@ -193,6 +193,9 @@ type Unit struct {
 	Once *Once
 	// Rows are written in the same transaction, unchanged.
 	Rows Rows
+	// Held is the lease without which the unit is refused, with an error that wraps
+	// store.ErrFenced; its zero value is none.
+	Held store.Held
 	// Lazy units may wait some milliseconds for others to share a commit with.
 	Lazy bool
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -206,6 +207,40 @@ func TestForeignSubjectsAreNotFound(t *testing.T) {
 	if greenlane.KindOf(err) != greenlane.NotFound {
 		t.Errorf("got %v, want not_found", err)
 	}
+}
+
+// TestFenced: of units that are recorded together only those are refused whose lease
+// another has by now.
+func TestFenced(t *testing.T) {
+	t.Parallel()
+	b := open(t, t.TempDir())
+	claim := func(name, holder string) store.Held {
+		l, err := b.store.Claim(t.Context(), name, holder, time.Hour)
+		if err != nil || l.Holder != holder {
+			t.Fatalf("claimed %+v: %v", l, err)
+		}
+		return l.Held
+	}
+	former, kept := claim("one", "first"), claim("other", "first")
+	if err := b.store.Release(t.Context(), former); err != nil {
+		t.Fatal(err)
+	}
+	latter := claim("one", "second")
+	var wg sync.WaitGroup
+	for i := range 30 {
+		wg.Go(func() {
+			u := activities(fmt.Sprintf("SHIP%03d", i), 0, "1H")
+			u.Held = []store.Held{former, kept, latter, {}}[i%4]
+			switch _, err := b.Do(t.Context(), u); {
+			case i%4 == 0 && (greenlane.KindOf(err) != greenlane.Unavailable || !errors.Is(err, store.ErrFenced)):
+				t.Errorf("written without the lease: %v", err)
+			case i%4 != 0 && err != nil:
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	b.verify(t)
 }
 
 func BenchmarkDo(b *testing.B) {
