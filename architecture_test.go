@@ -54,7 +54,7 @@ var rooms = []struct {
 		"greenlane/internal/store", "greenlane/internal/customs", "greenlane/internal/delivery", "greenlane/internal/reaction",
 		"greenlane/internal/documents"},
 		[]string{"github.com/danielgtaylor/huma/v2", "github.com/go-json-experiment/json"}, "the JSON API over everything it shows"},
-	{"greenlane/cmd/greenlane", []string{"greenlane", "greenlane/client", "greenlane/internal/hub", "greenlane/internal/store",
+	{"greenlane/cmd/greenlane", []string{"greenlane", "greenlane/client", "greenlane/internal/hub", "greenlane/internal/node", "greenlane/internal/store",
 		"greenlane/internal/store/sealed", "greenlane/internal/store/sqlite", "greenlane/internal/store/postgres", "greenlane/internal/customs", "greenlane/internal/delivery",
 		"greenlane/internal/reaction", "greenlane/internal/web", "greenlane/internal/web/api"},
 		[]string{"module"}, "wiring: the only package that sees all"},

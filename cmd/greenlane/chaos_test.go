@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"greenlane/internal/delivery/deliverytest"
+	"greenlane/internal/store"
 	"greenlane/internal/store/sqlite"
 )
 
@@ -32,7 +33,7 @@ import (
 // CHAOS_SEED repeats the decisions of an earlier run.
 func TestChaos(t *testing.T) {
 	t.Parallel()
-	c, deaf := chaosSize(t)
+	c, deaf := chaosSize(t, "CHAOS")
 	hub := startChaosHub(t, c.Seed, c.Endpoints, deaf)
 	c.Hub, c.Receiver, c.Kill, c.Recorded = hub, hub.receiver, hub.kill, hub.onDisk
 	c.Run(t)
@@ -41,8 +42,9 @@ func TestChaos(t *testing.T) {
 	verifies(t, "--data", hub.dir)
 }
 
-// chaosSize says how big a run is, and how long a deaf receiver holds a request.
-func chaosSize(t *testing.T) (*deliverytest.Chaos, time.Duration) {
+// chaosSize says how big a run is, by the variable that asks for a whole one, and how
+// long a deaf receiver holds a request.
+func chaosSize(t *testing.T, variable string) (*deliverytest.Chaos, time.Duration) {
 	t.Helper()
 	c := &deliverytest.Chaos{
 		Seed: uint64(time.Now().UnixNano()), Endpoints: 10, Subjects: 30, Events: 6,
@@ -50,10 +52,10 @@ func chaosSize(t *testing.T) (*deliverytest.Chaos, time.Duration) {
 		For:      5 * time.Second, Mischief: time.Second, Hands: 20 * time.Millisecond, Life: time.Second,
 	}
 	deaf := 300 * time.Millisecond
-	if text := os.Getenv("CHAOS"); text != "" {
+	if text := os.Getenv(variable); text != "" {
 		d, err := time.ParseDuration(text)
 		if err != nil {
-			t.Fatalf("CHAOS: %v", err)
+			t.Fatalf("%s: %v", variable, err)
 		}
 		c.Endpoints, c.Subjects, c.For, c.Mischief, c.Hands, c.Life = 200, 500, d, 10*time.Second, 100*time.Millisecond, 20*time.Second
 		c.Schedule = []string{"0s", "200ms", "500ms", "1s", "2s", "4s"}
@@ -70,17 +72,25 @@ func chaosSize(t *testing.T) (*deliverytest.Chaos, time.Duration) {
 	return c, deaf
 }
 
-// chaosHub is a hub that is killed, as [deliverytest] sees it.
+// chaosHub is a hub that is killed, as [deliverytest] sees it: one process on a file,
+// or several on one database.
 type chaosHub struct {
 	t        *testing.T
 	dir      string
 	receiver *deliverytest.Receiver
 	debug    string
+	// start starts what is not there; kill ends something, and starts it again.
+	// inspect opens the database.
+	start   func()
+	kill    func() error
+	inspect func(context.Context) (store.Store, error)
 
-	mu      sync.Mutex
-	current *process
-	ids     []string
-	era     int
+	mu sync.Mutex
+	// nodes are the processes, nil for one that is dead.
+	nodes []*process
+	turn  int
+	ids   []string
+	era   int
 	// recorded is in which era an acknowledgement was on disk first.
 	recorded map[recordKey]int
 }
@@ -95,19 +105,33 @@ type recordKey struct {
 // decides for; a deaf one holds a request for that long.
 func startChaosHub(t *testing.T, seed uint64, endpoints int, deaf time.Duration) *chaosHub {
 	t.Helper()
-	h := &chaosHub{t: t, dir: t.TempDir(), receiver: deliverytest.NewReceiver(t, seed, endpoints, deaf),
-		ids: make([]string, endpoints), recorded: map[recordKey]int{}}
+	h := newChaosHub(t, deliverytest.NewReceiver(t, seed, endpoints, deaf), endpoints, 1)
+	h.start, h.kill = h.startOne, h.killOne
+	h.inspect = func(ctx context.Context) (store.Store, error) {
+		return sqlite.Inspect(ctx, filepath.Join(h.dir, databaseFile))
+	}
 	h.start()
 	return h
 }
 
+func newChaosHub(t *testing.T, receiver *deliverytest.Receiver, endpoints, nodes int) *chaosHub {
+	return &chaosHub{t: t, dir: t.TempDir(), receiver: receiver, nodes: make([]*process, nodes),
+		ids: make([]string, endpoints), recorded: map[recordKey]int{}}
+}
+
+// process returns one that lives, each in its turn.
 func (h *chaosHub) process() *process {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.current
+	for {
+		h.turn = (h.turn + 1) % len(h.nodes)
+		if p := h.nodes[h.turn]; p != nil {
+			return p
+		}
+	}
 }
 
-func (h *chaosHub) start() {
+func (h *chaosHub) startOne() {
 	h.t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -118,12 +142,12 @@ func (h *chaosHub) start() {
 	p := startHub(h.t, h.dir, "--log-level", "error", "--debug-listen", debug)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.current, h.debug = p, debug
+	h.nodes[0], h.debug = p, debug
 }
 
-// kill ends the process as a power cut would, looks at what it had on disk, and
+// killOne ends the process as a power cut would, looks at what it had on disk, and
 // starts another.
-func (h *chaosHub) kill() error {
+func (h *chaosHub) killOne() error {
 	h.process().kill()
 	if err := h.receiver.Died(); err != nil {
 		return err
@@ -137,7 +161,7 @@ func (h *chaosHub) kill() error {
 
 // look reads which acknowledgements are on disk.
 func (h *chaosHub) look() error {
-	db, err := sqlite.Inspect(h.t.Context(), filepath.Join(h.dir, databaseFile))
+	db, err := h.inspect(h.t.Context())
 	if err != nil {
 		return err
 	}
@@ -253,7 +277,7 @@ func (h *chaosHub) metric(name string) int64 {
 
 // ask makes a request. What the hub refuses is ErrRefused.
 func (h *chaosHub) ask(method, path string, body, out any) error {
-	status, answer, err := h.process().call(method, path, body)
+	status, answer, err := h.call(method, path, body)
 	switch {
 	case err != nil:
 		return err
@@ -265,6 +289,17 @@ func (h *chaosHub) ask(method, path string, body, out any) error {
 		return nil
 	}
 	return json.Unmarshal(answer, out)
+}
+
+// call puts a request to some process. Where there are several, one that is dead or
+// hands something over just now is asked again, as clients are told to.
+func (h *chaosHub) call(method, path string, body any) (status int, answer []byte, err error) {
+	for limit := time.Now().Add(30 * time.Second); ; <-time.After(100 * time.Millisecond) {
+		status, answer, err = h.process().call(method, path, body)
+		if len(h.nodes) == 1 || err == nil && status != http.StatusServiceUnavailable || time.Now().After(limit) {
+			return status, answer, err
+		}
+	}
 }
 
 func (h *chaosHub) Create(_ context.Context, n int, s deliverytest.Settings) error {

@@ -73,7 +73,8 @@ func (f *folder) database(ctx context.Context) (*sqlite.DB, error) {
 
 // firstAccount makes the first account and its key, if there is none yet. The
 // key is in its file before it is valid: should the program stop in between,
-// the next start makes another and replaces the file.
+// the next start makes another and replaces the file. Of several hubs that start on
+// one empty database one makes them; the others know it by the conflict.
 func (f *folder) firstAccount(ctx context.Context, h *hub.Hub) error {
 	if len(h.Accounts()) > 0 {
 		return nil
@@ -109,6 +110,9 @@ func (f *folder) firstAccount(ctx context.Context, h *hub.Hub) error {
 		},
 		Rows: hub.Rows{Accounts: []*greenlane.Account{account}, Keys: []*greenlane.Key{key}},
 	})
+	if greenlane.KindOf(err) == greenlane.Conflict && len(h.Accounts()) > 0 {
+		return os.Remove(f.file(keyFile))
+	}
 	return err
 }
 

@@ -12,6 +12,7 @@ import (
 	"greenlane"
 	"greenlane/internal/delivery"
 	"greenlane/internal/hub"
+	"greenlane/internal/node"
 )
 
 // metrics is what /metrics shows. Nothing in it reads a table: counters are
@@ -70,6 +71,13 @@ func (m *metrics) observeHub(h *hub.Hub) {
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "greenlane_log_position", Help: "Position of the last event."},
 			func() float64 { return float64(h.Head()) }),
 	)
+}
+
+// observeNode shows what this process does of what is shared with others.
+func (m *metrics) observeNode(n *node.Node) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "greenlane_node_duties", Help: "Duties that this node does: parts of the endpoints, and reactions.",
+	}, func() float64 { return float64(len(n.Duties())) }))
 }
 
 // observeEngine shows what the engine counts, and how endpoints are doing.

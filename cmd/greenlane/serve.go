@@ -17,6 +17,7 @@ import (
 	"greenlane"
 	"greenlane/internal/delivery"
 	"greenlane/internal/hub"
+	"greenlane/internal/node"
 	"greenlane/internal/reaction"
 	"greenlane/internal/store"
 	"greenlane/internal/web"
@@ -28,6 +29,7 @@ type serveCmd struct {
 	Listen string `help:"Address to listen on, host:port; :8080 is every address of this machine, port 0 any free port." default:"127.0.0.1:8080"`
 	Data   string `help:"Data folder; made if it is not there. One hub runs on it at a time." default:"./greenlane-data" type:"path"`
 	databaseFlag
+	Advertise      string          `help:"Address where other hubs that work with the same database reach this one; when left out, http:// and the address that is listened on, or this machine's name." placeholder:"URL"`
 	AllowEndpoints []string        `help:"Webhook targets to allow although they are not public: CIDR prefixes or host names, separated by commas, such as 10.0.0.0/8,erp.internal." placeholder:"CIDR-or-host"`
 	SMTP           string          `name:"smtp" help:"Mail server for what brokers and warehouses are told of exports: smtp[s]://user:password@host:port. Without one each e-mail becomes a file in the data folder's outbox." placeholder:"URL"`
 	MailFrom       string          `help:"Sender of those e-mails; required with --smtp." placeholder:"ADDRESS"`
@@ -74,9 +76,6 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio) error {
 	// logger: that belongs into this log, in its form.
 	slog.SetDefault(log)
 	s, err := openServer(ctx, c, log)
-	if err != nil && ctx.Err() != nil {
-		return nil // it was interrupted while it waited for another hub
-	}
 	if err != nil {
 		return err
 	}
@@ -105,21 +104,23 @@ func newLog(w io.Writer, level, format string) (*slog.Logger, error) {
 
 // server is the hub with everything around it.
 type server struct {
-	log      *slog.Logger
-	folder   *folder
-	db       store.Store
-	tenure   *hub.Tenure
-	hub      *hub.Hub
-	sender   *delivery.Sender
-	tracing  *tracing
-	engine   *delivery.Engine
-	runners  []*reaction.Runner
-	exports  *reaction.Exports
-	keeper   *delivery.Keeper
-	api      *api.API
-	http     *http.Server
-	listener net.Listener
-	debug    *http.Server
+	log     *slog.Logger
+	folder  *folder
+	db      store.Store
+	hub     *hub.Hub
+	sender  *delivery.Sender
+	tracing *tracing
+	engine  *delivery.Engine
+	// reactions are done by one node at a time; node and forwarder are nil when this
+	// process has the database for itself.
+	reactions []node.Duty
+	node      *node.Node
+	forwarder *web.Forwarder
+	keeper    *delivery.Keeper
+	api       *api.API
+	http      *http.Server
+	listener  net.Listener
+	debug     *http.Server
 }
 
 // openServer opens what there is to open, in order, and starts nothing. What
@@ -149,20 +150,13 @@ func (s *server) open(ctx context.Context, c *serveCmd) error {
 		return err
 	}
 	s.db = database // to be closed, whatever follows
-	var held []store.Held
-	if c.shared() {
-		if err := s.takeOver(ctx); err != nil {
-			return err
-		}
-		held = append(held, s.tenure.Held())
-	}
 	sealed, err := c.seal(ctx, s, database)
 	if err != nil {
 		return err
 	}
 	s.db = sealed
 	clock := greenlane.Clock(greenlane.SystemClock)
-	if s.hub, err = hub.Open(ctx, s.db, hub.Options{Clock: clock, Random: rand.Reader, Log: s.log, Held: held}); err != nil {
+	if s.hub, err = hub.Open(ctx, s.db, hub.Options{Clock: clock, Random: rand.Reader, Log: s.log}); err != nil {
 		return err
 	}
 	s.sender = delivery.NewSender(guard, clock, version)
@@ -173,36 +167,46 @@ func (s *server) open(ctx context.Context, c *serveCmd) error {
 		s.sender.Trace(s.tracing.attempt)
 	}
 	m := newMetrics()
-	var may func() bool
-	if s.tenure != nil {
-		may = s.tenure.Holds
-	}
-	s.engine = delivery.New(s.hub, delivery.Options{Sender: s.sender, Clock: clock, Chance: mathrand.Float64, Log: s.log, May: may, Watch: m.attempted})
+	s.engine = delivery.New(s.hub, delivery.Options{Sender: s.sender, Clock: clock, Chance: mathrand.Float64, Log: s.log, Shared: c.shared(), Watch: m.attempted})
 	m.observeHub(s.hub)
 	m.observeEngine(s.engine, clock)
 	s.keeper = delivery.NewKeeper(s.engine, c.AttemptRetention.Duration)
 	for _, r := range []reaction.Reaction{reaction.NewUnpark(s.hub), reaction.NewSimulator(s.hub, clock)} {
-		s.runners = append(s.runners, reaction.NewRunner(s.hub, r, reaction.Options{Log: s.log}))
+		s.reactions = append(s.reactions, node.Duty{Name: "reaction/" + r.Name(), Run: func(ctx context.Context, _ node.Lease) error {
+			return reaction.NewRunner(s.hub, r, reaction.Options{Log: s.log}).Run(ctx)
+		}})
 	}
-	if s.exports, err = c.exports(s, clock); err != nil {
+	exports, err := c.exports(s, clock)
+	if err != nil {
 		return err
 	}
+	s.reactions = append(s.reactions, node.Duty{Name: "reaction/exports", Run: func(ctx context.Context, _ node.Lease) error {
+		return reaction.NewExports(s.hub, exports).Run(ctx)
+	}})
 	s.api = api.New(api.Options{
 		Hub: s.hub, Engine: s.engine, Guard: guard, Clock: clock, Random: rand.Reader, Log: s.log, Version: version,
 	})
 	if s.listener, err = listen(c.Listen); err != nil {
 		return err
 	}
+	routes := s.routes(m)
+	if c.shared() {
+		if err := s.join(c.Advertise); err != nil {
+			return err
+		}
+		m.observeNode(s.node)
+		routes = s.forwarder.Wrap(routes)
+	}
 	shell := &web.Shell{Log: s.log, Observe: m.observe}
-	s.http = web.NewServer(shell.Wrap(s.routes(m)), s.log)
+	s.http = web.NewServer(shell.Wrap(routes), s.log)
 	if c.DebugListen != "" {
 		s.debug = &http.Server{Addr: c.DebugListen, Handler: profiles(), ReadHeaderTimeout: 10 * time.Second}
 	}
 	return nil
 }
 
-// exports puts together what executes exports.
-func (c *serveCmd) exports(s *server, clock greenlane.Clock) (*reaction.Exports, error) {
+// exports puts together what those need who execute exports.
+func (c *serveCmd) exports(s *server, clock greenlane.Clock) (reaction.ExportOptions, error) {
 	o := reaction.ExportOptions{
 		Clock: clock, Random: rand.Reader, Log: s.log, Mail: reaction.NewOutbox(s.folder.file(outboxFolder)), From: c.MailFrom,
 		Post: s.sender, Schedule: c.ExportRetries,
@@ -212,26 +216,26 @@ func (c *serveCmd) exports(s *server, clock greenlane.Clock) (*reaction.Exports,
 	}
 	for _, pause := range c.ExportRetries {
 		if pause <= 0 {
-			return nil, usageError{fmt.Errorf("--export-retries: %s is no pause; give pauses such as 10s,1m", pause)}
+			return o, usageError{fmt.Errorf("--export-retries: %s is no pause; give pauses such as 10s,1m", pause)}
 		}
 	}
 	switch err := reaction.CheckSender(c.MailFrom); {
 	case c.MailFrom == "" && c.SMTP != "":
-		return nil, usageError{errors.New("--mail-from is missing: --smtp needs the address that e-mails come from")}
+		return o, usageError{errors.New("--mail-from is missing: --smtp needs the address that e-mails come from")}
 	case c.MailFrom == "":
 		o.From = "greenlane@localhost"
 	case err != nil:
-		return nil, usageError{fmt.Errorf("--mail-from: %q %w", c.MailFrom, err)}
+		return o, usageError{fmt.Errorf("--mail-from: %q %w", c.MailFrom, err)}
 	}
 	if c.SMTP == "" {
-		return reaction.NewExports(s.hub, o), nil
+		return o, nil
 	}
 	server, err := reaction.NewSMTP(c.SMTP, reaction.SMTPOptions{})
 	if err != nil {
-		return nil, usageError{fmt.Errorf("--smtp: %w", err)}
+		return o, usageError{fmt.Errorf("--smtp: %w", err)}
 	}
 	o.Mail = server
-	return reaction.NewExports(s.hub, o), nil
+	return o, nil
 }
 
 // profiles serves Go's own profiles.
@@ -286,6 +290,9 @@ func (s *server) close() error {
 	if s.sender != nil {
 		s.sender.Close()
 	}
+	if s.forwarder != nil {
+		s.forwarder.Close()
+	}
 	if s.tracing != nil {
 		s.tracing.close(tracingLimit)
 	}
@@ -308,18 +315,12 @@ func (s *server) run(ctx context.Context, ready func()) error {
 	fails := make(chan error, 1)
 	heap := startPart(fails, func(ctx context.Context) error { return tendHeap(ctx, s.hub.Rest) })
 	storage := startPart(fails, s.db.Run)
-	var tenure *part
-	if s.tenure != nil {
-		tenure = startPart(fails, s.tenure.Run)
-	}
 	core := startPart(fails, s.hub.Run)
 	err := s.folder.firstAccount(ctx, s.hub)
-	var followers []*part
+	var duties, followers []*part
 	if err == nil {
-		for _, r := range s.runners {
-			followers = append(followers, startPart(fails, r.Run))
-		}
-		followers = append(followers, startPart(fails, s.exports.Run), startPart(fails, s.engine.Run), startPart(fails, s.keeper.Run))
+		followers = append(followers, startPart(fails, s.engine.Run), startPart(fails, s.keeper.Run))
+		duties = s.begin(fails)
 		requests := startPart(fails, func(context.Context) error { return s.http.Serve(s.listener) })
 		if s.debug != nil {
 			profiling := startPart(fails, func(context.Context) error { return s.debug.ListenAndServe() })
@@ -331,26 +332,13 @@ func (s *server) run(ctx context.Context, ready func()) error {
 		case <-ctx.Done():
 		case err = <-fails:
 		}
-		if errors.Is(err, hub.ErrLost) || errors.Is(err, store.ErrFenced) {
-			// Another hub may send what this one would still finish. What this one
-			// has open ends with the process, which ends now.
-			return err
-		}
 		err = errors.Join(err, s.stopServing())
 		requests.stop()
 		s.listener = nil // the HTTP server closed it
 	}
-	// They end side by side: each may wait for something in flight.
-	for _, p := range followers {
-		p.cancel()
-	}
-	for _, p := range followers {
-		p.stop()
-	}
+	stopAll(duties)
+	stopAll(followers)
 	core.stop()
-	if tenure != nil {
-		tenure.stop()
-	}
 	storage.stop()
 	heap.stop()
 	select {
@@ -359,6 +347,28 @@ func (s *server) run(ctx context.Context, ready func()) error {
 	default:
 	}
 	return errors.Join(err, s.close())
+}
+
+// begin does what one node does at a time: this node's share of it, or all where
+// there is no other.
+func (s *server) begin(fails chan<- error) (parts []*part) {
+	if s.node != nil {
+		return []*part{startPart(fails, s.node.Run)}
+	}
+	for _, d := range s.reactions {
+		parts = append(parts, startPart(fails, func(ctx context.Context) error { return d.Run(ctx, node.Lease{}) }))
+	}
+	return parts
+}
+
+// stopAll ends parts side by side: each may wait for something in flight.
+func stopAll(parts []*part) {
+	for _, p := range parts {
+		p.cancel()
+	}
+	for _, p := range parts {
+		p.stop()
+	}
 }
 
 // stopServing stops accepting, ends streams and lets requests finish.

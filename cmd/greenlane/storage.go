@@ -2,20 +2,15 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
 
-	"greenlane/internal/hub"
 	"greenlane/internal/store"
 	"greenlane/internal/store/postgres"
 	"greenlane/internal/store/sqlite"
 )
-
-// hubLease is what the one hub has that works with a database several may open.
-const hubLease = "hub"
 
 // databaseFlag says which database a hub's data is in.
 type databaseFlag struct {
@@ -85,15 +80,3 @@ func (f *databaseFlag) inspect(ctx context.Context, folder string) (store.Store,
 	return db, nil
 }
 
-// takeOver waits until no other hub works with the database.
-func (s *server) takeOver(ctx context.Context) (err error) {
-	host, err := os.Hostname()
-	if err != nil {
-		return err
-	}
-	holder := fmt.Sprintf("%s, process %d, %s", host, os.Getpid(), rand.Text()[:8])
-	s.tenure, err = hub.Take(ctx, s.db, hubLease, holder, s.log, func(l store.Lease) {
-		s.log.Info("another hub works with this database; this one takes over when that one ends", "other", l.Holder)
-	})
-	return err
-}

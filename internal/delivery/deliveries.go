@@ -57,6 +57,36 @@ func (e *Engine) Statuses(ctx context.Context, account int64) (map[int64]Status,
 	return out, err
 }
 
+// Recorded returns the status of an endpoint as far as it was recorded: where
+// another process serves it, and that one can't be asked. Its cursor may be behind.
+func (e *Engine) Recorded(ctx context.Context, row *store.Endpoint) (Status, error) {
+	cursor, err := e.store.Cursor(ctx, cursorOwner(row.Number))
+	if err != nil {
+		return Status{}, err
+	}
+	s := Status{ID: row.EndpointID(), Cursor: cursor, Lag: max(0, e.hub.Head()-cursor)}
+	lanes, err := e.store.Lanes(ctx, row.Number)
+	if err != nil {
+		return Status{}, err
+	}
+	for _, l := range lanes {
+		s.OpenLanes++
+		if l.State == store.LaneParked {
+			s.Parked++
+		}
+	}
+	broken, err := e.store.Breaker(ctx, row.Number)
+	if err != nil {
+		return Status{}, err
+	}
+	b := breaker{endpoint: &endpoint{row: row}, row: store.Breaker{State: store.BreakerClosed}}
+	if broken != nil {
+		b.row = *broken
+	}
+	s.Breaker = b.status()
+	return s, nil
+}
+
 func (ep *endpoint) status() Status {
 	ep.advance()
 	s := Status{

@@ -14,8 +14,10 @@ import (
 // database. It is the same on every node, and stays.
 const Slots = 32
 
-// SlotOf returns which part an endpoint belongs to, from 0, by its number.
-func SlotOf(endpoint int64) int { return int(endpoint % Slots) }
+// SlotOf returns which part an endpoint belongs to, from 0, by its number. Numbers
+// may come in strides: they are spread by the golden ratio (Knuth, The Art of
+// Computer Programming 3, 6.4).
+func SlotOf(endpoint int64) int { return int(uint64(endpoint) * 0x9E3779B97F4A7C15 >> 32 % Slots) }
 
 // slot is a part of the endpoints while this process serves it.
 type slot struct {

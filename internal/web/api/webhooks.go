@@ -176,7 +176,7 @@ type WebhookView struct {
 // covered stands for what is never shown again.
 const covered = "********"
 
-func webhookView(row *store.Endpoint, s *delivery.Settings, status delivery.Status) WebhookView {
+func webhookView(row *store.Endpoint, s *delivery.Settings, status WebhookStatus) WebhookView {
 	headers := map[string]string{}
 	for name := range s.Headers {
 		headers[name] = covered
@@ -186,7 +186,7 @@ func webhookView(row *store.Endpoint, s *delivery.Settings, status delivery.Stat
 		OnExhausted: s.OnExhausted, RetrySchedule: RetrySchedule{s.Schedule}, Headers: headers, Concurrency: s.Concurrency, PaceView: paceView(s),
 		HandshakeView: handshakeView(s),
 		HasEazeKey:    row.EazeKey != "", AsymmetricKey: delivery.HasKeyPair(row.Secrets), State: row.State, Reason: orNull(row.Reason), CreatedAt: row.CreatedAt,
-		UpdatedAt: row.UpdatedAt, Status: webhookStatus(row, status),
+		UpdatedAt: row.UpdatedAt, Status: status,
 	}
 }
 
@@ -267,7 +267,7 @@ func (a *API) createWebhook(ctx context.Context, in *rawInput) (*Answer[WebhookC
 		return a.engine.Create(ctx, r, row, settings, from, chance)
 	}, func(*hub.Outcome) (int, WebhookCreated) {
 		// The row was completed before it was recorded.
-		return statusCreated, WebhookCreated{WebhookView: webhookView(row, &settings, status)}
+		return statusCreated, WebhookCreated{WebhookView: webhookView(row, &settings, webhookStatus(row, status))}
 	})
 	if err == nil && out.Replayed == "" {
 		out.Body.Secrets = shown(body.Secret)
@@ -310,7 +310,7 @@ func (a *API) webhook(ctx context.Context, id string) (*WebhookView, int64, erro
 	if err != nil {
 		return nil, 0, err
 	}
-	statuses, err := a.engine.Statuses(ctx, row.Account)
+	statuses, err := a.endpointStatuses(ctx, row.Account, []*store.Endpoint{row})
 	if err != nil {
 		return nil, 0, err
 	}
@@ -337,7 +337,7 @@ func (a *API) listWebhooks(ctx context.Context, in *Page) (*List[WebhookView], e
 		rows = rows[:limit]
 		next = rows[limit-1].Number
 	}
-	statuses, err := a.engine.Statuses(ctx, account)
+	statuses, err := a.endpointStatuses(ctx, account, rows)
 	if err != nil {
 		return nil, err
 	}
