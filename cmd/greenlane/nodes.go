@@ -1,16 +1,24 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 
+	"greenlane"
 	"greenlane/internal/delivery"
+	"greenlane/internal/hub"
 	"greenlane/internal/node"
+	"greenlane/internal/store"
+	"greenlane/internal/store/sealed"
 	"greenlane/internal/web"
 )
 
@@ -34,6 +42,26 @@ func (s *server) join(advertise string) error {
 		return s.node.Owner(ctx, slotDuty(delivery.SlotOf(endpoint)))
 	}, s.log)
 	return nil
+}
+
+// sameKey holds that the hubs that work with the database encrypt with the same key,
+// also where nothing is encrypted yet: the first one leaves something that the
+// others must be able to read.
+func (s *server) sameKey(ctx context.Context) error {
+	first := slices.MinFunc(s.hub.Accounts(), func(a, b *greenlane.Account) int { return cmp.Compare(a.Number, b.Number) })
+	const owner = "hubs"
+	_, err := s.hub.Do(ctx, hub.Unit{Account: first.Number, Rows: hub.Rows{Secrets: []*store.OwnedSecrets{
+		{Account: first.Number, Owner: owner, Secrets: []store.Secret{{Text: rand.Text()}}, First: true},
+	}}})
+	if err != nil {
+		return err
+	}
+	_, err = s.db.Secrets(ctx, first.Number, owner)
+	if missing := (*sealed.KeyError)(nil); errors.As(err, &missing) {
+		return &wordedError{fmt.Sprintf("--secret-key: the other hubs on this database encrypt with the key %s, which is not at hand; give all of them the same",
+			strings.Join(missing.IDs, ", ")), err}
+	}
+	return err
 }
 
 // advertised is where other hubs reach this one.

@@ -317,6 +317,9 @@ func (s *server) run(ctx context.Context, ready func()) error {
 	storage := startPart(fails, s.db.Run)
 	core := startPart(fails, s.hub.Run)
 	err := s.folder.firstAccount(ctx, s.hub)
+	if err == nil && s.node != nil {
+		err = s.sameKey(ctx)
+	}
 	var duties, followers []*part
 	if err == nil {
 		followers = append(followers, startPart(fails, s.engine.Run), startPart(fails, s.keeper.Run))

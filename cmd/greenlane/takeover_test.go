@@ -102,6 +102,18 @@ func (p *process) duties() int {
 	return n
 }
 
+// TestOtherKey: a hub with another key than the others does not come to work, also
+// where no secret is kept yet.
+func TestOtherKey(t *testing.T) {
+	t.Parallel()
+	database := pgtest.Start(t).Database(t)
+	startHub(t, t.TempDir(), "--database", database)
+	_, errs, code := command(t, "serve", "--data", t.TempDir(), "--listen", "127.0.0.1:0", "--database", database)
+	if code == exitOK || !strings.Contains(errs, "secrets in the database are encrypted with the key") {
+		t.Errorf("it exits %d: %s", code, errs)
+	}
+}
+
 // TestDatabaseRefused: what is wrong with the database is told without its password.
 func TestDatabaseRefused(t *testing.T) {
 	t.Parallel()

@@ -33,7 +33,8 @@ type Status struct {
 	// person. What was not read from the log yet is younger than what was.
 	Oldest time.Time
 	// Stalled: a bound was reached, and nothing more is read until lanes settle;
-	// or what was sent can't be recorded, and nothing more is sent until it can.
+	// or what was sent can't be recorded, and nothing more is sent until it can; or
+	// its cursor is beyond the end of the log.
 	Stalled bool
 	// FilterErrors are events that the present filter failed on since the hub
 	// started or the endpoint was changed. They are delivered.
@@ -91,7 +92,7 @@ func (ep *endpoint) status() Status {
 	ep.advance()
 	s := Status{
 		ID: ep.row.EndpointID(), Cursor: ep.passed, Lag: max(0, ep.engine.hub.Head()-ep.passed), InFlight: ep.inflight, OpenLanes: ep.open,
-		Stalled: ep.full() || ep.refused, FilterErrors: ep.latest.failures.Load(), Breaker: ep.breaker.status(),
+		Stalled: ep.full() || ep.refused || ep.astray, FilterErrors: ep.latest.failures.Load(), Breaker: ep.breaker.status(),
 	}
 	if ep.inMaintenance() {
 		s.Maintenance = ep.maintenance.until

@@ -75,6 +75,8 @@ type endpoint struct {
 	// nothing is in flight.
 	ops  []op
 	gone bool
+	// astray: its cursor is beyond the end of the log, and it stands still.
+	astray bool
 	// skips are records of what the endpoint will not get.
 	skips skipIndex
 	// merges are consignments that became part of others, by the key of the one
@@ -135,7 +137,7 @@ func (ep *endpoint) owner() string { return cursorOwner(ep.row.Number) }
 func cursorOwner(endpoint int64) string { return "endpoint/" + strconv.FormatInt(endpoint, 10) }
 
 func (ep *endpoint) enabled() bool {
-	return ep.base().row.State == store.EndpointEnabled && !ep.gone && (ep.job == nil || ep.job.State == store.ReplayRunning)
+	return ep.base().row.State == store.EndpointEnabled && !ep.gone && !ep.base().astray && (ep.job == nil || ep.job.State == store.ReplayRunning)
 }
 
 func (ep *endpoint) settings() *Settings { return ep.base().latest.Settings }

@@ -359,6 +359,12 @@ func (e *Engine) restore(ctx context.Context, row *store.Endpoint) (*endpoint, e
 func (e *Engine) open(ctx context.Context, ep *endpoint) error {
 	row := ep.row
 	ep.read = ep.passed
+	if head := e.hub.Head(); ep.passed > head {
+		// What comes at the positions between is not what the endpoint was sent.
+		ep.astray = true
+		e.log.Error("an endpoint's cursor is beyond the end of the log, whose end was lost: nothing is sent to it; delete it, and make another that begins where its receiver is",
+			"endpoint", row.EndpointID(), "cursor", ep.passed, "head", head)
+	}
 	if err := ep.loadAcknowledged(ctx, max(e.position, e.hub.Head())); err != nil {
 		return err
 	}

@@ -129,6 +129,9 @@ func (r *Runner) run(ctx context.Context) error {
 		return err
 	})
 	r.recorded = r.position
+	if err == nil {
+		err = r.within(ctx)
+	}
 	for err == nil {
 		if err = r.hub.Wait(ctx, r.position); err != nil {
 			break
@@ -143,6 +146,22 @@ func (r *Runner) run(ctx context.Context) error {
 		}
 	}
 	return err
+}
+
+// within stops a reaction whose cursor is beyond the end of the log: it would pass
+// over what comes at the positions between.
+func (r *Runner) within(ctx context.Context) error {
+	if r.position > r.hub.Head() {
+		if err := r.insist(ctx, func() error { return r.hub.Sync(ctx) }); err != nil {
+			return err
+		}
+	}
+	if head := r.hub.Head(); r.position > head {
+		r.log.Error("a reaction's cursor is beyond the end of the log, whose end was lost: it does nothing", "cursor", r.position, "head", head)
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return nil
 }
 
 func (r *Runner) owner() string { return "reaction/" + r.reaction.Name() }
