@@ -91,6 +91,7 @@ func (a *API) completeDocument() {
 	for path := range tables {
 		doc.Paths[path].Get.Responses["200"].Content["text/csv"] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
 	}
+	describePositions(doc)
 	schemaOf[web.Problem](doc.Components.Schemas)
 	delete(doc.Components.Schemas.Map(), "ErrorModel")
 	delete(doc.Components.Schemas.Map(), "ErrorDetail")
