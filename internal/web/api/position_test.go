@@ -212,7 +212,8 @@ func shipmentUnit() hub.Unit {
 	return hub.Unit{Account: 1, Commands: []greenlane.Command{greenlane.TrackShipment{Key: greenlane.ShipmentKey{Number: "LATER"}}}}
 }
 
-// TestPositionElsewhere: nothing but writes tells of positions.
+// TestPositionElsewhere: nothing but writes tells of positions, and what is
+// outside the framework or no JSON takes them as all else does.
 func TestPositionElsewhere(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -226,5 +227,11 @@ func TestPositionElsewhere(t *testing.T) {
 		if a := r.call(tt.method, tt.path, nil); a.status != tt.status || a.header.Get("Greenlane-Position") != "" {
 			t.Errorf("%s %s: %d, position %q", tt.method, tt.path, a.status, a.header.Get("Greenlane-Position"))
 		}
+	}
+	for path, accept := range map[string]string{"/v1/events/stream?until=2026-01-01": "text/event-stream", "/v1/events": "text/csv"} {
+		if a := r.call("GET", asking(path, r.hub.Head()), nil, "Accept", accept); a.status != 200 || a.header.Get("Content-Type") != accept {
+			t.Errorf("%s: %d, %s: %s", path, a.status, a.header.Get("Content-Type"), a.body)
+		}
+		r.refused(422, "validation_error", "GET", asking(path, "soon"), nil, "Accept", accept)
 	}
 }
