@@ -7,15 +7,21 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
 // Client makes requests with one API key. Its fields must not change while it
-// is used; its methods may be called from any goroutine.
+// is used; its methods may be called from any goroutine. It must not be copied.
+//
+// A client sees what it wrote, whichever node of the hub answers it: its reads ask
+// for the position of its latest write. A read that comes to a node that is not
+// there within two seconds is an [Error] with the code position_not_reached.
 type Client struct {
 	// URL is the hub's address, for example http://127.0.0.1:8080.
 	URL string
@@ -25,6 +31,9 @@ type Client struct {
 	HTTP *http.Client
 	// Source is sent as X-Source-Client when not empty.
 	Source string
+
+	// written is the highest position in the log that a write was answered with.
+	written atomic.Int64
 }
 
 // Error is a problem the hub answered with (RFC 9457).
@@ -83,8 +92,13 @@ type request struct {
 // caller's to close.
 func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 	address := strings.TrimSuffix(c.URL, "/") + r.path
-	if len(r.query) > 0 {
-		address += "?" + r.query.Encode()
+	if query := c.asking(r); len(query) > 0 {
+		// The path of a [Client.Call] may have a query of its own.
+		separator := "?"
+		if strings.Contains(r.path, "?") {
+			separator = "&"
+		}
+		address += separator + query.Encode()
 	}
 	req, err := http.NewRequestWithContext(ctx, r.method, address, r.body)
 	if err != nil {
@@ -109,10 +123,35 @@ func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 		return nil, err
 	}
 	if resp.StatusCode/100 == 2 {
+		c.wrote(resp.Header)
 		return resp, nil
 	}
 	defer resp.Body.Close()
 	return nil, problem(resp)
+}
+
+// asking is a request's query; that of a read asks for the client's own writes.
+func (c *Client) asking(r request) url.Values {
+	position := c.written.Load()
+	if position == 0 || r.method != http.MethodGet {
+		return r.query
+	}
+	query := url.Values{"min_position": {strconv.FormatInt(position, 10)}}
+	maps.Copy(query, r.query)
+	return query
+}
+
+// wrote takes down where in the log a write is, if that is what was answered.
+func (c *Client) wrote(h http.Header) {
+	position, err := strconv.ParseInt(h.Get("Greenlane-Position"), 10, 64)
+	if err != nil {
+		return
+	}
+	for was := c.written.Load(); was < position; was = c.written.Load() {
+		if c.written.CompareAndSwap(was, position) {
+			return
+		}
+	}
 }
 
 func problem(resp *http.Response) error {

@@ -313,3 +313,61 @@ func TestErrors(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// onTheWay notes what requests ask for and what they are answered.
+type onTheWay struct {
+	http.RoundTripper
+	asked, told []string
+}
+
+func (o *onTheWay) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := o.RoundTripper.RoundTrip(r)
+	if err == nil {
+		o.asked = append(o.asked, r.URL.Query().Get("min_position"))
+		o.told = append(o.told, resp.Header.Get("Greenlane-Position"))
+	}
+	return resp, err
+}
+
+// TestReadsWhatItWrote: reads ask for the latest write, whatever else they ask
+// for; writes ask for nothing.
+func TestReadsWhatItWrote(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	way := &onTheWay{RoundTripper: r.server.Client().Transport}
+	c := &client.Client{URL: r.URL, Key: r.Key, HTTP: &http.Client{Transport: way}}
+	read := func() {
+		t.Helper()
+		if page, err := c.Events(t.Context(), client.EventQuery{Limit: 1}); err != nil || len(page.Data) != 1 {
+			t.Errorf("%v, %v", page, err)
+		}
+	}
+	write := func(number string, want bool) {
+		t.Helper()
+		body := map[string]any{"shipmentNo": number, "shipmentType": "IMPORT"}
+		if err := c.Call(t.Context(), http.MethodPost, "/v1/shipments", nil, body, nil); (err == nil) != want {
+			t.Errorf("%q: %v", number, err)
+		}
+	}
+	read()
+	write("FIRST", true)
+	write("SECOND", true)
+	read()
+	write("", false)
+	if err := c.Call(t.Context(), http.MethodGet, "/v1/events?limit=1", nil, nil, nil); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff([]string{"", "", "", way.told[2], "", way.told[2]}, way.asked); diff != "" {
+		t.Errorf("asked for (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]bool{false, true, true, false, false, false}, told(way.told)); diff != "" || way.told[1] == way.told[2] {
+		t.Errorf("told %v", way.told)
+	}
+}
+
+func told(positions []string) (out []bool) {
+	for _, p := range positions {
+		out = append(out, p != "")
+	}
+	return out
+}

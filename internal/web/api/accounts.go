@@ -156,9 +156,11 @@ func (a *API) patchAccount(ctx context.Context, in *accountPatchInput) (*account
 	}
 	u := c.unit(recordAccount(ctx, greenlane.EventAccountUpdated, &next))
 	u.Account, u.Rows.Accounts = next.Number, []*greenlane.Account{&next}
-	if _, err := a.hub.Do(ctx, u); err != nil {
+	o, err := a.hub.Do(ctx, u)
+	if err != nil {
 		return nil, err
 	}
+	leave(ctx, o)
 	return &accountOutput{Body: accountView(&next)}, nil
 }
 

@@ -149,7 +149,6 @@ func (a *API) config() huma.Config {
 	c := huma.DefaultConfig("Greenlane", a.version)
 	c.OpenAPIPath, c.DocsPath, c.SchemasPath = "", "", ""
 	c.CreateHooks, c.Transformers = nil, []huma.Transformer{problemTransformer}
-	c.RejectUnknownQueryParameters = true
 	format := huma.Format{
 		// Errors repeat what was sent: a header may have bytes that are no text.
 		Marshal: func(w io.Writer, v any) error {
@@ -257,11 +256,17 @@ func register[I, O any](a *API, o operation, h func(context.Context, *I) (*O, er
 		Middlewares: huma.Middlewares{a.authorize(o.role), wellFormed, declaredMedia},
 		Metadata:    map[string]any{"role": o.role}, SkipValidateBody: o.raw,
 	}
+	if o.method == http.MethodGet {
+		op.Middlewares = append(op.Middlewares, a.reached)
+	} else {
+		op.Middlewares = append(op.Middlewares, traced)
+	}
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := h(ctx, in)
 		if err != nil {
 			return nil, a.problem(ctx, o.id, err)
 		}
+		a.tell(ctx)
 		return out, nil
 	})
 }
@@ -305,7 +310,7 @@ func declaredMedia(ctx huma.Context, next func(huma.Context)) {
 }
 
 // wellFormed refuses values in a request's address that no answer could repeat
-// and not every database keep.
+// and not every database keep, and parameters that the route does not take.
 func wellFormed(ctx huma.Context, next func(huma.Context)) {
 	r, w := humago.Unwrap(ctx)
 	var c checks
@@ -315,6 +320,9 @@ func wellFormed(ctx huma.Context, next func(huma.Context)) {
 		}
 	}
 	c.query(r.URL.RawQuery)
+	if len(c.fields) == 0 {
+		c.known(r.URL.Query(), ctx.Operation().Parameters)
+	}
 	if err := c.err(); err != nil {
 		web.WriteError(w, err)
 		return
@@ -350,6 +358,9 @@ func (a *API) handle(path string, role greenlane.Role, h func(http.ResponseWrite
 		var c checks
 		c.query(r.URL.RawQuery)
 		if err = c.err(); err == nil {
+			err = a.reach(ctx, r)
+		}
+		if err == nil {
 			err = h(w, r.WithContext(ctx))
 		}
 		if err != nil {

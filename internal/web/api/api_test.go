@@ -43,7 +43,15 @@ func newRigAt(t testing.TB, clock greenlane.Clock, allowed ...string) *rig {
 		allowed = []string{"127.0.0.0/8"}
 	}
 	dir := t.TempDir()
-	s, err := serveAt(t.Context(), teststore.Open(t, dir), dir, slog.New(slog.NewTextHandler(testLog{t}, nil)), allowed, clock)
+	r := newNode(t, teststore.Open(t, dir), dir, clock, allowed)
+	r.key = r.account(1, "example.com", "US", greenlane.RoleHub)
+	return r
+}
+
+// newNode starts a rig on a store, without a key.
+func newNode(t testing.TB, on store.Store, dir string, clock greenlane.Clock, allowed []string) *rig {
+	t.Helper()
+	s, err := serveAt(t.Context(), on, dir, slog.New(slog.NewTextHandler(testLog{t}, nil)), allowed, clock)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,9 +64,7 @@ func newRigAt(t testing.TB, clock greenlane.Clock, allowed ...string) *rig {
 			t.Error(err)
 		}
 	})
-	r := &rig{served: s, t: t, url: server.URL}
-	r.key = r.account(1, "example.com", "US", greenlane.RoleHub)
-	return r
+	return &rig{served: s, t: t, url: server.URL}
 }
 
 type testLog struct{ t testing.TB }

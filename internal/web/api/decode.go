@@ -277,6 +277,14 @@ func (c *checks) query(raw string) {
 	}
 }
 
+// known refuses what is not among a route's query parameters.
+func (c *checks) known(values url.Values, parameters []*huma.Param) {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		taken := slices.ContainsFunc(parameters, func(p *huma.Param) bool { return p.In == "query" && p.Name == name })
+		c.when(!taken, "query."+name, nil, "is not a parameter of this request")
+	}
+}
+
 func (c *checks) err() error {
 	if len(c.fields) == 0 {
 		return nil

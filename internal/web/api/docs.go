@@ -39,6 +39,8 @@ var tags = []*huma.Tag{
 
 const overview = `Customs event hub. Every write answers after it is durable, and every read sees it.
 
+**Several nodes.** Every write answers with ` + "`Greenlane-Position`" + `, its position in the log. Another node may be a moment behind: a GET with ` + "`min_position`" + ` is answered by a node that has come there, or with 503 (` + "`position_not_reached`" + `) after two seconds.
+
 **Keys.** Send ` + "`Authorization: Bearer gl_…`" + `. A key belongs to one account and has a role: read, ingest, operator, admin, hub; each may do all the ones before it may.
 
 **Idempotency.** Every POST takes an ` + "`Idempotency-Key`" + ` header (or ` + "`idempotencyKey`" + ` in the body). A repetition with the same body gets the stored answer with ` + "`Idempotent-Replayed: true`" + `; another body under the same key is refused with 409.
@@ -91,6 +93,7 @@ func (a *API) completeDocument() {
 	for path := range tables {
 		doc.Paths[path].Get.Responses["200"].Content["text/csv"] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
 	}
+	describePositions(doc)
 	schemaOf[web.Problem](doc.Components.Schemas)
 	delete(doc.Components.Schemas.Map(), "ErrorModel")
 	delete(doc.Components.Schemas.Map(), "ErrorDetail")

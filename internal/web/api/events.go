@@ -445,6 +445,8 @@ func streamQuery(q url.Values) (*streamInput, error) {
 	for name, values := range q {
 		text, t := texts[name], times[name]
 		switch {
+		case name == minPosition:
+			// Whoever reads waits for it, see [API.reach].
 		case text != nil:
 			*text = values[0]
 		case t != nil:

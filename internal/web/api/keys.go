@@ -165,10 +165,11 @@ func (a *API) deleteKey(ctx context.Context, in *keyIDInput) (*struct{}, error) 
 		return nil, err
 	}
 	key.RevokedAt = a.clock()
-	_, err := a.hub.Do(ctx, hub.Unit{
+	o, err := a.hub.Do(ctx, hub.Unit{
 		Account: key.Account, Source: p.Source, Commands: []greenlane.Command{recordKey(ctx, greenlane.EventKeyRevoked, &key)},
 		Rows: hub.Rows{Keys: []*greenlane.Key{&key}},
 	})
+	leave(ctx, o)
 	return nil, err
 }
 

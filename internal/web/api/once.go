@@ -153,7 +153,7 @@ func begin[T any](a *API, c *call, u hub.Unit, answer func(*hub.Outcome) (int, T
 		if err != nil {
 			return nil, err
 		}
-		return answered(o, answer)
+		return answered(c.ctx, o, answer)
 	}
 }
 
@@ -163,7 +163,8 @@ func as[T any](status int, answer func(*hub.Outcome) T) func(*hub.Outcome) (int,
 }
 
 // answered makes the response from an outcome, fresh or replayed.
-func answered[T any](o *hub.Outcome, answer func(*hub.Outcome) (int, T)) (*Answer[T], error) {
+func answered[T any](ctx context.Context, o *hub.Outcome, answer func(*hub.Outcome) (int, T)) (*Answer[T], error) {
+	leave(ctx, o)
 	if o.Replay == nil {
 		status, body := answer(o)
 		return &Answer[T]{Status: status, Body: body}, nil
@@ -188,7 +189,7 @@ func replayed[T any](a *API, c *call) (*Answer[T], error) {
 		return nil, greenlane.Errorf(greenlane.Conflict, "idempotency_mismatch",
 			"this idempotency key was used before with another request body")
 	}
-	return answered[T](&hub.Outcome{Replay: known}, nil)
+	return answered[T](c.ctx, &hub.Outcome{Replay: known}, nil)
 }
 
 // eventIDs returns the public ids of events.

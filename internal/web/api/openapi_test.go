@@ -80,6 +80,7 @@ type operation struct {
 		}
 	} `json:"requestBody"`
 	Responses map[string]struct {
+		Headers map[string]any
 		Content map[string]struct {
 			Schema struct {
 				Ref string `json:"$ref"`
@@ -96,6 +97,11 @@ func (o *operation) writes() bool { return o.method != "GET" }
 // takesJSON reports whether the operation reads a JSON body.
 func (o *operation) takesJSON() bool {
 	return o.RequestBody != nil && o.RequestBody.Content["application/json"].Schema.Ref != ""
+}
+
+// takes reports whether the operation has a parameter of a name.
+func (o *operation) takes(name string) bool {
+	return slices.ContainsFunc(o.Parameters, func(p struct{ Name, In string }) bool { return p.Name == name })
 }
 
 // role is the least role that may call the operation.
@@ -210,6 +216,9 @@ func (d *described) check(place string, body []byte) error {
 
 // documented says what is other in an answer than the document tells of it.
 func (d *described) documented(o *operation, a answer) error {
+	if place := a.header.Get("Greenlane-Position"); (place != "") != (o.writes() && a.status < 300) {
+		return fmt.Errorf("with the status %d, Greenlane-Position is %q", a.status, place)
+	}
 	status := fmt.Sprint(a.status)
 	described, ok := o.Responses[status]
 	if !ok {
@@ -401,11 +410,17 @@ func checkResponses(t *testing.T, o *operation) {
 			t.Errorf("%s does not say that it can answer %s", o, status)
 		}
 	}
+	if takes := o.takes("min_position"); takes == o.writes() {
+		t.Errorf("%s takes min_position: %v", o, takes)
+	}
 	succeeds := false
 	for status, r := range o.Responses {
 		switch problem := r.Content["application/problem+json"]; {
 		case status[0] == '2':
 			succeeds = true
+			if described := r.Headers["Greenlane-Position"] != nil; described != o.writes() {
+				t.Errorf("%s: %s describes Greenlane-Position: %v", o, status, described)
+			}
 			if _, ok := r.Content["application/problem+json"]; ok || len(r.Content) == 0 && status != "204" {
 				t.Errorf("%s: %s answers %v", o, status, slices.Collect(maps.Keys(r.Content)))
 			}

@@ -172,7 +172,7 @@ func TestEveryRoute(t *testing.T) {
 	store := newCensus(r)
 	for i := range all {
 		q := &all[i]
-		store.untouched(q, func() { v.keepOut(r, q); badAddress(r, q) })
+		store.untouched(q, func() { v.keepOut(r, q); badAddress(r, q); badPosition(r, q) })
 		if q.takesJSON() {
 			store.untouched(q, func() { badJSON(r, q); badFields(t, r, q, d); otherAccount(t, r, &v, q) })
 		}
@@ -182,6 +182,9 @@ func TestEveryRoute(t *testing.T) {
 	})
 	for i := range all {
 		q := &all[i]
+		if !q.writes() {
+			q.path = asking(q.path, r.hub.Head())
+		}
 		a := q.send(v.byRole[q.role()])
 		if a.status != q.status && !repeatable(q, a) {
 			t.Errorf("%s: status %d, want %d: %s", q, a.status, q.status, a.body)
@@ -220,13 +223,7 @@ func (v *visitors) keepOut(r *rig, q *request) {
 func badAddress(r *rig, q *request) {
 	r.t.Helper()
 	plain, _, _ := strings.Cut(q.path, "?")
-	refused := func(path, location string) {
-		r.t.Helper()
-		p := r.refused(422, "validation_error", q.method, path, q.body)
-		if fields, _ := p["errors"].([]any); len(fields) == 0 || fields[0].(map[string]any)["location"] != location {
-			r.t.Errorf("%s: %v, want %s", path, p["errors"], location)
-		}
-	}
+	refused := func(path, location string) { r.t.Helper(); refusedField(r, q, path, location) }
 	refused(plain+"?nonsense=1", "query.nonsense")
 	refused(plain+"?nonsense=%00", "query.nonsense")
 	refused(plain+"?nonsense=%ff", "query.nonsense")
@@ -247,6 +244,37 @@ func badAddress(r *rig, q *request) {
 				refused(strings.Join(steps, "/"), "path."+p.Name)
 			}
 		}
+	}
+}
+
+// badPosition holds that a read refuses what can't be a place in the log, and a
+// write any.
+func badPosition(r *rig, q *request) {
+	r.t.Helper()
+	if q.writes() {
+		refusedField(r, q, asking(q.path, 1), "query.min_position")
+		return
+	}
+	for _, wrong := range []any{"-1", "", "1.5", "x", "%2B1", "0x10", "now", "9223372036854775808"} {
+		refusedField(r, q, asking(q.path, wrong), "query.min_position")
+	}
+}
+
+// asking is a path with min_position in its query.
+func asking(path string, position any) string {
+	if strings.Contains(path, "?") {
+		return fmt.Sprintf("%s&min_position=%v", path, position)
+	}
+	return fmt.Sprintf("%s?min_position=%v", path, position)
+}
+
+// refusedField holds that the request is refused at a path for a field before
+// all others.
+func refusedField(r *rig, q *request, path, location string) {
+	r.t.Helper()
+	p := r.refused(422, "validation_error", q.method, path, q.body)
+	if fields, _ := p["errors"].([]any); len(fields) == 0 || fields[0].(map[string]any)["location"] != location {
+		r.t.Errorf("%s: %v, want %s", path, p["errors"], location)
 	}
 }
 

@@ -218,7 +218,7 @@ func manage[T any](a *API, c *call, endpoint int64, run func(delivery.Request) (
 	if err != nil {
 		return nil, err
 	}
-	return answered(o, answer)
+	return answered(c.ctx, o, answer)
 }
 
 // request tells the engine who asks for a change.
@@ -424,7 +424,7 @@ func (a *API) patchWebhook(ctx context.Context, in *webhookPatchInput) (*webhook
 	if err != nil {
 		return nil, err
 	}
-	_, err = a.engine.Update(ctx, a.request(ctx, row.Number), func(s delivery.Settings, row *store.Endpoint) (delivery.Settings, error) {
+	o, err := a.engine.Update(ctx, a.request(ctx, row.Number), func(s delivery.Settings, row *store.Endpoint) (delivery.Settings, error) {
 		body.EazeKey.apply(&row.EazeKey)
 		if err := a.changeKeyPair(row, body.AsymmetricKey); err != nil {
 			return s, err
@@ -441,14 +441,17 @@ func (a *API) patchWebhook(ctx context.Context, in *webhookPatchInput) (*webhook
 	if err != nil {
 		return nil, err
 	}
+	leave(ctx, o)
 	return a.getWebhook(ctx, &webhookIDInput{in.ID})
 }
 
 func (a *API) deleteWebhook(ctx context.Context, in *webhookIDInput) (*struct{}, error) {
 	row, _, err := a.endpoint(ctx, in.ID)
-	if err == nil {
-		_, err = a.engine.Delete(ctx, a.request(ctx, row.Number))
+	if err != nil {
+		return nil, err
 	}
+	o, err := a.engine.Delete(ctx, a.request(ctx, row.Number))
+	leave(ctx, o)
 	return nil, err
 }
 
