@@ -40,3 +40,6 @@ func (s *Sender) Trust(pool *x509.CertPool) { s.transport.TLSClientConfig.RootCA
 
 // WatchBy lets a test see each attempt that ended. It must come before Run.
 func (e *Engine) WatchBy(f func(*AttemptReport)) { e.watch = f }
+
+// Share leaves every part of the endpoints to Serve. It must come before Run.
+func (e *Engine) Share() { e.shared, e.slots = true, [Slots]*slot{} }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"greenlane"
 	"greenlane/internal/hub"
 	"greenlane/internal/reaction"
+	"greenlane/internal/store"
 	"greenlane/internal/store/storetest"
 )
 
@@ -112,6 +115,39 @@ func TestFailingEventsAreGivenUp(t *testing.T) {
 			b.verify()
 		})
 	}
+}
+
+// TestBeyond: a reaction whose cursor is beyond the end of the log does nothing.
+func TestBeyond(t *testing.T) {
+	t.Parallel()
+	b := open(t, greenlane.GatewayOutbox)
+	if _, err := b.Do(t.Context(), hub.Unit{Account: 1, Rows: hub.Rows{Cursors: []store.Cursor{{Owner: "reaction/scripted", Position: b.Head() + 2}}}}); err != nil {
+		t.Fatal(err)
+	}
+	r := &scripted{react: func(*reaction.Turn) error { return nil }}
+	said := make(lines, 1)
+	ended := make(chan error, 1)
+	ctx, stop := context.WithCancel(t.Context())
+	runner := reaction.NewRunner(b.Hub, r, reaction.Options{Log: slog.New(slog.NewTextHandler(said, nil))})
+	go func() { ended <- runner.Run(ctx) }()
+	if line := <-said; !strings.Contains(line, "beyond the end of the log") {
+		t.Errorf("it says %s", line)
+	}
+	for range 5 {
+		b.declare(greenlane.CreateDeclaration{})
+	}
+	stop()
+	if err := <-ended; err != nil || len(r.turns()) > 0 {
+		t.Errorf("it ended with %v and handled %v", err, r.turns())
+	}
+}
+
+// lines brings what is logged.
+type lines chan string
+
+func (l lines) Write(p []byte) (int, error) {
+	l <- string(p)
+	return len(p), nil
 }
 
 func (b *bench) cursor(name string) int64 {

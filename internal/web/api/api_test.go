@@ -313,6 +313,20 @@ func TestEventStream(t *testing.T) {
 	}
 }
 
+// TestBeyondLog: who has read further than the log goes is told, and does not wait
+// for other events at the positions between.
+func TestBeyondLog(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.must(200, "POST", "/v1/entries/activities", hold("1H", 1))
+	head := r.hub.Head()
+	r.must(200, "GET", fmt.Sprintf("/v1/events?after=%d", head), nil)
+	for _, path := range []string{"/v1/events?after=%d", "/v1/events?after=%d&wait=20", "/v1/events/stream?after=%d"} {
+		r.refused(409, "beyond_log", "GET", fmt.Sprintf(path, head+1), nil)
+	}
+	r.refused(409, "beyond_log", "GET", "/v1/events/stream", nil, "Last-Event-ID", fmt.Sprint(head+1))
+}
+
 func TestLongPoll(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -1,0 +1,149 @@
+package delivery_test
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"greenlane"
+	"greenlane/internal/delivery"
+	"greenlane/internal/hub"
+	"greenlane/internal/node"
+	"greenlane/internal/store"
+	"greenlane/internal/store/teststore"
+)
+
+// serving is a slot under a lease, until it ends.
+type serving struct {
+	t     *testing.T
+	end   context.CancelCauseFunc
+	ended chan error
+}
+
+func (r *rig) serve(t *testing.T, slot int, name string) *serving {
+	t.Helper()
+	l, err := r.store.Claim(t.Context(), "slot", name, time.Hour)
+	if err != nil || l.Holder != name {
+		t.Fatalf("claimed %+v: %v", l, err)
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	s := &serving{t: t, end: cancel, ended: make(chan error, 1)}
+	go func() { s.ended <- r.engine.Serve(ctx, slot, node.Lease{Held: l.Held}) }()
+	t.Cleanup(func() { cancel(node.ErrLost) })
+	return s
+}
+
+// stop ends the lease for a reason, waits until nothing is done any more, and gives
+// the lease back.
+func (s *serving) stop(r *rig, cause error) {
+	s.t.Helper()
+	s.end(cause)
+	if err := <-s.ended; err != nil {
+		s.t.Errorf("serving ended with %v", err)
+	}
+	all, err := r.store.Leases(s.t.Context())
+	if err == nil {
+		err = r.store.Release(s.t.Context(), all[0].Held)
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// TestServe: what is not served stands still and says so; what is handed over was
+// recorded before; what was lost is sent again by the next.
+func TestServe(t *testing.T) {
+	t.Parallel()
+	r := startAt(t, t.TempDir(), greenlane.SystemClock, func(e *delivery.Engine) { e.Share() })
+	rec := newReceiver(t)
+	var gate atomic.Pointer[chan struct{}]
+	rec.answer = func(arrival, int) int {
+		if hold := gate.Load(); hold != nil {
+			<-*hold
+		}
+		return http.StatusOK
+	}
+	number := r.endpoint(t, rec.URL, entries)
+	slot := delivery.SlotOf(number)
+	rename := func() error {
+		_, err := r.engine.Update(t.Context(), delivery.Request{Account: 1, Endpoint: number}, func(s delivery.Settings, _ *store.Endpoint) (delivery.Settings, error) {
+			s.Name = "other"
+			return s, nil
+		})
+		return err
+	}
+	r.record(t, "S-1", 1)
+	if err := rename(); greenlane.CodeOf(err) != "moving" {
+		t.Errorf("changed by one that does not serve it: %v", err)
+	}
+	first := r.serve(t, slot, "first")
+	for rename() != nil {
+		<-time.After(time.Millisecond)
+	}
+	r.quiet(t, rec, number)
+
+	hold := make(chan struct{})
+	gate.Store(&hold)
+	r.record(t, "S-1", 2)
+	for r.status(t, number).InFlight == 0 {
+		<-time.After(time.Millisecond)
+	}
+	gate.Store(nil)
+	time.AfterFunc(50*time.Millisecond, func() { close(hold) })
+	first.stop(r, nil)
+	if err := rename(); greenlane.CodeOf(err) != "moving" {
+		t.Errorf("changed after it was handed over: %v", err)
+	}
+	second := r.serve(t, slot, "second")
+	r.record(t, "S-1", 3)
+	for rename() != nil {
+		<-time.After(time.Millisecond)
+	}
+	r.quiet(t, rec, number)
+	if n := len(rec.arrivals()); n != 3 {
+		t.Errorf("%d arrived, not 3: what was handed over came again, or is missing", n)
+	}
+
+	lost := make(chan struct{})
+	gate.Store(&lost)
+	r.record(t, "S-1", 4)
+	for r.status(t, number).InFlight == 0 {
+		<-time.After(time.Millisecond)
+	}
+	gate.Store(nil)
+	second.stop(r, node.ErrLost)
+	close(lost)
+	third := r.serve(t, slot, "third")
+	for rename() != nil {
+		<-time.After(time.Millisecond)
+	}
+	r.quiet(t, rec, number)
+	if n := len(rec.arrivals()); n != 5 {
+		t.Errorf("%d arrived, not 5: what was lost in flight is sent again, once", n)
+	}
+	third.stop(r, nil)
+}
+
+// TestAstray: an endpoint whose cursor is beyond the end of the log stands still.
+func TestAstray(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	rec := newReceiver(t)
+	r := start(t, dir)
+	number := r.endpoint(t, rec.URL, entries)
+	r.record(t, "S-1", 1)
+	r.quiet(t, rec, number)
+	_, err := r.hub.Do(t.Context(), hub.Unit{Account: 1, Rows: hub.Rows{Cursors: []store.Cursor{{Owner: "endpoint/" + strconv.FormatInt(number, 10), Position: 1 << 40}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.stop()
+	r = startOn(t, teststore.Open(t, dir), greenlane.SystemClock)
+	r.record(t, "S-1", 2)
+	if s := r.status(t, number); !s.Stalled || s.InFlight > 0 || len(rec.arrivals()) != 1 {
+		t.Errorf("%+v, %d arrived", s, len(rec.arrivals()))
+	}
+}
