@@ -31,10 +31,18 @@ type benchCmd struct {
 	Endpoints   int           `help:"Endpoints of rows many and idle; 5,000 and 10,000 when left out." placeholder:"N"`
 	JSON        bool          `help:"Print JSON."`
 	Database    string        `help:"PostgreSQL server to measure beside the file, in databases of its own that are dropped afterwards, such as postgres://postgres@localhost/postgres." placeholder:"URL"`
+	Nodes       int           `help:"Hubs that work together on PostgreSQL; with more than one, each row is measured with one and with so many." default:"1"`
 	Dir         string        `help:"Folder to measure on; its data is removed afterwards. The system's temporary folder when left out." type:"path" placeholder:"FOLDER"`
 
-	// on is the server that the row at hand is measured on, empty for the file.
-	on string
+	// on is where the row at hand is measured.
+	on place
+}
+
+// place is where a row is measured: on a PostgreSQL server with so many hubs, or, for
+// its zero value, in a file.
+type place struct {
+	server string
+	nodes  int
 }
 
 // benchRow is one line of the table.
@@ -71,7 +79,7 @@ func (c *benchCmd) Run(ctx context.Context, std *stdio) error {
 			if err != nil {
 				return fmt.Errorf("row %s: %w", name, err)
 			}
-			if c.on == "" {
+			if c.on.server == "" {
 				file = row
 			} else {
 				row.Name += c.where()
@@ -90,10 +98,13 @@ func (c *benchCmd) Run(ctx context.Context, std *stdio) error {
 
 // where says what the row at hand is measured on, when there is a choice.
 func (c *benchCmd) where() string {
-	if c.on == "" {
+	switch {
+	case c.on.server == "":
 		return ""
+	case c.on.nodes == 1:
+		return ", on PostgreSQL"
 	}
-	return ", on PostgreSQL"
+	return fmt.Sprintf(", on PostgreSQL with %d hubs", c.on.nodes)
 }
 
 func machine() string {
@@ -131,6 +142,8 @@ type bed struct {
 	drop      func()
 	started   time.Duration
 	temporary bool
+	// peers are the other hubs on the database.
+	peers []*bed
 }
 
 // newBed starts a hub on a fresh data folder and waits until it is ready.
@@ -140,13 +153,17 @@ func (c *benchCmd) newBed(ctx context.Context) (*bed, error) {
 		return nil, err
 	}
 	b := &bed{dir: dir, temporary: true}
-	if c.on != "" {
-		if b.database, b.drop, err = makeDatabase(ctx, c.on); err != nil {
+	if c.on.server != "" {
+		if b.database, b.drop, err = makeDatabase(ctx, c.on.server); err != nil {
 			b.stop()
 			return nil, err
 		}
 	}
-	if err := b.start(ctx); err != nil {
+	err = b.start(ctx)
+	if err == nil && c.on.nodes > 1 {
+		err = b.join(ctx, c.Dir, c.on.nodes-1)
+	}
+	if err != nil {
 		b.stop()
 		return nil, err
 	}
@@ -200,6 +217,9 @@ func (b *bed) start(ctx context.Context) error {
 }
 
 func (b *bed) stop() {
+	for _, p := range b.peers {
+		p.stop()
+	}
 	b.halt()
 	if b.drop != nil {
 		b.drop()
@@ -224,17 +244,23 @@ func (b *bed) endpoint(ctx context.Context, url string) error {
 	return b.send(ctx, b.key, http.MethodPost, "/v1/webhooks", body, nil)
 }
 
-// cpu returns the hub's CPU time so far, in seconds.
-func (b *bed) cpu() float64 {
+// cpu returns the CPU time so far of the hub, or of all, in seconds.
+func (b *bed) cpu() (seconds float64) {
+	for _, p := range b.peers {
+		seconds += p.cpu()
+	}
 	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(b.cmd.Process.Pid), "stat"))
 	if err != nil {
 		return 0
 	}
-	return cpuOf(string(stat), 11)
+	return seconds + cpuOf(string(stat), 11)
 }
 
-// memory returns the hub's resident memory in MB.
-func (b *bed) memory() float64 {
+// memory returns the hub's resident memory, or that of the largest, in MB.
+func (b *bed) memory() (most float64) {
+	for _, p := range b.peers {
+		most = max(most, p.memory())
+	}
 	status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(b.cmd.Process.Pid), "status"))
 	if err != nil {
 		return 0
@@ -242,10 +268,10 @@ func (b *bed) memory() float64 {
 	for line := range strings.Lines(string(status)) {
 		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
 			kb, _ := strconv.ParseFloat(strings.Fields(rest)[0], 64)
-			return kb / 1024
+			return max(most, kb/1024)
 		}
 	}
-	return 0
+	return most
 }
 
 const activitiesPath = "/v1/entries/activities"
@@ -267,8 +293,8 @@ func activityBody(b []byte, n int64) []byte {
 func (c *benchCmd) load(ctx context.Context, b *bed, path string, write func([]byte, int64) []byte, first, done *atomic.Int64) error {
 	var wg sync.WaitGroup
 	errs := make(chan error, c.Connections)
-	for range c.Connections {
-		client, err := dialLine(hostPort(b.url), path, b.key)
+	for i := range c.Connections {
+		client, err := dialLine(hostPort(b.at(i)), path, b.key)
 		if err != nil {
 			return err
 		}
@@ -378,8 +404,8 @@ func (c *benchCmd) bulk(ctx context.Context) (*benchRow, error) {
 	begin := time.Now()
 	var wg sync.WaitGroup
 	errs := make(chan error, 4)
-	for range 4 {
-		client, err := dialLine(hostPort(b.url), "/v1/entries/activities/bulk", b.key)
+	for i := range 4 {
+		client, err := dialLine(hostPort(b.at(i)), "/v1/entries/activities/bulk", b.key)
 		if err != nil {
 			return nil, err
 		}
@@ -506,30 +532,4 @@ func (c *benchCmd) start(ctx context.Context) (*benchRow, error) {
 	time.Sleep(5 * time.Second)
 	return &benchRow{Name: "start to ready", Figure: float64(b.started.Milliseconds()), Unit: "ms", Budget: "≤ 500 ms; idle ≤ 60 MB, ≤ 1 % of a core",
 		More: map[string]float64{"idle MB": b.memory(), "idle % of a core": (b.cpu() - before) / 5 * 100}}, nil
-}
-
-// large measures the single row with many events in the log.
-func (c *benchCmd) large(ctx context.Context) (*benchRow, error) {
-	b, err := c.newBed(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer b.stop()
-	client, err := dialLine(hostPort(b.url), "/v1/entries/activities/bulk", b.key)
-	if err != nil {
-		return nil, err
-	}
-	defer client.conn.Close()
-	var first atomic.Int64
-	for events := 0; events < c.Preload; events = int(float64(first.Load()) * 2.1) {
-		if status, answer, err := client.post(bulkBody(first.Add(500) - 500)); err != nil || status != http.StatusOK {
-			return nil, fmt.Errorf("preload: status %d: %.200s: %w", status, answer, err)
-		}
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-	}
-	rate, cpu, err := c.measure(ctx, b, activitiesPath, activityBody, &first)
-	return &benchRow{Name: fmt.Sprintf("one activity a request, about %d events in the log", c.Preload), Figure: rate, Unit: "/s",
-		Budget: "≥ 80 % of the empty log's", More: map[string]float64{"hub µs/request": cpu, "MB": b.memory()}}, err
 }

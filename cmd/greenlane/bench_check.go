@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"greenlane/internal/delivery"
 )
 
 // Help says what is measured, and how to read it.
@@ -23,7 +25,8 @@ Each row runs a hub of its own, as a process on a fresh data folder, which is re
                      and warehouse are told, by e-mails into the outbox
     latency          from the answer to the arrival at the receiver
     start            from start to ready, and what an idle hub takes
-    large            as single, on a log that is full already (takes long)
+    large            as single, on an empty log and on one with --preload events,
+                     and how long reads take there (takes long)
     slow-neighbour   how fast one endpoint gets its events beside another that
                      answers after two seconds
     dead             an endpoint whose receiver refuses connections while the
@@ -62,6 +65,10 @@ func (c *benchCmd) Validate() error {
 		return errors.New("--endpoints: must be at least 1, or left out")
 	case c.Preload < 0:
 		return errors.New("--preload: must be at least 0")
+	case c.Nodes < 1 || c.Nodes > delivery.Slots:
+		return fmt.Errorf("--nodes: must be from 1 to %d", delivery.Slots)
+	case c.Nodes > 1 && c.Database == "":
+		return errors.New("--nodes: several hubs need --database")
 	}
 	return nil
 }

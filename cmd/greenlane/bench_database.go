@@ -1,25 +1,94 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"crypto/rand"
 	"fmt"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"greenlane/internal/delivery"
 )
 
 // backends are where each row is measured: in a file and, if there is one, on a
-// PostgreSQL server, in a database of the row's own.
-func (c *benchCmd) backends() []string {
+// PostgreSQL server, in a database of the row's own, by one hub and by several.
+func (c *benchCmd) backends() []place {
+	places := []place{{}}
 	if c.Database != "" {
-		return []string{"", c.Database}
+		places = append(places, place{c.Database, 1})
+		if c.Nodes > 1 {
+			places = append(places, place{c.Database, c.Nodes})
+		}
 	}
-	return []string{""}
+	return places
+}
+
+// join starts so many more hubs on the bed's database, and waits until each has its
+// share of the duties.
+func (b *bed) join(ctx context.Context, dir string, n int) error {
+	for range n {
+		own, err := os.MkdirTemp(dir, "greenlane-bench-")
+		if err != nil {
+			return err
+		}
+		p := &bed{dir: own, database: b.database, temporary: true}
+		b.peers = append(b.peers, p)
+		for _, name := range []string{secretFile, keyFile} {
+			key, err := os.ReadFile(filepath.Join(b.dir, name))
+			if err == nil {
+				err = os.WriteFile(filepath.Join(own, name), key, 0o600)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if err := p.start(ctx); err != nil {
+			return err
+		}
+	}
+	for _, p := range b.peers {
+		for share := delivery.Slots / (n + 2); p.duties() < share; {
+			select {
+			case <-time.After(100 * time.Millisecond):
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}
+	return nil
+}
+
+// duties is how many duties the hub does.
+func (b *bed) duties() int {
+	resp, err := http.Get(b.url + "/metrics")
+	if err != nil {
+		return 0
+	}
+	defer resp.Body.Close()
+	lines := bufio.NewScanner(resp.Body)
+	for lines.Scan() {
+		if text, ok := strings.CutPrefix(lines.Text(), "greenlane_node_duties "); ok {
+			n, _ := strconv.Atoi(text)
+			return n
+		}
+	}
+	return 0
+}
+
+// at is where the i-th connection goes: to each hub in turn.
+func (b *bed) at(i int) string {
+	if i %= len(b.peers) + 1; i > 0 {
+		return b.peers[i-1].url
+	}
+	return b.url
 }
 
 // makeDatabase makes a database on a server and returns its URL, and what drops it.

@@ -79,4 +79,3 @@ func (f *databaseFlag) inspect(ctx context.Context, folder string) (store.Store,
 	}
 	return db, nil
 }
-

@@ -161,14 +161,14 @@ func (a *API) documentStream(tag string) {
 	}
 	responses := map[string]*huma.Response{"200": {Description: "The stream.", Content: map[string]*huma.MediaType{
 		"text/event-stream": {Schema: &huma.Schema{Type: huma.TypeString}}}}}
-	for _, status := range (&operation{method: http.MethodGet}).failures() {
+	for _, status := range (&operation{method: http.MethodGet, errors: []int{http.StatusConflict}}).failures() {
 		responses[strconv.Itoa(status)] = &huma.Response{Description: http.StatusText(status), Content: map[string]*huma.MediaType{
 			"application/problem+json": {Schema: schemaOf[web.Problem](a.huma.OpenAPI().Components.Schemas)}}}
 	}
 	a.huma.OpenAPI().AddOperation(&huma.Operation{
 		OperationID: "stream-events", Method: http.MethodGet, Path: "/v1/events/stream", Tags: []string{tag},
 		Summary:     "Follow the log as server-sent events",
-		Description: "Each event has its position as `id`, its type as `event` and the canonical form as `data`. A quiet stream sends a comment every 15 seconds. Resume with `Last-Event-ID` or `after`; without either the stream begins at the log's end.",
+		Description: "Each event has its position as `id`, its type as `event` and the canonical form as `data`. A quiet stream sends a comment every 15 seconds. Resume with `Last-Event-ID` or `after`; without either the stream begins at the log's end. 409 with `beyond_log` where either is beyond the end of the log: its end was lost.",
 		Parameters: []*huma.Param{
 			query("type", "Event types separated by commas; declaration.* means all that begin so."),
 			query("subject", "One subject's events: kind/number."), query("ref", "Events of the subjects with this reference."),

@@ -624,8 +624,8 @@ func (a *API) eventTypes(context.Context, *struct{}) (*List[EventTypeView], erro
 func (a *API) eventRoutes() {
 	const tag = "Events"
 	register(a, operation{method: "GET", path: "/v1/events", id: "list-events", tag: tag, summary: "Read the log",
-		more: "Events in the order of their positions; those of `audit.*` for keys of role admin alone. With `wait` the answer waits for a first event. As `text/csv` by `Accept`.",
-		role: greenlane.RoleRead}, a.listEvents)
+		more: "Events in the order of their positions; those of `audit.*` for keys of role admin alone. With `wait` the answer waits for a first event. As `text/csv` by `Accept`. 409 with `beyond_log` where `after` is beyond the end of the log: its end was lost.",
+		role: greenlane.RoleRead, errors: []int{409}}, a.listEvents)
 	register(a, operation{method: "GET", path: "/v1/events/{eventId}", id: "get-event", tag: tag, summary: "Get an event",
 		role: greenlane.RoleRead, errors: []int{404}}, a.getEvent)
 	register(a, operation{method: "GET", path: "/v1/timeline", id: "get-timeline", tag: tag, summary: "A consignment's history",
