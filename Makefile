@@ -4,8 +4,9 @@ GO       ?= go
 BIN      := bin/greenlane
 FUZZTIME ?= 60s
 CHAOS    ?= 3m
+SOAK     ?= 5m
 
-.PHONY: run build test lint bench fuzz chaos clean
+.PHONY: run build test lint bench fuzz chaos soak clean
 
 # The main job: a hub with simulated trade and a receiver, on a temporary
 # data folder.
@@ -42,6 +43,11 @@ fuzz:
 # hand, and kill -9 of the hub, for CHAOS. `make test` does it for seconds.
 chaos: build
 	CHAOS=$(CHAOS) $(GO) test -run 'TestChaos$$' -count=1 -v -timeout 60m ./cmd/greenlane
+
+# Three hubs on one PostgreSQL server, hubs and server killed in turn, for SOAK.
+# `make test` does it for seconds.
+soak: build
+	SOAK=$(SOAK) $(GO) test -run 'TestSoak$$' -count=1 -v -timeout 60m ./cmd/greenlane
 
 clean:
 	rm -rf bin

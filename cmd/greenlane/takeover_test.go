@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"greenlane/internal/delivery"
 	"greenlane/internal/store/pgtest"
@@ -130,9 +133,10 @@ func TestDatabaseRefused(t *testing.T) {
 	}
 }
 
-// TestDatabaseRestarts: the server crashes and comes back while the hub is at work.
-// Meanwhile writes are refused with 503 and when to come again; nothing that was
-// answered with success is lost, and everything goes on by itself.
+// TestDatabaseRestarts: the server crashes and comes back while the hub is at work, is
+// read-only for a while, as after a failover, and has no connection left. Meanwhile
+// writes are refused with 503 and when to come again; nothing that was answered with
+// success is lost, and everything goes on by itself.
 func TestDatabaseRestarts(t *testing.T) {
 	t.Parallel()
 	server := pgtest.StartOwn(t, pgtest.Options{TCP: true})
@@ -152,15 +156,27 @@ func TestDatabaseRestarts(t *testing.T) {
 			<-time.After(5 * time.Millisecond)
 		}
 	}
+	refuses := func(while string) {
+		t.Helper()
+		status, answer, err := hub.call("POST", activitiesPath, `{"shipment":{"number":"AWAY"},"activities":[{"date":"2025-07-01T00:00:00Z","code":"1M","message":"away"}]}`)
+		if err != nil || status != http.StatusServiceUnavailable || !strings.Contains(string(answer), "storage_unavailable") {
+			t.Errorf("while the server %s: %d %s %v", while, status, answer, err)
+		}
+	}
 	for _, how := range []pgtest.Mode{pgtest.Immediate, pgtest.Kill, pgtest.Fast} {
 		more()
 		server.Stop(t, how)
-		refused, answer, err := hub.call("POST", activitiesPath, `{"shipment":{"number":"AWAY"},"activities":[{"date":"2025-07-01T00:00:00Z","code":"1M","message":"away"}]}`)
-		if err != nil || refused != http.StatusServiceUnavailable {
-			t.Errorf("while the server is away: %d %s %v", refused, answer, err)
-		}
+		refuses("is away")
 		server.Restart(t)
 	}
+	more()
+	server.ReadOnly(t, true)
+	refuses("is read-only")
+	server.ReadOnly(t, false)
+	more()
+	release := exhaust(t, database)
+	refuses("has no connection left")
+	release()
 	more()
 	close(stop)
 	wg.Wait()
@@ -170,4 +186,38 @@ func TestDatabaseRestarts(t *testing.T) {
 	receiver.judge(t)
 	hub.stop()
 	verifies(t, "--database", database)
+}
+
+// exhaust takes every connection that the server has, those of the hub, too.
+func exhaust(t *testing.T, database string) (release func()) {
+	t.Helper()
+	own, err := pgx.Connect(t.Context(), database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken := []*pgx.Conn{own}
+	for full := false; !full; {
+		_, err := own.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'greenlane%'")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for len(taken) < 500 {
+			// What is ours must not be taken for the hub's.
+			conn, err := pgx.Connect(t.Context(), database+"&application_name=rival")
+			if err != nil {
+				break
+			}
+			taken = append(taken, conn)
+		}
+		var others int
+		if err := own.QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'greenlane%'").Scan(&others); err != nil {
+			t.Fatal(err)
+		}
+		full = others == 0
+	}
+	return func() {
+		for _, conn := range taken {
+			conn.Close(context.WithoutCancel(t.Context()))
+		}
+	}
 }
