@@ -37,8 +37,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	probe := time.NewTicker(time.Second)
 	defer probe.Stop()
 	for {
-		jobs := h.queue.take(ctx, probe.C, h.nudges, h.store.Moved())
-		if len(jobs) == 0 {
+		if !h.queue.await(ctx, probe.C, h.nudges, h.store.Moved()) {
 			if ctx.Err() != nil {
 				h.queue.close()
 				return nil
@@ -46,7 +45,7 @@ func (h *Hub) Run(ctx context.Context) error {
 			h.look()
 			continue
 		}
-		if err := h.work(jobs); err != nil {
+		if err := h.work(); err != nil {
 			h.queue.close()
 			return err
 		}
@@ -63,11 +62,21 @@ func (h *Hub) look() {
 	}
 }
 
-// work commits a batch.
-func (h *Hub) work(jobs []*job) error {
+// work commits a batch. What waits while other nodes have their turn joins it.
+func (h *Hub) work() (err error) {
 	h.remembering.Lock()
 	defer h.remembering.Unlock()
-	return h.commit(jobs)
+	out := h.store.InTurn(context.Background(), func(head store.Head) {
+		if head.Position > h.head.Position {
+			h.follow(head.Position)
+		}
+		err = h.commit(h.queue.drain())
+	})
+	if out != nil {
+		// Storage is away, as whoever waits is told.
+		return h.commit(h.queue.drain())
+	}
+	return err
 }
 
 // forget removes answers nobody will ask for again, at each tick. The first

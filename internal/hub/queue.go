@@ -58,15 +58,15 @@ func (q *queue) again(jobs []*job) {
 	q.signal()
 }
 
-// take returns the next batch. It waits for the first unit; bookkeeping alone
-// waits a little for company. It returns nothing when tick fires or ctx ends
-// with an empty queue, there is a nudge or the log moved.
-func (q *queue) take(ctx context.Context, tick <-chan time.Time, nudges, moved <-chan struct{}) []*job {
+// await waits until there is a batch to be drained, and reports whether there is:
+// bookkeeping alone waits a little for company. There is none when tick fires or ctx
+// ends with an empty queue, there is a nudge or the log moved.
+func (q *queue) await(ctx context.Context, tick <-chan time.Time, nudges, moved <-chan struct{}) bool {
 	var pause <-chan time.Time
 	for {
 		urgent, lazy := q.waiting()
 		if urgent > 0 {
-			return q.drain()
+			return true
 		}
 		if lazy > 0 && pause == nil {
 			pause = time.After(lazyPause)
@@ -74,17 +74,17 @@ func (q *queue) take(ctx context.Context, tick <-chan time.Time, nudges, moved <
 		select {
 		case <-q.wake:
 		case <-pause:
-			return q.drain()
+			return true
 		case <-tick:
 			if lazy == 0 {
-				return nil
+				return false
 			}
 		case <-nudges:
-			return nil
+			return false
 		case <-moved:
-			return nil
+			return false
 		case <-ctx.Done():
-			return q.drain()
+			return lazy > 0
 		}
 	}
 }

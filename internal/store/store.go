@@ -96,6 +96,12 @@ type Log interface {
 	// Append commits a write. It calls w.Seal with the head under which the
 	// write will be committed; it may call it again with another.
 	Append(ctx context.Context, w *Write) error
+	// InTurn runs f once. While other processes append as well, it waits first until
+	// it is this one's turn: from then on nobody else appends until f has called
+	// Append, or returned. f is given the head, which stays what it is, and nothing
+	// that is decided by it is moved by others. Where nobody else appended lately f is
+	// run at once, with a zero head. An error is that f was not run.
+	InTurn(ctx context.Context, f func(Head)) error
 	// Events reads events in the order of their positions.
 	Events(ctx context.Context, q EventQuery) (EventPage, error)
 	// EventsAt reads the events at the given positions, in the given order;

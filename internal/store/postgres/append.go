@@ -83,7 +83,62 @@ func (db *DB) Append(_ context.Context, w *store.Write) error {
 	return err
 }
 
+// turn is a transaction that has the head locked.
+type turn struct {
+	conn *pgx.Conn
+	head store.Head
+}
+
+// InTurn implements [store.Log].
+func (db *DB) InTurn(_ context.Context, f func(store.Head)) error {
+	db.mu.Lock()
+	rivals := db.rivals
+	db.mu.Unlock()
+	if !rivals {
+		f(store.Head{})
+		return nil
+	}
+	if err := db.gate.Enter(); err != nil {
+		return err
+	}
+	defer db.gate.Leave()
+	ctx, cancel := detached()
+	defer cancel()
+	return db.connected(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		head, err := begin(ctx, conn)
+		if err != nil {
+			return err
+		}
+		db.take(&turn{conn, head})
+		defer db.take(nil) // what is left of the transaction is rolled back
+		f(head)
+		return nil
+	})
+}
+
+// take has the next append made in a turn, or in none.
+func (db *DB) take(t *turn) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	db.turn = t
+}
+
+// appendInTurn appends in the transaction that has the head locked, and ends it.
+func (db *DB) appendInTurn(ctx context.Context, w *store.Write) error {
+	t := db.turn
+	db.turn = nil
+	db.rivals = t.head != db.known
+	err := explain(t.conn, db.commit(ctx, t.conn, &pipeline{}, w, t.head))
+	if err != nil && !t.conn.IsClosed() {
+		_, _ = t.conn.Exec(ctx, rollbackStatement)
+	}
+	return err
+}
+
 func (db *DB) append(ctx context.Context, w *store.Write) error {
+	if db.turn != nil {
+		return db.appendInTurn(ctx, w)
+	}
 	return db.connected(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		if !db.rivals {
 			p := &pipeline{}

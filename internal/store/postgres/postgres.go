@@ -103,6 +103,8 @@ type DB struct {
 	// another when the write before came: other nodes write, too.
 	known  store.Head
 	rivals bool
+	// turn is the transaction that has the head locked for the next append.
+	turn *turn
 	// latest is the position of known.
 	latest atomic.Int64
 	// notifies: the server passes on to nodes that one of them appended, to whom

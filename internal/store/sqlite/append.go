@@ -32,6 +32,12 @@ func (db *DB) Head(ctx context.Context) (store.Head, error) {
 // Moved implements [store.Log]. One process has the file.
 func (*DB) Moved() <-chan struct{} { return nil }
 
+// InTurn implements [store.Log]. Nobody else appends.
+func (*DB) InTurn(_ context.Context, f func(store.Head)) error {
+	f(store.Head{})
+	return nil
+}
+
 // Reserve implements [store.Log]. The one writer counts in memory; a commit
 // records how far it has come.
 func (db *DB) Reserve(_ context.Context, s store.Sequence, n int) (int64, error) {

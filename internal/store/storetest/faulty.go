@@ -344,6 +344,11 @@ func (f *Faulty) Claim(ctx context.Context, name, holder string, term time.Durat
 	return ask(f, func() (store.Lease, error) { return f.inner.Claim(ctx, name, holder, term) })
 }
 
+// InTurn implements [store.Log]. It is no call of its own: what f does may fail.
+func (f *Faulty) InTurn(ctx context.Context, run func(store.Head)) error {
+	return f.inner.InTurn(ctx, run)
+}
+
 // Renew implements [store.Leases].
 func (f *Faulty) Renew(ctx context.Context, holder string, term time.Duration) ([]store.Lease, error) {
 	return ask(f, func() ([]store.Lease, error) { return f.inner.Renew(ctx, holder, term) })

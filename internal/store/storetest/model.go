@@ -170,6 +170,11 @@ func (c *content) head() store.Head {
 
 func (*model) Moved() <-chan struct{} { return nil }
 
+func (*model) InTurn(_ context.Context, f func(store.Head)) error {
+	f(store.Head{})
+	return nil
+}
+
 func (m *model) Reserve(_ context.Context, s store.Sequence, n int) (int64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
