@@ -137,10 +137,9 @@ func Inspect(ctx context.Context, dsn string) (*DB, error) {
 }
 
 func openWith(ctx context.Context, dsn string, partSize int64, schema func(context.Context, *pgx.ConnConfig) error) (*DB, error) {
-	config, err := pgxpool.ParseConfig(dsn)
+	config, err := parse(dsn)
 	if err != nil {
-		// What the driver says may quote the string, and with it the password.
-		return nil, errors.New("open database: its connection string is not one of PostgreSQL, such as postgres://user:password@host:5432/database")
+		return nil, err
 	}
 	db := &DB{
 		packer: backend.NewPacker(), partSize: partSize, crossed: make(chan struct{}, 1), moved: make(chan struct{}, 1),
@@ -153,12 +152,22 @@ func openWith(ctx context.Context, dsn string, partSize int64, schema func(conte
 	return db, nil
 }
 
-func (db *DB) open(ctx context.Context, config *pgxpool.Config, dsn string, schema func(context.Context, *pgx.ConnConfig) error) (err error) {
+// parse reads a connection string.
+func parse(dsn string) (*pgxpool.Config, error) {
+	config, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		// What the driver says may quote the string, and with it the password.
+		return nil, errors.New("open database: its connection string is not one of PostgreSQL, such as postgres://user:password@host:5432/database")
+	}
 	for name, value := range settings {
 		if _, ok := config.ConnConfig.RuntimeParams[name]; !ok {
 			config.ConnConfig.RuntimeParams[name] = value
 		}
 	}
+	return config, nil
+}
+
+func (db *DB) open(ctx context.Context, config *pgxpool.Config, dsn string, schema func(context.Context, *pgx.ConnConfig) error) (err error) {
 	if err := schema(ctx, config.ConnConfig); err != nil {
 		return err
 	}
