@@ -40,7 +40,7 @@ func (e *examination) schema(s store.SchemaHealth) []Finding {
 			"Somebody changed the schema by hand. A later version's migration may fail on it: undo it.", nil})
 	}
 	if out == nil {
-		out = []Finding{{"schema", OK, fmt.Sprintf("version %d, all %d of its parts as they should be", s.Have, s.Compared), "", nil}}
+		out = []Finding{{"schema", OK, fmt.Sprintf("version %d, all %d definitions as its migrations make them", s.Have, s.Compared), "", nil}}
 	}
 	return out
 }

@@ -25,9 +25,14 @@ var update = flag.Bool("update", false, "write schema.sql instead of comparing w
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Start(t)
-	storetest.Run(t, func(t *testing.T, dir string) store.Store {
+	named := func(t *testing.T, dir string) string {
 		sum := sha256.Sum256([]byte(dir))
-		return open(t, server.Named(t, "suite_"+hex.EncodeToString(sum[:12])))
+		return server.Named(t, "suite_"+hex.EncodeToString(sum[:12]))
+	}
+	opener := func(t *testing.T, dir string) store.Store { return open(t, named(t, dir)) }
+	storetest.Run(t, opener)
+	t.Run("health", func(t *testing.T) {
+		storetest.RunHealth(t, opener, func(t *testing.T, dir string) store.Health { return examine(t, named(t, dir)) })
 	})
 }
 
