@@ -37,7 +37,7 @@ func judgeSecrets(f sealed.Findings, keys bool) []Finding {
 	switch {
 	case out != nil:
 	case f.Former > 0:
-		out = append(out, Finding{"secrets", OK, fmt.Sprintf("%s; the keys given open all; %d are encrypted anew at the next start", in, f.Former), "", nil})
+		out = append(out, Finding{"secrets", OK, fmt.Sprintf("%s; the keys given open all; %s encrypted anew at the next start", in, count(f.Former, "is", "are")), "", nil})
 	default:
 		out = append(out, Finding{"secrets", OK, in + ", which opens all", "", nil})
 	}
