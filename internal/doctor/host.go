@@ -19,9 +19,10 @@ const (
 	// farBehind and longBehind are how far a standby may be behind.
 	farBehind  = 1 << 30
 	longBehind = time.Minute
-	// A disk is short of space below any of these: bytes, and percent of it.
-	diskWarnBytes, diskFailBytes     = 5 << 30, 500 << 20
-	diskWarnPercent, diskFailPercent = 10, 1
+	// A disk is short of space below either of these, and full in no time below the
+	// last, however large it is.
+	diskWarnBytes, diskWarnPercent = 5 << 30, 10
+	diskFailBytes                  = 500 << 20
 	// longLog is how large a write-ahead log is that is not moved into the file.
 	longLog = 1 << 30
 	// answersKept is how long answers to idempotency keys are kept, with an hour for
@@ -256,7 +257,7 @@ func (e *examination) space(s store.Space) []Finding {
 	found += fmt.Sprintf("; %s of the disk's %s free (%.0f %%)", size(s.Free), size(s.Disk), free)
 	f := Finding{"disk", OK, found, "When the disk is full, writes answer 503 until there is room. Make room, or move the data folder of the stopped hub to a larger disk.", nil}
 	switch {
-	case s.Free < diskFailBytes || free < diskFailPercent:
+	case s.Free < diskFailBytes:
 		f.Verdict = Fail
 	case s.Free < diskWarnBytes || free < diskWarnPercent:
 		f.Verdict = Warn

@@ -118,7 +118,7 @@ func TestSpace(t *testing.T) {
 		{store.Space{Size: 1, Free: 4 * giga, Disk: 8 * giga}, "warn disk: the database has 1 bytes; 4.0 GB of the disk's 8.0 GB free (50 %) >\n"},
 		{store.Space{Size: 1, Free: 400 << 20, Disk: 8 * giga}, "fail disk: the database has 1 bytes; 400 MB of the disk's 8.0 GB free (5 %) >\n"},
 		{store.Space{Size: 1, Free: 9 * giga, Disk: 1000 * giga, Log: 2 * giga},
-			"fail disk: the database has 1 bytes, its write-ahead log 2.0 GB; 9.0 GB of the disk's 1000 GB free (1 %) >\nwarn disk: the write-ahead log has 2.0 GB >\n"},
+			"warn disk: the database has 1 bytes, its write-ahead log 2.0 GB; 9.0 GB of the disk's 1000 GB free (1 %) >\nwarn disk: the write-ahead log has 2.0 GB >\n"},
 	})
 }
 
