@@ -228,7 +228,8 @@ func TestSecrets(t *testing.T) {
 		{sealed.Findings{}, "ok secrets: there are none\n"},
 		{sealed.Findings{Sealed: 1, Keys: one}, "ok secrets: 1 secret is encrypted with the key aa, which opens all\n"},
 		{sealed.Findings{Sealed: 3, Former: 1, Keys: two}, "ok secrets: 3 secrets are encrypted with the keys aa, bb; the keys given open all; 1 is encrypted anew at the next start\n"},
-		{sealed.Findings{Sealed: 3, Keys: two, Missing: []string{"bb"}}, "fail secrets: 3 secrets are encrypted with the keys aa, bb, and the key bb is not among those given >\n"},
+		{sealed.Findings{Sealed: 3, Keys: two, Missing: []string{"bb"}}, "fail secrets: 3 secrets are encrypted with the keys aa, bb; not given: bb >\n"},
+		{sealed.Findings{Sealed: 1, Keys: one, Missing: one}, "fail secrets: 1 secret is encrypted with the key aa, which was not given >\n"},
 		{sealed.Findings{Sealed: 3, Keys: one, Broken: []string{"endpoint/1/eaze key"}}, "fail secrets: altered, or copied from elsewhere, so that the key does not open them: endpoint/1/eaze key >\n"},
 		{sealed.Findings{Plain: 2}, "warn secrets: 2 secrets are in the clear >\n"},
 	})

@@ -28,7 +28,11 @@ func judgeSecrets(f sealed.Findings, keys bool) []Finding {
 		out = append(out, Finding{"secrets", Skip, in + ", which is not at hand here",
 			"Give what the hub is given, by --secret-key-file or GREENLANE_SECRET_KEY, to see whether it opens them.", nil})
 	case len(f.Missing) > 0:
-		out = append(out, Finding{"secrets", Fail, fmt.Sprintf("%s, and the %s is not among those given", in, keysNamed(f.Missing)),
+		lacking := ", which was not given"
+		if len(f.Missing) < len(f.Keys) {
+			lacking = "; not given: " + strings.Join(f.Missing, ", ")
+		}
+		out = append(out, Finding{"secrets", Fail, in + lacking,
 			"A hub with these keys refuses to start. Find the key that belongs to this database, perhaps with a backup of it, and give it after the new one.", nil})
 	}
 	if len(f.Broken) > 0 {
