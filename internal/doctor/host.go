@@ -38,8 +38,10 @@ func (e *examination) host(h store.Host) []Finding {
 	s := h.Server
 	out := server(s)
 	out = append(out, clock(s.Skew, s.Blur))
-	out = append(out, durability(s.Settings)...)
-	out = append(out, standbys(s)...)
+	if !s.Standby {
+		out = append(out, durability(s.Settings)...)
+		out = append(out, standbys(s)...)
+	}
 	out = append(out, connections(s.Connections))
 	return append(out, timeouts(s.Settings))
 }

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"greenlane/internal/store"
@@ -27,13 +28,11 @@ func (e *examination) schema(s store.SchemaHealth) []Finding {
 				"What a statement can make again is below; for lost tables and columns stop the hub and restore a backup.", s.Repairs})
 	}
 	if len(s.Invalid) > 0 {
-		commands := s.Repairs
-		if len(s.Missing) > 0 {
-			commands = nil
+		f := Finding{"schema", Fail, "not in use: " + strings.Join(s.Invalid, ", "), unused(s.Invalid), nil}
+		if len(s.Missing) == 0 {
+			f.Commands = s.Repairs
 		}
-		out = append(out, Finding{"schema", Fail, "not in use: " + strings.Join(s.Invalid, ", "),
-			"An invalid index is left by a REINDEX or CREATE INDEX that was interrupted: make it anew. An unlogged table is empty after a crash: ALTER TABLE … SET LOGGED. " +
-				"What a part holds that is not attached is not read: ask who detached it.", commands})
+		out = append(out, f)
 	}
 	if len(s.Other) > 0 {
 		out = append(out, Finding{"schema", Warn, "not as this program makes it: " + strings.Join(s.Other, ", "),
@@ -43,6 +42,21 @@ func (e *examination) schema(s store.SchemaHealth) []Finding {
 		out = []Finding{{"schema", OK, fmt.Sprintf("version %d, all %d definitions as its migrations make them", s.Have, s.Compared), "", nil}}
 	}
 	return out
+}
+
+// unused says what to do about things that are there and not used.
+func unused(things []string) string {
+	var advice []string
+	for _, kind := range []struct{ mark, advice string }{
+		{"(invalid)", "Something interrupted the making of an invalid index: make it anew, or drop it where it is none of the hub's."},
+		{"(unlogged)", "An unlogged table is empty after a crash, and no standby has it: ALTER TABLE … SET LOGGED."},
+		{"(not attached)", "What lies in a part that is not attached is not read: ask who detached it, and why."},
+	} {
+		if slices.ContainsFunc(things, func(t string) bool { return strings.HasSuffix(t, kind.mark) }) {
+			advice = append(advice, kind.advice)
+		}
+	}
+	return strings.Join(advice, " ")
 }
 
 // log judges both ends of the log, and the room for what comes.

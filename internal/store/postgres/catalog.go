@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -49,7 +50,7 @@ ORDER BY relname COLLATE "C", kind, n, name COLLATE "C"`
 
 // examineInvalid lists what is there and does not do what it is there for.
 const examineInvalid = `SELECT thing FROM (
-  SELECT 'index ' || x.relname || ' (invalid)' AS thing
+  SELECT 'index ' || x.relname || '` + invalid + `' AS thing
   FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid
   WHERE t.relnamespace = ` + home + ` AND NOT (indisvalid AND indisready AND indislive)
   UNION ALL
@@ -72,14 +73,32 @@ func (h *Health) Schema(ctx context.Context) (out store.SchemaHealth, err error)
 	if err != nil {
 		return out, err
 	}
-	out.Compare(definitions(strings.Split(made, "\n")), definitions(lines))
+	want := definitions(strings.Split(made, "\n"))
+	out.Compare(want, definitions(lines))
 	out.Invalid, err = h.texts(ctx, examineInvalid)
 	for _, thing := range out.Invalid {
-		if name, is := strings.CutPrefix(thing, "index "); is {
-			out.Repairs = append(out.Repairs, "REINDEX INDEX "+strings.TrimSuffix(name, " (invalid)")+";")
+		if thing, is := strings.CutSuffix(thing, invalid); is {
+			out.Repairs = append(out.Repairs, renew(thing, want, out.Other)...)
 		}
 	}
 	return out, err
+}
+
+// invalid marks an index that is not used.
+const invalid = " (invalid)"
+
+// renew returns statements that make an invalid index valid, or remove it when it is
+// none of ours: one that was interrupted leaves such a thing behind. An index of a
+// table in parts does not become valid by REINDEX.
+func renew(thing string, want map[string]store.Definition, others []string) []string {
+	name := strings.TrimPrefix(thing, "index ")
+	switch made := want[thing].Make; {
+	case made != "":
+		return []string{"DROP INDEX " + name + ";", made}
+	case slices.Contains(others, thing):
+		return []string{"DROP INDEX " + name + ";"}
+	}
+	return []string{"REINDEX INDEX " + name + ";"}
 }
 
 // texts answers by one query whose rows are texts.
