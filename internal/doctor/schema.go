@@ -23,9 +23,7 @@ func (e *examination) schema(s store.SchemaHealth) []Finding {
 	}
 	var out []Finding
 	if len(s.Missing) > 0 {
-		out = append(out, Finding{"schema", Fail, "missing: " + strings.Join(s.Missing, ", "),
-			"Somebody changed the schema by hand, or a restore was not finished. Without an index reads become slow, and without a unique one or a constraint what it kept out may come in. " +
-				"What a statement can make again is below; for lost tables and columns stop the hub and restore a backup.", s.Repairs})
+		out = append(out, Finding{"schema", Fail, "missing: " + strings.Join(s.Missing, ", "), lost(s.Missing), s.Repairs})
 	}
 	if len(s.Invalid) > 0 {
 		f := Finding{"schema", Fail, "not in use: " + strings.Join(s.Invalid, ", "), unused(s.Invalid), nil}
@@ -42,6 +40,16 @@ func (e *examination) schema(s store.SchemaHealth) []Finding {
 		out = []Finding{{"schema", OK, fmt.Sprintf("version %d, all %d definitions as its migrations make them", s.Have, s.Compared), "", nil}}
 	}
 	return out
+}
+
+// lost says what to do about things that are not there.
+func lost(things []string) string {
+	data := slices.ContainsFunc(things, func(t string) bool { return strings.HasPrefix(t, "table ") || strings.HasPrefix(t, "column ") })
+	if data {
+		return "Somebody changed the schema by hand, or a restore was not finished. What was in tables and columns is gone with them: stop the hub and restore a backup."
+	}
+	return "Somebody changed the schema by hand, or a restore was not finished. The statements below make it again; writes wait while they run. " +
+		"Without an index reads are slow; without a unique one or a constraint, what it keeps out may have come in."
 }
 
 // unused says what to do about things that are there and not used.

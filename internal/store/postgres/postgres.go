@@ -17,8 +17,8 @@
 // deliveries.go, attempts.go and blobs.go hold each statement beside the code that
 // fills it in or scans it; notify.go wakes the other nodes; leases.go says which node may do what;
 // numbers.go hands out numbers; reseal.go rewrites what is
-// confidential; schema.go brings the schema up to date; errors.go reads the
-// server's errors.
+// confidential; schema.go brings the schema up to date; health.go, server.go and
+// catalog.go say how a database is; errors.go reads the server's errors.
 package postgres
 
 import (
