@@ -24,7 +24,7 @@ const (
 // readers judges how far each reader of the log has come.
 func (e *examination) readers(r store.Readers) []Finding {
 	var beyond, commands []string
-	var last *store.Reader
+	var behind []*store.Reader
 	reading := 0
 	for i := range r.List {
 		reader := &r.List[i]
@@ -39,8 +39,8 @@ func (e *examination) readers(r store.Readers) []Finding {
 			continue
 		}
 		reading++
-		if !reader.Unread.IsZero() && (last == nil || reader.Unread.Before(last.Unread)) {
-			last = reader
+		if !reader.Unread.IsZero() {
+			behind = append(behind, reader)
 		}
 	}
 	var out []Finding
@@ -50,19 +50,29 @@ func (e *examination) readers(r store.Readers) []Finding {
 				"What is recorded next gets those positions and would never reach them. Stop the hub. Restore all of one backup; where there is none, set cursors back as below, " +
 				"cancel such replays once the hub runs again, and send what the receivers lack by `greenlane replay start`.", commands})
 	}
-	return append(out, e.lag(r.Head, reading, last))
+	return append(out, e.lag(r.Head, reading, behind))
 }
 
-// lag judges the reader that is furthest behind, if any is.
-func (e *examination) lag(head int64, reading int, last *store.Reader) Finding {
+// lag judges those that have not come to the end of the log.
+func (e *examination) lag(head int64, reading int, behind []*store.Reader) Finding {
 	all := count(reading, "reader follows", "readers follow") + " the log"
-	if last == nil {
+	if len(behind) == 0 {
 		return Finding{"readers", OK, all + ", none has anything before it", "", nil}
 	}
-	behind := head - last.Position
-	found := fmt.Sprintf("%s; furthest behind is %s, by up to %s, the oldest recorded %s",
-		all, called(last), count(behind, "event", "events"), e.ago(last.Unread))
-	if behind > idleLag && e.now.Sub(last.Unread) > lateAfter {
+	slices.SortStableFunc(behind, func(a, b *store.Reader) int { return a.Unread.Compare(b.Unread) })
+	var lags []string
+	late := false
+	for _, r := range behind {
+		lag := head - r.Position
+		lags = append(lags, fmt.Sprintf("%s by up to %s, the oldest recorded %s", called(r), count(lag, "event", "events"), e.ago(r.Unread)))
+		late = late || lag > idleLag && e.now.Sub(r.Unread) > lateAfter
+	}
+	verb := "are"
+	if len(lags) == 1 {
+		verb = "is"
+	}
+	found := fmt.Sprintf("%s; behind %s %s", all, verb, names(lags))
+	if late {
 		return Finding{"readers", Warn, found,
 			"If a hub runs, `greenlane endpoints` says what holds an endpoint up: its receiver, its rate, lanes at their bound. A reaction that stands still says why in the hub's log.", nil}
 	}

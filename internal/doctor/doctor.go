@@ -85,7 +85,11 @@ func Examine(ctx context.Context, h store.Health, o Options) (*Report, error) {
 	look(&e, "readers", h.Readers, e.readers)
 	look(&e, "endpoints", h.Destinations, e.endpoints)
 	look(&e, "messages", h.OpenMessages, e.messages)
-	look(&e, "host", func(ctx context.Context) (store.Host, error) { return h.Host(ctx, o.Clock) }, e.host)
+	host := "file"
+	if o.Shared {
+		host = "server"
+	}
+	look(&e, host, func(ctx context.Context) (store.Host, error) { return h.Host(ctx, o.Clock) }, e.host)
 	look(&e, "leases", h.Leases, e.leases)
 	look(&e, "disk", h.Space, e.space)
 	look(&e, "retention", h.Ages, e.ages)

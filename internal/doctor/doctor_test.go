@@ -148,11 +148,12 @@ func TestReaders(t *testing.T) {
 			"ok readers: 1 reader follows the log, none has anything before it\n"},
 		// It is far behind for a moment, or near for long.
 		{store.Readers{Head: 60_000, List: []store.Reader{reader(3, ago(time.Minute)), {Owner: "reaction/mail", Position: 5}}},
-			"ok readers: 2 readers follow the log; furthest behind is " + endpoint + ", by up to 59997 events, the oldest recorded 1m0s ago\n"},
+			"ok readers: 2 readers follow the log; behind is " + endpoint + " by up to 59997 events, the oldest recorded 1m0s ago\n"},
 		{store.Readers{Head: 60_000, List: []store.Reader{reader(59_999, ago(day))}},
-			"ok readers: 1 reader follows the log; furthest behind is " + endpoint + ", by up to 1 event, the oldest recorded 1d0h ago\n"},
+			"ok readers: 1 reader follows the log; behind is " + endpoint + " by up to 1 event, the oldest recorded 1d0h ago\n"},
 		{store.Readers{Head: 60_000, List: []store.Reader{reader(9, ago(time.Hour)), {Owner: "reaction/mail", Position: 5, Unread: ago(2 * time.Hour)}}},
-			"warn readers: 2 readers follow the log; furthest behind is reaction/mail, by up to 59995 events, the oldest recorded 2h0m ago >\n"},
+			"warn readers: 2 readers follow the log; behind are reaction/mail by up to 59995 events, the oldest recorded 2h0m ago, " +
+				endpoint + " by up to 59991 events, the oldest recorded 1h0m ago >\n"},
 		{store.Readers{Head: 60_000, List: []store.Reader{reader(60_001, time.Time{}), replay, other}},
 			"fail readers: beyond the last event, 60000: " + endpoint + " is at 60001, replay 2 of " + endpoint + " is at 60001, it's is at 60002 >\n" +
 				"  UPDATE cursors SET position = 60000 WHERE owner = 'endpoint/7' AND position > 60000;\n" +
