@@ -33,7 +33,7 @@ func (*doctorCmd) Help() string {
 	return `
 Looks at the schema; at both ends of the log; at who reads it, and whether any of them is beyond its end; at endpoints, lanes, messages and leases; at the server (its settings, standbys, connections and clock) or the file and its disk; at what is kept and for how long; and at whether the secret key at hand opens the secrets. One line says what a check found, the lines below it what to do. The exit code is 1 if anything fails; a warning is no failure.
 
-No hub is needed, and one may run meanwhile. Nothing is changed, and nothing that is secret is shown. The whole log is not read: greenlane verify does that. How full the disk of a PostgreSQL server is can't be seen from outside: watch it there.
+No hub is needed, and one may run meanwhile. Nothing is changed, and nothing that is secret is shown; what a killed hub left in SQLite's write-ahead log is moved into the file, as by every program that opens it. The whole log is not read: greenlane verify does that. How full the disk of a PostgreSQL server is can't be seen from outside: watch it there.
 
 What a role of PostgreSQL may not see is a warning and not passed over; pg_read_all_stats shows it the standbys.
 
@@ -55,7 +55,7 @@ func (c *doctorCmd) Run(ctx context.Context, std *stdio) error {
 	switch {
 	case errors.As(err, new(openError)):
 		report.Add(doctor.Finding{Check: "database", Verdict: doctor.Fail, Found: err.Error(),
-			Advice: "No hub can start on it like this. Nothing else could be looked at."})
+			Advice: "A hub that the same user starts can't open it either. Nothing else could be looked at."})
 	case err != nil:
 		return err
 	default:
@@ -71,7 +71,7 @@ func (c *doctorCmd) Run(ctx context.Context, std *stdio) error {
 	}
 	if badKeys != nil {
 		report.Add(doctor.Finding{Check: "secrets", Verdict: doctor.Fail, Found: badKeys.Error(),
-			Advice: "A hub that uses " + source.name + " does not start. Put back the file that belongs to this database."})
+			Advice: "A hub that the same user starts with " + source.name + " ends at once. Put back the file that belongs to this database, or its owner."})
 	}
 	if c.JSON {
 		err = json.NewEncoder(std.out).Encode(report)
