@@ -34,6 +34,8 @@ var rooms = []struct {
 	{"greenlane/internal/store/pgtest", nil, []string{"github.com/jackc/pgx/v5"}, "tests' PostgreSQL: it knows no backend"},
 	{"greenlane/internal/hub", []string{"greenlane", "greenlane/internal/store"}, nil, "the one write path"},
 	{"greenlane/internal/node", []string{"greenlane", "greenlane/internal/store"}, nil, "who does what of several processes: it knows no work"},
+	{"greenlane/internal/doctor", []string{"greenlane", "greenlane/internal/store", "greenlane/internal/store/sealed"}, nil,
+		"judges the facts that any backend tells of itself"},
 	{"greenlane/internal/edi", nil, nil, "wire syntax only: it knows nothing of what a message means"},
 	{"greenlane/internal/customs", []string{"greenlane", "greenlane/internal/edi"}, nil,
 		"readers are pure: bytes in, commands out"},
@@ -56,7 +58,7 @@ var rooms = []struct {
 		[]string{"github.com/danielgtaylor/huma/v2", "github.com/go-json-experiment/json"}, "the JSON API over everything it shows"},
 	{"greenlane/cmd/greenlane", []string{"greenlane", "greenlane/client", "greenlane/internal/hub", "greenlane/internal/node", "greenlane/internal/store",
 		"greenlane/internal/store/sealed", "greenlane/internal/store/sqlite", "greenlane/internal/store/postgres", "greenlane/internal/customs", "greenlane/internal/delivery",
-		"greenlane/internal/reaction", "greenlane/internal/web", "greenlane/internal/web/api"},
+		"greenlane/internal/doctor", "greenlane/internal/reaction", "greenlane/internal/web", "greenlane/internal/web/api"},
 		[]string{"module"}, "wiring: the only package that sees all"},
 }
 

@@ -49,6 +49,7 @@ type cli struct {
 	Replay     replayCmd     `cmd:"" help:"Send a range of the log to an endpoint again."`
 	Keys       keysCmd       `cmd:"" help:"Manage API keys."`
 	Verify     verifyCmd     `cmd:"" help:"Recompute the hash chain, fold the whole log, compare with what is stored."`
+	Doctor     doctorCmd     `cmd:"" help:"Examine a hub's database and say what is wrong and what to do."`
 	Bench      benchCmd      `cmd:"" help:"Measure throughput and latency on this machine."`
 }
 
@@ -154,7 +155,7 @@ func fail(w io.Writer, err error, selected *kong.Node) int {
 // keepEnvironment lets the environment set what describes a hub, and not what
 // one call of a command asks for: GREENLANE_NAME must not name an endpoint.
 func keepEnvironment(app *kong.Application) {
-	hub := []string{"url", "key", "data", "database", "config"}
+	hub := []string{"url", "key", "data", "database", "config", "secret-key", "secret-key-file"}
 	for _, node := range app.Leaves(false) {
 		for _, flag := range node.Flags {
 			if node.Name != "serve" && !slices.Contains(hub, flag.Name) {

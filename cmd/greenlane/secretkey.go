@@ -51,27 +51,39 @@ func (c *serveCmd) seal(ctx context.Context, s *server, inner store.Store) (stor
 
 // secretKeys returns the keys, the one that encrypts first.
 func (c *serveCmd) secretKeys(ctx context.Context, f *folder, inner store.Store) ([]*sealed.Key, keySource, error) {
-	source := keySource{"--secret-key", "Give that one, too, after the new one and a comma."}
-	switch {
-	case len(c.SecretKey) > 0 && c.SecretKeyFile != "":
-		return nil, source, usageError{errors.New("--secret-key and --secret-key-file exclude each other; give one of them")}
-	case len(c.SecretKey) > 0:
-		keys, err := parseKeys(source, c.SecretKey)
+	keys, source, err := keysAtHand(c.SecretKey, c.SecretKeyFile, f.file(secretFile))
+	if err != nil || keys != nil {
 		return keys, source, err
 	}
-	path := c.SecretKeyFile
+	made, err := makeKey(ctx, source.name, inner)
+	if err != nil {
+		return nil, source, err
+	}
+	keys, err = parseKeys(source, []string{made})
+	return keys, source, err
+}
+
+// keysAtHand returns the keys that are given, by themselves or in a file, or those
+// of the data folder's file; nil when there is no such file.
+func keysAtHand(given []string, file, folders string) ([]*sealed.Key, keySource, error) {
+	source := keySource{"--secret-key", "Give that one, too, after the new one and a comma."}
+	switch {
+	case len(given) > 0 && file != "":
+		return nil, source, usageError{errors.New("--secret-key and --secret-key-file exclude each other; give one of them")}
+	case len(given) > 0:
+		keys, err := parseKeys(source, given)
+		return keys, source, err
+	}
+	path := file
 	if path == "" {
-		path = f.file(secretFile)
+		path = folders
 	}
 	source = keySource{path, "Put back the file that belongs to this database, or write that key into it, too, in a line after the new one."}
 	text, err := os.ReadFile(path)
-	if c.SecretKeyFile == "" && errors.Is(err, fs.ErrNotExist) {
-		made, err := makeKey(ctx, path, inner)
-		if err != nil {
-			return nil, source, err
-		}
-		text = []byte(made)
-	} else if err != nil {
+	switch {
+	case file == "" && errors.Is(err, fs.ErrNotExist):
+		return nil, source, nil
+	case err != nil:
 		return nil, source, fmt.Errorf("the keys that secrets are encrypted with can't be read: %w", err)
 	}
 	keys, err := parseKeys(source, strings.Fields(string(text)))

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/url"
-	"os"
-	"path/filepath"
 
 	"greenlane/internal/store"
 	"greenlane/internal/store/postgres"
@@ -36,6 +34,7 @@ func (f *databaseFlag) check() error {
 // name is the database without its password, or the folder with the file.
 func (f *databaseFlag) name(folder string) string {
 	if u, err := url.Parse(f.Database); err == nil && f.shared() {
+		u.RawQuery = "" // a password may be there as well
 		return u.Redacted()
 	}
 	return folder
@@ -69,9 +68,9 @@ func (f *databaseFlag) inspect(ctx context.Context, folder string) (store.Store,
 		}
 		return db, nil
 	}
-	path := filepath.Join(folder, databaseFile)
-	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("--data: there is no %s in %s; say where the hub's data folder is", databaseFile, folder)
+	path, err := fileIn(folder)
+	if err != nil {
+		return nil, err
 	}
 	db, err := sqlite.Inspect(ctx, path)
 	if err != nil {

@@ -17,8 +17,8 @@
 // deliveries.go, attempts.go and blobs.go hold each statement beside the code that
 // fills it in or scans it; notify.go wakes the other nodes; leases.go says which node may do what;
 // numbers.go hands out numbers; reseal.go rewrites what is
-// confidential; schema.go brings the schema up to date; errors.go reads the
-// server's errors.
+// confidential; schema.go brings the schema up to date; health.go, server.go and
+// catalog.go say how a database is; errors.go reads the server's errors.
 package postgres
 
 import (
@@ -139,10 +139,9 @@ func Inspect(ctx context.Context, dsn string) (*DB, error) {
 }
 
 func openWith(ctx context.Context, dsn string, partSize int64, schema func(context.Context, *pgx.ConnConfig) error) (*DB, error) {
-	config, err := pgxpool.ParseConfig(dsn)
+	config, err := parse(dsn)
 	if err != nil {
-		// What the driver says may quote the string, and with it the password.
-		return nil, errors.New("open database: its connection string is not one of PostgreSQL, such as postgres://user:password@host:5432/database")
+		return nil, err
 	}
 	db := &DB{
 		packer: backend.NewPacker(), partSize: partSize, crossed: make(chan struct{}, 1), moved: make(chan struct{}, 1),
@@ -155,12 +154,22 @@ func openWith(ctx context.Context, dsn string, partSize int64, schema func(conte
 	return db, nil
 }
 
-func (db *DB) open(ctx context.Context, config *pgxpool.Config, dsn string, schema func(context.Context, *pgx.ConnConfig) error) (err error) {
+// parse reads a connection string.
+func parse(dsn string) (*pgxpool.Config, error) {
+	config, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		// What the driver says may quote the string, and with it the password.
+		return nil, errors.New("open database: its connection string is not one of PostgreSQL, such as postgres://user:password@host:5432/database")
+	}
 	for name, value := range settings {
 		if _, ok := config.ConnConfig.RuntimeParams[name]; !ok {
 			config.ConnConfig.RuntimeParams[name] = value
 		}
 	}
+	return config, nil
+}
+
+func (db *DB) open(ctx context.Context, config *pgxpool.Config, dsn string, schema func(context.Context, *pgx.ConnConfig) error) (err error) {
 	if err := schema(ctx, config.ConnConfig); err != nil {
 		return err
 	}

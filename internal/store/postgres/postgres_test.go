@@ -25,9 +25,14 @@ var update = flag.Bool("update", false, "write schema.sql instead of comparing w
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Start(t)
-	storetest.Run(t, func(t *testing.T, dir string) store.Store {
+	named := func(t *testing.T, dir string) string {
 		sum := sha256.Sum256([]byte(dir))
-		return open(t, server.Named(t, "suite_"+hex.EncodeToString(sum[:12])))
+		return server.Named(t, "suite_"+hex.EncodeToString(sum[:12]))
+	}
+	opener := func(t *testing.T, dir string) store.Store { return open(t, named(t, dir)) }
+	storetest.Run(t, opener)
+	t.Run("health", func(t *testing.T) {
+		storetest.RunHealth(t, opener, func(t *testing.T, dir string) store.Health { return examine(t, named(t, dir)) })
 	})
 }
 
@@ -174,33 +179,6 @@ func TestOpenAtOnce(t *testing.T) {
 	}
 	wantHead(t, nodes[0], int64(len(nodes)))
 }
-
-// catalog lists what the schema is made of, each table with its columns,
-// constraints and indexes, without the parts of tables.
-const catalog = `WITH tables AS (
-  SELECT c.oid, c.relname, c.relkind, c.reloptions FROM pg_class c
-  WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
-    AND c.relname NOT LIKE 'goose%')
-SELECT line FROM (
-  SELECT relname, 0 AS kind, 0 AS n, '' AS name, 'TABLE ' || relname
-    || coalesce(' PARTITION BY ' || pg_get_partkeydef(oid), '')
-    || coalesce(' WITH (' || array_to_string(reloptions, ', ') || ')', '') AS line FROM tables
-  UNION ALL
-  SELECT relname, 1, attnum, '', '  ' || attname || ' ' || format_type(atttypid, atttypmod)
-    || coalesce(' COLLATE ' || (SELECT quote_ident(collname) FROM pg_collation l WHERE l.oid = attcollation AND collname <> 'default'), '')
-    || CASE WHEN attnotnull THEN ' NOT NULL' ELSE '' END || CASE WHEN attidentity <> '' THEN ' IDENTITY' ELSE '' END
-    || coalesce(' DEFAULT ' || pg_get_expr(d.adbin, d.adrelid), '')
-  FROM tables JOIN pg_attribute a ON a.attrelid = tables.oid AND attnum > 0 AND NOT attisdropped
-  LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-  UNION ALL
-  SELECT relname, 2, 0, conname::text, '  CONSTRAINT ' || conname || ' ' || pg_get_constraintdef(k.oid)
-  FROM tables JOIN pg_constraint k ON k.conrelid = tables.oid AND contype <> 'n'
-  UNION ALL
-  SELECT tables.relname, 3, 0, x.relname::text, '  ' || pg_get_indexdef(indexrelid)
-  FROM tables JOIN pg_index i ON i.indrelid = tables.oid JOIN pg_class x ON x.oid = indexrelid
-  WHERE NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conindid = indexrelid)
-) AS lines
-ORDER BY relname COLLATE "C", kind, n, name COLLATE "C"`
 
 // TestSchema shows what a change of the migrations does to the schema: run it
 // with -update and look at the difference.

@@ -63,7 +63,7 @@ func (db *DB) Reseal(ctx context.Context, change func(store.Confidential) (store
 	})
 }
 
-// confidential reads inside the transaction.
+// confidential reads on a connection, which may have a transaction.
 func confidential(ctx context.Context, conn *pgx.Conn) (all store.Confidential, err error) {
 	err = each(ctx, conn, selectConfidentialEndpoints, nil, func(rows pgx.Rows) error {
 		var e store.Endpoint

@@ -48,7 +48,7 @@ func (db *DB) Reseal(ctx context.Context, change func(store.Confidential) (store
 	defer db.mu.Unlock()
 	err := db.transact(func() (store.Head, error) {
 		head := *db.head.Load()
-		all, err := db.confidential()
+		all, err := confidential(db.each)
 		if err != nil {
 			return head, err
 		}
@@ -64,10 +64,10 @@ func (db *DB) Reseal(ctx context.Context, change func(store.Confidential) (store
 	return classify(db.scrub())
 }
 
-// confidential reads inside the transaction.
-func (db *DB) confidential() (store.Confidential, error) {
+// confidential reads by each, which runs a query.
+func confidential(each func(query string, scan func(*sql.Rows) error) error) (store.Confidential, error) {
 	var all store.Confidential
-	err := db.each(selectConfidentialEndpoints, func(rows *sql.Rows) error {
+	err := each(selectConfidentialEndpoints, func(rows *sql.Rows) error {
 		var e store.Endpoint
 		var secrets sql.RawBytes
 		err := rows.Scan(&e.Number, &secrets, &e.EazeKey)
@@ -81,7 +81,7 @@ func (db *DB) confidential() (store.Confidential, error) {
 	if err != nil {
 		return all, err
 	}
-	err = db.each(selectConfidentialRevisions, func(rows *sql.Rows) error {
+	err = each(selectConfidentialRevisions, func(rows *sql.Rows) error {
 		var r store.Revision
 		err := rows.Scan(&r.Endpoint, &r.Number, &r.Confidential)
 		all.Revisions = append(all.Revisions, &r)
@@ -90,7 +90,7 @@ func (db *DB) confidential() (store.Confidential, error) {
 	if err != nil {
 		return all, err
 	}
-	err = db.each(selectOwnedSecrets, func(rows *sql.Rows) error {
+	err = each(selectOwnedSecrets, func(rows *sql.Rows) error {
 		var o store.OwnedSecrets
 		var secrets sql.RawBytes
 		err := rows.Scan(&o.Account, &o.Owner, &secrets)

@@ -12,7 +12,7 @@
 // attempts.go, tallies.go and blobs.go hold each statement beside the code that
 // fills it in or scans it; reseal.go rewrites what is confidential;
 // encode.go is how values lie in columns, packing.go how
-// receivers' answers do.
+// receivers' answers do; health.go says how a file is.
 package sqlite
 
 import (

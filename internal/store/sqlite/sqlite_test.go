@@ -34,7 +34,7 @@ func TestConformance(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	storetest.Run(t, func(t *testing.T, dir string) store.Store {
+	opener := func(t *testing.T, dir string) store.Store {
 		path := filepath.Join(dir, "greenlane.db")
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 			if err := os.WriteFile(path, empty, 0o600); err != nil {
@@ -42,6 +42,16 @@ func TestConformance(t *testing.T) {
 			}
 		}
 		return open(t, path)
+	}
+	storetest.Run(t, opener)
+	t.Run("health", func(t *testing.T) {
+		storetest.RunHealth(t, opener, func(t *testing.T, dir string) store.Health {
+			h, err := Examine(t.Context(), filepath.Join(dir, "greenlane.db"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return h
+		})
 	})
 }
 

@@ -139,6 +139,10 @@ var exceptions = map[string]string{
 	"selectConfidentialEndpoints": "read as a whole at the start",
 	"selectConfidentialRevisions": "read as a whole at the start",
 	"selectOwnedSecrets":          "read as a whole at the start",
+	"examineTables":               "a few dozen rows, once in an examination",
+	"examineAges":                 "reads the first row",
+	"examineDestinations":         "all of them are asked for, once in an examination",
+	"examineMessages":             "those that are not applied are counted, once in an examination",
 	"selectPositions":             "sorts a handful of chunks to put the row after them",
 }
 

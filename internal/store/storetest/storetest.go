@@ -12,6 +12,9 @@
 // bytes are any bytes. Where the contract leaves an order open, the suite sorts
 // before it compares.
 //
+// [RunHealth] does the same for what a backend's databases tell of themselves. The
+// model has nothing of the kind.
+//
 // [Faulty] is for the tests of the packages above: a store that fails, before
 // or after a write, or dies.
 package storetest

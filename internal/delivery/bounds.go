@@ -1,0 +1,5 @@
+package delivery
+
+// MaxLanes is how many lanes of an endpoint may be open. At the bound its cursor
+// stops.
+const MaxLanes = maxLanes
