@@ -49,6 +49,7 @@ type cli struct {
 	Replay     replayCmd     `cmd:"" help:"Send a range of the log to an endpoint again."`
 	Keys       keysCmd       `cmd:"" help:"Manage API keys."`
 	Verify     verifyCmd     `cmd:"" help:"Recompute the hash chain, fold the whole log, compare with what is stored."`
+	Migrate    migrateCmd    `cmd:"" help:"Move a hub to another database, such as from a file to PostgreSQL."`
 	Bench      benchCmd      `cmd:"" help:"Measure throughput and latency on this machine."`
 }
 
@@ -152,12 +153,14 @@ func fail(w io.Writer, err error, selected *kong.Node) int {
 }
 
 // keepEnvironment lets the environment set what describes a hub, and not what
-// one call of a command asks for: GREENLANE_NAME must not name an endpoint.
+// one call of a command asks for: GREENLANE_NAME must not name an endpoint. A flag
+// that has a variable of its own keeps it.
 func keepEnvironment(app *kong.Application) {
 	hub := []string{"url", "key", "data", "database", "config"}
 	for _, node := range app.Leaves(false) {
 		for _, flag := range node.Flags {
-			if node.Name != "serve" && !slices.Contains(hub, flag.Name) {
+			own := slices.Contains(flag.Tag.Envs, "GREENLANE_MIGRATE_"+strings.ToUpper(flag.Name))
+			if node.Name != "serve" && !slices.Contains(hub, flag.Name) && !own {
 				flag.Envs, flag.Tag.Envs = nil, nil
 			}
 		}
