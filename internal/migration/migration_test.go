@@ -86,9 +86,11 @@ func fill(t *testing.T, h *hub.Hub) {
 	if _, err := h.Store().Reserve(t.Context(), store.SubjectNumbers, 1); err != nil {
 		t.Fatal(err)
 	}
+	var many hub.Unit
 	for i := range store.RecentLimit + 20 {
-		must(t, h, account(fmt.Sprintf("name %d", i)))
+		many.Commands = append(many.Commands, account(fmt.Sprintf("name %d", i)).Commands...)
 	}
+	must(t, h, many)
 	for i := range 40 {
 		must(t, h, activities(fmt.Sprintf("MEDU%07d", i), "1H", "1C", "1I"))
 	}
