@@ -14,6 +14,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"greenlane"
 	"greenlane/internal/migration"
 	"greenlane/internal/store"
 	"greenlane/internal/store/postgres"
@@ -64,11 +65,11 @@ func (c *migrateCmd) Run(ctx context.Context, std *stdio) (err error) {
 	}
 	defer to.close()
 	started := time.Now()
-	lines := &migrationLines{w: std.err, started: started, last: started}
+	lines := &migrationLines{w: std.err, last: started}
 	report, err := migration.Move(ctx, migration.Side{Backend: from.db, Name: "--from"}, migration.Side{Backend: to.db, Name: "--to"}, lines.show)
 	if err != nil {
-		if ctx.Err() != nil {
-			fmt.Fprintln(std.err, "stopped; what was copied is kept: start it again with the same flags to go on")
+		if ctx.Err() != nil || greenlane.KindOf(err) == greenlane.Unavailable {
+			fmt.Fprintln(std.err, "What was copied is kept: start it again with the same flags to go on.")
 		}
 		return err
 	}
@@ -113,11 +114,12 @@ func printMigration(w io.Writer, r *migration.Report, target string, took time.D
 // migrationLines prints a line when a table is there, and now and then before.
 type migrationLines struct {
 	w io.Writer
-	// started is when what is being done to a table began, and at what row.
-	started time.Time
-	from    int64
-	what    string
-	last    time.Time
+	// what is being done, since when, and how much was done of it by then: by an
+	// earlier migration, or before the first line.
+	what  string
+	since time.Time
+	from  int64
+	last  time.Time
 }
 
 // linePause is how long nothing is said of a table that is under way.
@@ -125,23 +127,19 @@ const linePause = 5 * time.Second
 
 func (l *migrationLines) show(p migration.Progress) {
 	now := time.Now()
-	what := strings.TrimSpace(p.Doing + " " + p.Table)
-	if what != l.what {
-		l.what, l.started, l.from = what, l.last, 0
-		if p.Doing == "verifying" {
-			l.started = now
-		}
+	if what := strings.TrimSpace(p.Doing + " " + p.Table); what != l.what {
+		l.what, l.since, l.from = what, now, p.Done
 	}
 	ended := p.Doing == "copying" && p.Done >= p.All
 	if p.All <= 0 || !ended && now.Sub(l.last) < linePause {
 		return
 	}
 	rate := ""
-	if spent := now.Sub(l.started).Seconds(); spent >= 1 {
+	if spent := now.Sub(l.since).Seconds(); spent >= 1 {
 		rate = ", " + strconv.FormatInt(int64(float64(p.Done-l.from)/spent), 10) + "/s"
 	}
 	l.last = now
-	fmt.Fprintf(l.w, "%s: %d of %d (%d %%)%s\n", what, p.Done, p.All, 100*p.Done/p.All, rate)
+	fmt.Fprintf(l.w, "%s: %d of %d (%d %%)%s\n", l.what, p.Done, p.All, 100*p.Done/p.All, rate)
 }
 
 // place is what a flag names: a database file, or a PostgreSQL database.

@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -14,6 +15,15 @@ var ErrUnfinished = errors.New("a migration into it is not complete: start green
 // ErrTaken refuses a step of filling a database that something else than the step
 // before was written to.
 var ErrTaken = fmt.Errorf("%w: something else writes to the database that is to be filled", store.ErrMoved)
+
+// Whole refuses a database that is being filled.
+func Whole(ctx context.Context, a store.Archive) error {
+	r, err := a.Restoration(ctx)
+	if err == nil && r != (store.Restoration{}) && !r.Complete {
+		return ErrUnfinished
+	}
+	return err
+}
 
 // PageBytes is how large a page of rows gets before it ends early, in bytes.
 const PageBytes = 4 << 20

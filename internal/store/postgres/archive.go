@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,11 +41,7 @@ func fresh(ctx context.Context, config *pgx.ConnConfig) error {
 
 // whole refuses a database that is being filled.
 func whole(ctx context.Context, db *DB) (*DB, error) {
-	r, err := db.Restoration(ctx)
-	if err == nil && r != (store.Restoration{}) && !r.Complete {
-		err = backend.ErrUnfinished
-	}
-	if err != nil {
+	if err := backend.Whole(ctx, db); err != nil {
 		at := db.writer.Config().ConnConfig
 		return nil, fmt.Errorf("open database %s at %s: %w", at.Database, at.Host, errors.Join(err, db.Close()))
 	}
@@ -172,7 +169,11 @@ func value(kind uint32, raw []byte) (any, error) {
 	case kind == pgtype.Int8OID && len(raw) == 8:
 		return int64(binary.BigEndian.Uint64(raw)), nil
 	case kind == pgtype.TimestamptzOID && len(raw) == 8:
-		us := int64(binary.BigEndian.Uint64(raw)) + epoch
+		us := int64(binary.BigEndian.Uint64(raw))
+		if us == math.MaxInt64 || us == math.MinInt64 {
+			return nil, fmt.Errorf("%w: a time without end", store.ErrBroken)
+		}
+		us += epoch
 		if us == (time.Time{}).UnixMicro() {
 			us = 0
 		}

@@ -1,16 +1,13 @@
 package postgres
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 
 	"greenlane/internal/store"
-	"greenlane/internal/store/backend"
 	"greenlane/internal/store/pgtest"
 	"greenlane/internal/store/storetest"
 )
@@ -34,8 +31,14 @@ func TestArchive(t *testing.T) {
 		sum := sha256.Sum256([]byte(dir))
 		return server.Named(t, "archive_"+hex.EncodeToString(sum[:12]))
 	}
-	storetest.RunArchive(t, func(t *testing.T, dir string) store.Store { return openSmall(t, dsn(t, dir), 100) },
-		func(t *testing.T, dir string) storetest.Backend { return openRestoring(t, dsn(t, dir)) })
+	storetest.RunArchive(t, storetest.Archivist{
+		Open:      func(t *testing.T, dir string) store.Store { return openSmall(t, dsn(t, dir), 100) },
+		Restoring: func(t *testing.T, dir string) storetest.Backend { return openRestoring(t, dsn(t, dir)) },
+		Others: []func(*testing.T, string) (storetest.Backend, error){
+			func(t *testing.T, dir string) (storetest.Backend, error) { return Open(t.Context(), dsn(t, dir)) },
+			func(t *testing.T, dir string) (storetest.Backend, error) { return Inspect(t.Context(), dsn(t, dir)) },
+		},
+	})
 }
 
 // TestArchiveColumns: the archive has every column of every table but of those that
@@ -57,32 +60,4 @@ func TestArchiveColumns(t *testing.T) {
 		t.Fatal(err)
 	}
 	storetest.WantArchived(t, columns, "goose_db_version", "head", "leases", "numbers", "restoration")
-}
-
-// TestUnfinished: what is being filled is opened by nobody else, and what is
-// complete by everybody.
-func TestUnfinished(t *testing.T) {
-	t.Parallel()
-	dsn := pgtest.Start(t).Database(t)
-	db := openRestoring(t, dsn)
-	half := store.Restoration{Progress: "half"}
-	if err := db.Restore(t.Context(), &store.Step{To: half}); err != nil {
-		t.Fatal(err)
-	}
-	opens := map[string]func(context.Context, string) (*DB, error){"Open": Open, "Inspect": Inspect}
-	for name, open := range opens {
-		if _, err := open(t.Context(), dsn); !errors.Is(err, backend.ErrUnfinished) {
-			t.Errorf("%s: error %v", name, err)
-		}
-	}
-	if err := db.Restore(t.Context(), &store.Step{From: half, To: store.Restoration{Progress: "half", Complete: true}}); err != nil {
-		t.Fatal(err)
-	}
-	for name, open := range opens {
-		db, err := open(t.Context(), dsn)
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		db.Close()
-	}
 }

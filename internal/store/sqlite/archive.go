@@ -36,11 +36,7 @@ func fresh(ctx context.Context, db *sql.DB) error {
 
 // whole refuses a database that is being filled.
 func whole(ctx context.Context, path string, db *DB) (*DB, error) {
-	r, err := db.Restoration(ctx)
-	if err == nil && r != (store.Restoration{}) && !r.Complete {
-		err = backend.ErrUnfinished
-	}
-	if err != nil {
+	if err := backend.Whole(ctx, db); err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, errors.Join(err, db.Close()))
 	}
 	return db, nil

@@ -1,14 +1,11 @@
 package sqlite
 
 import (
-	"context"
 	"database/sql"
-	"errors"
 	"path/filepath"
 	"testing"
 
 	"greenlane/internal/store"
-	"greenlane/internal/store/backend"
 	"greenlane/internal/store/storetest"
 )
 
@@ -25,8 +22,14 @@ func openRestoring(t *testing.T, path string) *DB {
 func TestArchive(t *testing.T) {
 	t.Parallel()
 	file := func(dir string) string { return filepath.Join(dir, "greenlane.db") }
-	storetest.RunArchive(t, func(t *testing.T, dir string) store.Store { return open(t, file(dir)) },
-		func(t *testing.T, dir string) storetest.Backend { return openRestoring(t, file(dir)) })
+	storetest.RunArchive(t, storetest.Archivist{
+		Open:      func(t *testing.T, dir string) store.Store { return open(t, file(dir)) },
+		Restoring: func(t *testing.T, dir string) storetest.Backend { return openRestoring(t, file(dir)) },
+		Others: []func(*testing.T, string) (storetest.Backend, error){
+			func(t *testing.T, dir string) (storetest.Backend, error) { return Open(t.Context(), file(dir)) },
+			func(t *testing.T, dir string) (storetest.Backend, error) { return Inspect(t.Context(), file(dir)) },
+		},
+	})
 }
 
 // TestArchiveColumns: the archive has every column of every table but of those that
@@ -48,32 +51,4 @@ func TestArchiveColumns(t *testing.T) {
 		t.Fatal(err)
 	}
 	storetest.WantArchived(t, columns, "goose_db_version", "head", "restoration")
-}
-
-// TestUnfinished: what is being filled is opened by nobody else, and what is
-// complete by everybody.
-func TestUnfinished(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "greenlane.db")
-	db := openRestoring(t, path)
-	half := store.Restoration{Progress: "half"}
-	if err := db.Restore(t.Context(), &store.Step{To: half}); err != nil {
-		t.Fatal(err)
-	}
-	opens := map[string]func(context.Context, string) (*DB, error){"Open": Open, "Inspect": Inspect}
-	for name, open := range opens {
-		if _, err := open(t.Context(), path); !errors.Is(err, backend.ErrUnfinished) {
-			t.Errorf("%s: error %v", name, err)
-		}
-	}
-	if err := db.Restore(t.Context(), &store.Step{From: half, To: store.Restoration{Progress: "half", Complete: true}}); err != nil {
-		t.Fatal(err)
-	}
-	for name, open := range opens {
-		db, err := open(t.Context(), path)
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		db.Close()
-	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"greenlane"
 	"greenlane/internal/store"
+	"greenlane/internal/store/backend"
 )
 
 // Backend is a store whose contents can be handed out and taken in.
@@ -16,10 +17,21 @@ type Backend interface {
 	store.Archive
 }
 
-// RunArchive holds a backend against the contract of [store.Archive]. What open
-// opens is a [Backend]; restoring opens the one that lives in a folder to fill it.
-func RunArchive(t *testing.T, open Opener, restoring func(t *testing.T, dir string) Backend) {
-	for name, test := range map[string]func(*testing.T, *world, func(*testing.T, string) Backend){
+// Archivist opens a backend in the ways there are, each time the one that lives in a
+// folder.
+type Archivist struct {
+	// Open opens it as a hub does. What it returns is a [Backend].
+	Open Opener
+	// Restoring opens it to fill it.
+	Restoring func(t *testing.T, dir string) Backend
+	// Others are all ways to open what is not to be filled.
+	Others []func(t *testing.T, dir string) (Backend, error)
+}
+
+// RunArchive holds a backend against the contract of [store.Archive].
+func RunArchive(t *testing.T, a Archivist) {
+	for name, test := range map[string]func(*testing.T, *world, *Archivist){
+		"half full":             testHalfFull,
 		"everything comes over": testRestore,
 		"pages":                 testArchivePages,
 		"nothing":               testArchiveEmpty,
@@ -27,7 +39,7 @@ func RunArchive(t *testing.T, open Opener, restoring func(t *testing.T, dir stri
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test(t, newWorld(t, open), restoring)
+			test(t, newWorld(t, a.Open), &a)
 		})
 	}
 }
@@ -105,10 +117,10 @@ func restore(t *testing.T, from, to store.Archive, size int) store.Restoration {
 	return at
 }
 
-func testRestore(t *testing.T, w *world, restoring func(*testing.T, string) Backend) {
+func testRestore(t *testing.T, w *world, a *Archivist) {
 	w.fillTables()
 	dir := t.TempDir()
-	to := restoring(t, dir)
+	to := a.Restoring(t, dir)
 	at := restore(t, w.Store.(Backend), to, 100)
 	same(t, "everything, restored", takeCensus(t, w.Store), takeCensus(t, to))
 	for _, table := range store.Tables() {
@@ -145,7 +157,7 @@ func testRestore(t *testing.T, w *world, restoring func(*testing.T, string) Back
 
 // testArchivePages: the rows and their order do not depend on how many are read at
 // once.
-func testArchivePages(t *testing.T, w *world, _ func(*testing.T, string) Backend) {
+func testArchivePages(t *testing.T, w *world, _ *Archivist) {
 	w.fillTables()
 	d := w.draft()
 	large := make([]byte, 1<<20)
@@ -178,8 +190,8 @@ func testArchivePages(t *testing.T, w *world, _ func(*testing.T, string) Backend
 	}
 }
 
-func testArchiveEmpty(t *testing.T, w *world, restoring func(*testing.T, string) Backend) {
-	to := restoring(t, t.TempDir())
+func testArchiveEmpty(t *testing.T, w *world, a *Archivist) {
+	to := a.Restoring(t, t.TempDir())
 	for _, b := range []Backend{w.Store.(Backend), to} {
 		r, err := b.Restoration(t.Context())
 		noError(t, err)
@@ -196,9 +208,9 @@ func testArchiveEmpty(t *testing.T, w *world, restoring func(*testing.T, string)
 
 // testRestoreRefuses: what does not follow the step before, or fails, leaves
 // everything as it was.
-func testRestoreRefuses(t *testing.T, w *world, restoring func(*testing.T, string) Backend) {
+func testRestoreRefuses(t *testing.T, w *world, a *Archivist) {
 	w.commit(w.fullDraft())
-	from, to := w.Store.(Backend), restoring(t, t.TempDir())
+	from, to := w.Store.(Backend), a.Restoring(t, t.TempDir())
 	table := store.Tables()[0]
 	rows := archived(t, from, table, 10)
 	at := store.Restoration{Progress: "one"}
@@ -227,6 +239,27 @@ func testRestoreRefuses(t *testing.T, w *world, restoring func(*testing.T, strin
 	noError(t, to.Restore(t.Context(), &store.Step{From: at, To: next, Extent: &extent}))
 	refused("rows behind the end", to, store.Step{From: next, To: at, Table: table, Rows: rows[1:]}, store.ErrMoved)
 	noError(t, to.Close())
+}
+
+// testHalfFull: what is being filled is opened by nobody else, and what is complete
+// by everybody.
+func testHalfFull(t *testing.T, _ *world, a *Archivist) {
+	dir := t.TempDir()
+	db := a.Restoring(t, dir)
+	half := store.Restoration{Progress: "half"}
+	noError(t, db.Restore(t.Context(), &store.Step{To: half}))
+	for i, open := range a.Others {
+		if _, err := open(t, dir); !errors.Is(err, backend.ErrUnfinished) {
+			t.Errorf("way %d: error %v", i, err)
+		}
+	}
+	noError(t, db.Restore(t.Context(), &store.Step{From: half, To: store.Restoration{Progress: "half", Complete: true}}))
+	noError(t, db.Close())
+	for _, open := range a.Others {
+		db, err := open(t, dir)
+		noError(t, err)
+		noError(t, db.Close())
+	}
 }
 
 // WantArchived holds that an archive has all columns of a database's tables, but
