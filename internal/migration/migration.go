@@ -108,12 +108,20 @@ func Move(ctx context.Context, from, to Side, watch func(Progress)) (*Report, er
 	return m.report, m.step(ctx, &store.Step{To: store.Restoration{Progress: m.at.Progress, Complete: true}})
 }
 
+// origin says which hub is moved, and how far it had come.
+type origin struct {
+	// First is the hash of the log's first event, which tells one hub from another.
+	First string `json:"first"`
+	// Position and Hash are the log's head; Subjects and Messages the last numbers.
+	Position int64  `json:"position"`
+	Hash     string `json:"hash"`
+	Subjects int64  `json:"subjects"`
+	Messages int64  `json:"messages"`
+}
+
 // mark is what the target remembers.
 type mark struct {
-	// First is the hash of the log's first event, which tells one hub from another,
-	// and Extent the source's end when the migration began.
-	First  string       `json:"first"`
-	Extent store.Extent `json:"extent"`
+	Origin origin `json:"origin"`
 	// Table and After are where the last page ended.
 	Table string     `json:"table,omitempty"`
 	After []keyValue `json:"after,omitempty"`
@@ -121,10 +129,10 @@ type mark struct {
 	Copied bool `json:"copied,omitempty"`
 }
 
-// keyValue is a value of a key: a number, or bytes when there are any.
+// keyValue is a value of a key: bytes, or a number when they are null.
 type keyValue struct {
 	Number int64  `json:"n,omitempty"`
-	Bytes  []byte `json:"b,omitempty"`
+	Bytes  []byte `json:"b"`
 }
 
 func keyOf(row store.Row, t *store.Table) []keyValue {
@@ -134,7 +142,7 @@ func keyOf(row store.Row, t *store.Table) []keyValue {
 		case int64:
 			key[i].Number = v
 		case []byte:
-			key[i].Bytes = v
+			key[i].Bytes = append([]byte{}, v...)
 		}
 	}
 	return key
@@ -154,8 +162,11 @@ type mover struct {
 	from, to Side
 	watch    func(Progress)
 	report   *Report
-	at       store.Restoration
-	mark     mark
+	// extent is the source's end, at is what the target remembers, and mark what that
+	// says.
+	extent store.Extent
+	at     store.Restoration
+	mark   mark
 }
 
 // begin finds out where to go on, or marks an empty target as this migration's.
@@ -171,41 +182,44 @@ func (m *mover) begin(ctx context.Context) error {
 		if err := m.wantEmpty(ctx); err != nil {
 			return err
 		}
-		m.mark = source
+		m.mark.Origin = source
 		return m.step(ctx, &store.Step{To: m.progress()})
 	}
 	if err := json.Unmarshal([]byte(m.at.Progress), &m.mark); err != nil {
 		return m.to.errorf("what fills it is another program: %w", err)
 	}
 	m.report.Resumed = true
-	was := m.mark.Extent
+	was := m.mark.Origin
 	switch {
-	case m.mark.First != source.First:
+	case was.First != source.First:
 		return m.to.errorf("%w: it holds the log of another hub; give an empty database", ErrForeign)
-	case was == source.Extent:
+	case was == source:
 		return nil
 	case m.at.Complete:
 		return m.from.errorf("it was moved up to position %d and has come to %d since: two hubs have worked with one history, and can't be made one",
-			was.Head.Position, source.Extent.Head.Position)
+			was.Position, source.Position)
 	}
 	return m.from.errorf("a hub has worked with it since the migration began: its log ended at %d then and ends at %d now; empty the target and start again",
-		was.Head.Position, source.Extent.Head.Position)
+		was.Position, source.Position)
 }
 
 // identify says which hub the source is, and how far it has come.
-func (m *mover) identify(ctx context.Context) (mark, error) {
-	extent, err := m.from.Extent(ctx)
-	if err != nil {
-		return mark{}, m.from.fail(err)
+func (m *mover) identify(ctx context.Context) (o origin, err error) {
+	if m.extent, err = m.from.Extent(ctx); err != nil {
+		return o, m.from.fail(err)
 	}
 	first, err := m.from.EventsAt(ctx, []int64{1})
 	if err != nil {
-		return mark{}, m.from.fail(err)
+		return o, m.from.fail(err)
 	}
 	if len(first) == 0 {
-		return mark{}, m.from.errorf("its log is empty: there is nothing to move")
+		return o, m.from.errorf("its log is empty: there is nothing to move")
 	}
-	return mark{First: hex.EncodeToString(first[0].Hash[:]), Extent: extent}, nil
+	head := m.extent.Head
+	return origin{
+		First: hex.EncodeToString(first[0].Hash[:]), Position: head.Position, Hash: hex.EncodeToString(head.Hash[:]),
+		Subjects: m.extent.Subjects, Messages: m.extent.Messages,
+	}, nil
 }
 
 // wantEmpty refuses a target with anything in it.
@@ -257,7 +271,7 @@ func (m *mover) copy(ctx context.Context) error {
 		}
 	}
 	m.mark.Table, m.mark.After, m.mark.Copied = "", nil, true
-	return m.step(ctx, &store.Step{To: m.progress(), Extent: &m.mark.Extent})
+	return m.step(ctx, &store.Step{To: m.progress(), Extent: &m.extent})
 }
 
 func (m *mover) copyTable(ctx context.Context, t *store.Table, after store.Row) error {

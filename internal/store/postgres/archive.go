@@ -51,7 +51,9 @@ func whole(ctx context.Context, db *DB) (*DB, error) {
 // Statements over a table of an archive, with its name, its columns, and what they
 // are compared with and ordered by.
 const (
-	countRows     = "SELECT count(*) FROM %s"
+	countRows = "SELECT count(*) FROM %s"
+	// All rows are counted, however long it takes, and in any order.
+	takeTime      = "SELECT set_config('statement_timeout', '0', true), set_config('enable_seqscan', 'on', true)"
 	selectFirst   = "SELECT %[2]s FROM %[1]s ORDER BY %[3]s LIMIT $1"
 	selectAfter   = "SELECT %[2]s FROM %[1]s WHERE (%[3]s) > (%[4]s) ORDER BY %[3]s LIMIT $%[5]d"
 	selectColumns = `SELECT attname, atttypid, attnotnull
@@ -116,7 +118,19 @@ func (db *DB) Extent(ctx context.Context) (e store.Extent, err error) {
 
 // Count implements [store.Archive].
 func (db *DB) Count(ctx context.Context, t *store.Table) (n int64, err error) {
-	err = db.query(ctx, fmt.Sprintf(countRows, t.Name), nil, func(rows pgx.Rows) error { return rows.Scan(&n) })
+	err = db.reading(ctx, func() error {
+		conn, err := acquire(ctx, db.reader)
+		if err != nil {
+			return err
+		}
+		defer conn.Release()
+		return explain(conn.Conn(), pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(ctx, takeTime); err != nil {
+				return err
+			}
+			return tx.QueryRow(ctx, fmt.Sprintf(countRows, t.Name)).Scan(&n)
+		}))
+	})
 	return n, err
 }
 
