@@ -83,7 +83,7 @@ func (c *migrateCmd) Run(ctx context.Context, std *stdio) (err error) {
 		err = printMigration(std.out, report, target.name(), time.Since(started))
 	}
 	if found := len(report.Differences); err == nil && found > 0 {
-		err = fmt.Errorf("%s is not what %s should have made it, and no hub will start on it; differences: %d", target.name(), source.name(), found)
+		err = fmt.Errorf("the copy in %s did not pass, and no hub will start on it; differences: %d", target.name(), found)
 	}
 	return err
 }
