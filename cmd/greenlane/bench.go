@@ -35,12 +35,12 @@ type benchCmd struct {
 	Dir         string        `help:"Folder to measure on; its data is removed afterwards. The system's temporary folder when left out." type:"path" placeholder:"FOLDER"`
 
 	// on is where the row at hand is measured.
-	on place
+	on benchPlace
 }
 
-// place is where a row is measured: on a PostgreSQL server with so many hubs, or, for
+// benchPlace is where a row is measured: on a PostgreSQL server with so many hubs, or, for
 // its zero value, in a file.
-type place struct {
+type benchPlace struct {
 	server string
 	nodes  int
 }

@@ -20,12 +20,12 @@ import (
 
 // backends are where each row is measured: in a file and, if there is one, on a
 // PostgreSQL server, in a database of the row's own, by one hub and by several.
-func (c *benchCmd) backends() []place {
-	places := []place{{}}
+func (c *benchCmd) backends() []benchPlace {
+	places := []benchPlace{{}}
 	if c.Database != "" {
-		places = append(places, place{c.Database, 1})
+		places = append(places, benchPlace{c.Database, 1})
 		if c.Nodes > 1 {
-			places = append(places, place{c.Database, c.Nodes})
+			places = append(places, benchPlace{c.Database, c.Nodes})
 		}
 	}
 	return places

@@ -33,22 +33,37 @@ type folder struct {
 	lock *os.File
 }
 
-// openFolder makes the folder if need be and locks it. The lock is the
-// kernel's, so it ends with the process however that ends.
+// openFolder makes the folder if need be and locks it.
 func openFolder(path string) (*folder, error) {
+	f, err := lockFolder(path)
+	switch {
+	case errors.Is(err, errFolderTaken):
+		return nil, fmt.Errorf("--data: another hub runs on %s; stop it, or give this one another folder", path)
+	case err != nil:
+		return nil, fmt.Errorf("--data: %w", err)
+	}
+	return f, nil
+}
+
+// errFolderTaken says that another process has a folder's lock.
+var errFolderTaken = errors.New("another hub runs on it")
+
+// lockFolder makes the folder if need be and locks it. The lock is the kernel's, so
+// it ends with the process however that ends.
+func lockFolder(path string) (*folder, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
-		return nil, fmt.Errorf("--data: the folder can't be made: %w", err)
+		return nil, fmt.Errorf("the folder can't be made: %w", err)
 	}
 	lock, err := os.OpenFile(filepath.Join(path, lockFile), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("--data: the folder can't be used: %w", err)
+		return nil, fmt.Errorf("the folder can't be used: %w", err)
 	}
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		lock.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("--data: another hub runs on %s; stop it, or give this one another folder", path)
+			return nil, errFolderTaken
 		}
-		return nil, fmt.Errorf("--data: %s can't be locked: %w", path, err)
+		return nil, fmt.Errorf("%s can't be locked: %w", path, err)
 	}
 	return &folder{path: path, lock: lock}, nil
 }
@@ -57,18 +72,23 @@ func (f *folder) close() error { return f.lock.Close() }
 
 func (f *folder) file(name string) string { return filepath.Join(f.path, name) }
 
-// database opens the folder's database. It holds secrets: whatever the folder's
-// mode, only its owner may read a new one, and SQLite gives the files beside it
-// the same mode.
+// database opens the folder's database.
 func (f *folder) database(ctx context.Context) (*sqlite.DB, error) {
-	file, err := os.OpenFile(f.file(databaseFile), os.O_RDONLY|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("--data: the database can't be opened: %w", err)
-	}
-	if err := file.Close(); err != nil {
-		return nil, err
+	if err := makeFile(f.file(databaseFile)); err != nil {
+		return nil, fmt.Errorf("--data: %w", err)
 	}
 	return sqlite.Open(ctx, f.file(databaseFile))
+}
+
+// makeFile makes a database file if there is none. It holds secrets: whatever the
+// folder's mode, only its owner may read a new one, and SQLite gives the files
+// beside it the same mode.
+func makeFile(path string) error {
+	file, err := os.OpenFile(path, os.O_RDONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("the database can't be opened: %w", err)
+	}
+	return file.Close()
 }
 
 // firstAccount makes the first account and its key, if there is none yet. The

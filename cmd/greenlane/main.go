@@ -50,6 +50,7 @@ type cli struct {
 	Keys       keysCmd       `cmd:"" help:"Manage API keys."`
 	Verify     verifyCmd     `cmd:"" help:"Recompute the hash chain, fold the whole log, compare with what is stored."`
 	Doctor     doctorCmd     `cmd:"" help:"Examine a hub's database and say what is wrong and what to do."`
+	Migrate    migrateCmd    `cmd:"" help:"Move a hub to another database, such as from a file to PostgreSQL."`
 	Bench      benchCmd      `cmd:"" help:"Measure throughput and latency on this machine."`
 }
 
@@ -153,12 +154,14 @@ func fail(w io.Writer, err error, selected *kong.Node) int {
 }
 
 // keepEnvironment lets the environment set what describes a hub, and not what
-// one call of a command asks for: GREENLANE_NAME must not name an endpoint.
+// one call of a command asks for: GREENLANE_NAME must not name an endpoint. A flag
+// that has a variable of its own keeps it.
 func keepEnvironment(app *kong.Application) {
 	hub := []string{"url", "key", "data", "database", "config", "secret-key", "secret-key-file"}
 	for _, node := range app.Leaves(false) {
 		for _, flag := range node.Flags {
-			if node.Name != "serve" && !slices.Contains(hub, flag.Name) {
+			own := slices.Contains(flag.Tag.Envs, "GREENLANE_MIGRATE_"+strings.ToUpper(flag.Name))
+			if node.Name != "serve" && !slices.Contains(hub, flag.Name) && !own {
 				flag.Envs, flag.Tag.Envs = nil, nil
 			}
 		}

@@ -25,6 +25,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"greenlane/client"
+	"greenlane/internal/store/pgtest"
 )
 
 var update = flag.Bool("update", false, "rewrite the expected texts with what the program prints")
@@ -51,6 +52,7 @@ const patience = 20 * time.Second
 //	receiver                 sets RECEIVER to a URL under which /ok acknowledges
 //	                         webhooks, /when/FILE does once there is such a file,
 //	                         and anything else does not; received.log tells what came
+//	database                 sets DATABASE to the URL of an empty PostgreSQL database
 //	until PATTERN PROGRAM ARG…
 //	                         runs a program again until its output matches
 //
@@ -75,6 +77,10 @@ func TestScripts(t *testing.T) {
 			"hub": scriptHub, "run": scriptRun, "await": scriptAwait, "ends": scriptEnds, "exits": scriptExits,
 			"capture": scriptCapture, "mode": scriptMode, "sql": scriptSQL, "receiver": scriptReceiver, "zip": scriptZip,
 			"post": scriptPost, "until": scriptUntil,
+			"database": func(ts *testscript.TestScript, neg bool, args []string) {
+				need(ts, neg, len(args) == 0, "database")
+				ts.Setenv("DATABASE", pgtest.Start(t).Database(t))
+			},
 		},
 	})
 }

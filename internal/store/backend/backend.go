@@ -3,7 +3,8 @@
 // what they refuse. No SQL is here: each backend has its own.
 //
 // values.go holds clearances, positions and secrets, references.go the list of
-// references, packing.go receivers' answers, gate.go the door that Close shuts.
+// references, packing.go receivers' answers, gate.go the door that Close shuts,
+// archive.go what handing out rows and taking them in has in common.
 package backend
 
 import (

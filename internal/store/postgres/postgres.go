@@ -16,9 +16,10 @@
 // parameters; log.go, subjects.go, messages.go, accounts.go, endpoints.go,
 // deliveries.go, attempts.go and blobs.go hold each statement beside the code that
 // fills it in or scans it; notify.go wakes the other nodes; leases.go says which node may do what;
-// numbers.go hands out numbers; reseal.go rewrites what is
-// confidential; schema.go brings the schema up to date; health.go, server.go and
-// catalog.go say how a database is; errors.go reads the server's errors.
+// numbers.go hands out numbers; reseal.go rewrites what is confidential; archive.go
+// hands out everything as rows and takes it in; schema.go brings the schema up to
+// date; health.go, server.go and catalog.go say how a database is; errors.go reads
+// the server's errors.
 package postgres
 
 import (
@@ -117,7 +118,7 @@ var _ store.Store = (*DB)(nil)
 
 // Open opens the database that a connection string names, a URL or keywords, and
 // brings its schema up to date. It refuses a database whose schema is newer than
-// this program.
+// this program, and one that is being filled with another's data.
 func Open(ctx context.Context, dsn string) (*DB, error) { return openParts(ctx, dsn, partSize) }
 
 // openParts is Open with parts of some size.
@@ -129,13 +130,17 @@ func openParts(ctx context.Context, dsn string, partSize int64) (*DB, error) {
 	if err := db.maintain(ctx); err != nil && greenlane.KindOf(err) != greenlane.Unavailable {
 		return nil, fmt.Errorf("open database: %w", errors.Join(err, db.Close()))
 	}
-	return db, nil
+	return whole(ctx, db)
 }
 
 // Inspect opens a database to look at it, maybe beside nodes that work with it. It
 // refuses one whose schema is not this program's rather than change it.
 func Inspect(ctx context.Context, dsn string) (*DB, error) {
-	return openWith(ctx, dsn, partSize, current)
+	db, err := openWith(ctx, dsn, partSize, current)
+	if err != nil {
+		return nil, err
+	}
+	return whole(ctx, db)
 }
 
 func openWith(ctx context.Context, dsn string, partSize int64, schema func(context.Context, *pgx.ConnConfig) error) (*DB, error) {

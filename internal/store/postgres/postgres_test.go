@@ -114,7 +114,7 @@ func TestOpenRefuses(t *testing.T) {
 	newer := pgtest.Start(t).Database(t)
 	execute(t, open(t, newer), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (4711, true)")
 	for name, test := range map[string]struct{ dsn, want string }{
-		"newer schema":   {newer, "its schema is version 4711 and this program knows 1: use the newer program"},
+		"newer schema":   {newer, "its schema is version 4711 and this program knows 2: use the newer program"},
 		"no such server": {"postgres://me:geheim@127.0.0.1:1/db", "storage is not available"},
 		"bad port":       {"postgres://me:geheim@localhost:port/db", "connection string"},
 		"bad setting":    {"host=localhost password=geheim sslmode=maybe", "connection string"},

@@ -201,6 +201,13 @@ TABLE replays WITH (fillfactor=50)
   actor text NOT NULL
   CONSTRAINT replays_pkey PRIMARY KEY (endpoint, generation)
 
+TABLE restoration
+  id integer NOT NULL
+  progress text NOT NULL
+  complete boolean NOT NULL
+  CONSTRAINT restoration_id_check CHECK ((id = 1))
+  CONSTRAINT restoration_pkey PRIMARY KEY (id)
+
 TABLE revisions
   endpoint bigint NOT NULL
   number integer NOT NULL

@@ -192,6 +192,12 @@ CREATE TABLE replays (
   PRIMARY KEY (endpoint, generation)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE restoration (
+  id       INTEGER PRIMARY KEY CHECK (id = 1),
+  progress TEXT    NOT NULL,
+  complete INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE revisions (
   endpoint INTEGER NOT NULL REFERENCES endpoints (number),
   number   INTEGER NOT NULL,

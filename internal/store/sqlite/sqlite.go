@@ -10,7 +10,8 @@
 // Where things are: append.go is the transaction and its repair after a
 // failure; log.go, subjects.go, messages.go, accounts.go, deliveries.go,
 // attempts.go, tallies.go and blobs.go hold each statement beside the code that
-// fills it in or scans it; reseal.go rewrites what is confidential;
+// fills it in or scans it; reseal.go rewrites what is confidential; archive.go
+// hands out everything as rows and takes it in;
 // encode.go is how values lie in columns, packing.go how
 // receivers' answers do; health.go says how a file is.
 package sqlite
@@ -80,13 +81,22 @@ type DB struct {
 var _ store.Store = (*DB)(nil)
 
 // Open opens or creates the database file and brings its schema up to date. It
-// refuses a file whose schema is newer than this program.
-func Open(ctx context.Context, path string) (*DB, error) { return openWith(ctx, path, migrate) }
+// refuses a file whose schema is newer than this program, and one that is being
+// filled with another's data.
+func Open(ctx context.Context, path string) (*DB, error) { return openWhole(ctx, path, migrate) }
 
 // Inspect opens a database file to look at it, maybe beside the process that
 // works with it. It refuses a file whose schema is not this program's rather
 // than change it.
-func Inspect(ctx context.Context, path string) (*DB, error) { return openWith(ctx, path, current) }
+func Inspect(ctx context.Context, path string) (*DB, error) { return openWhole(ctx, path, current) }
+
+func openWhole(ctx context.Context, path string, schema func(context.Context, *sql.DB) error) (*DB, error) {
+	db, err := openWith(ctx, path, schema)
+	if err != nil {
+		return nil, err
+	}
+	return whole(ctx, path, db)
+}
 
 func openWith(ctx context.Context, path string, schema func(context.Context, *sql.DB) error) (*DB, error) {
 	db := &DB{statements: map[string]*sql.Stmt{}, types: map[greenlane.EventType]int64{}, packer: backend.NewPacker()}

@@ -150,7 +150,7 @@ func TestOpenRefuses(t *testing.T) {
 				t.Fatal(err)
 			}
 			db.Close()
-		}, "its schema is version 4711 and this program knows 7: use the newer program"},
+		}, "its schema is version 4711 and this program knows 8: use the newer program"},
 		"no database": {func(t *testing.T, path string) {
 			if err := os.WriteFile(path, bytes.Repeat([]byte("not a database\n"), 1000), 0o600); err != nil {
 				t.Fatal(err)

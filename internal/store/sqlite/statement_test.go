@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"greenlane/internal/store"
 	"greenlane/internal/store/backend"
 )
 
@@ -87,7 +88,7 @@ func statements(t *testing.T) map[string]string {
 	s := readSource(t)
 	all := map[string]string{}
 	for name, value := range s.constants {
-		if text := s.text(value); verb.MatchString(text) {
+		if text := s.text(value); verb.MatchString(text) && !strings.Contains(text, "%s") && !strings.Contains(text, "%[") {
 			all[name] = text
 		}
 	}
@@ -98,6 +99,10 @@ func statements(t *testing.T) map[string]string {
 			}
 			return true
 		})
+	}
+	for _, table := range store.Tables() {
+		name := "archive's " + table.Name
+		all[name+" count"], all[name+" first"], all[name+" after"], all[name+" insert"] = archiveStatements(table)
 	}
 	for _, account := range []int64{0, 1} {
 		for _, types := range []string{"", "[1]"} {
@@ -157,6 +162,9 @@ func TestNoFullScans(t *testing.T) {
 				continue
 			}
 			delete(unused, name)
+			if strings.HasPrefix(name, "archive's ") && !strings.Contains(step, "TEMP B-TREE") && !strings.HasSuffix(name, " after") {
+				continue // counts a table, or reads its first rows in the order they lie in
+			}
 			if exceptions[name] == "" {
 				t.Errorf("%s: %s\n%s", name, step, text)
 			}
