@@ -183,7 +183,10 @@ func TestShare(t *testing.T) {
 		w.expect("an hour later", map[string]int{"http://a1": 12, "http://b1": 12, "http://c1": 11})
 		a.leave(t)
 		time.Sleep(3 * time.Second)
-		w.expect("one has left", map[string]int{"http://b1": 18, "http://c1": 17})
+		// Which of the two is first to take what is free is chance.
+		if n := w.counts(); n["http://b1"]+n["http://c1"] != 35 || max(n["http://b1"], n["http://c1"]) != 18 {
+			t.Errorf("one has left: %v", n)
+		}
 		b.leave(t)
 		c.leave(t)
 		w.expect("all have left", map[string]int{})
