@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -28,12 +27,16 @@ func (c *benchCmd) large(ctx context.Context) (*benchRow, error) {
 	if err != nil {
 		return nil, err
 	}
+	before, err := b.head(ctx)
+	if err != nil {
+		return nil, err
+	}
 	begin := time.Now()
 	head, err := b.preload(ctx, &first, int64(c.Preload))
 	if err != nil {
 		return nil, err
 	}
-	loaded := float64(head) / time.Since(begin).Seconds()
+	loaded := float64(head-before) / time.Since(begin).Seconds()
 	rate, cpu, err := c.measure(ctx, b, activitiesPath, activityBody, &first)
 	if err != nil {
 		return nil, err
@@ -75,10 +78,7 @@ func (b *bed) head(ctx context.Context) (int64, error) {
 // benchEvent is what is looked at of an event.
 type benchEvent struct {
 	Position int64
-	Subject  struct {
-		Type string
-		ID   json.RawMessage
-	}
+	Subject  struct{ Kind, ID string }
 }
 
 // events reads a page of the event list.
@@ -105,9 +105,9 @@ func (b *bed) reads(ctx context.Context, head int64, more map[string]float64) er
 			return fmt.Errorf("read %d events: %w", len(page), err)
 		}
 		s := page[rnd.IntN(len(page))].Subject
-		history, err := timed(&histories, "limit=100&subject="+url.QueryEscape(fmt.Sprintf("%s/%s", s.Type, s.ID)))
+		history, err := timed(&histories, "limit=100&subject="+url.QueryEscape(s.Kind+"/"+s.ID))
 		if err != nil || len(history) == 0 {
-			return fmt.Errorf("the history of %s %s has %d events: %w", s.Type, s.ID, len(history), err)
+			return fmt.Errorf("the history of %s %s has %d events: %w", s.Kind, s.ID, len(history), err)
 		}
 	}
 	slices.Sort(pages)
