@@ -70,9 +70,6 @@ func (h *Hub) follow(to int64) {
 		}
 		accounts := false
 		for _, e := range page.Events {
-			// Who follows the log shares it: nobody may change it from here on. One that
-			// can't be decoded says so to whoever needs its body.
-			_ = e.Decode()
 			h.drop(e)
 			accounts = accounts || e.Subject.Kind == greenlane.KindAccount
 		}

@@ -40,11 +40,19 @@ type Reaction interface {
 
 // Turn is one event's turn with a reaction.
 type Turn struct {
-	// Event is shared; nobody may change it. Its body is decoded.
+	// Event is shared; nobody may change it. What another node recorded has no body
+	// yet: see [Turn.Body].
 	Event *greenlane.Event
 
 	reaction string
 	acted    bool
+}
+
+// Body returns the event's body.
+func (t *Turn) Body() (greenlane.Body, error) {
+	own := *t.Event
+	err := own.Decode()
+	return own.Body, err
 }
 
 // Once returns the key under which a write belongs to this reaction, this event
@@ -216,9 +224,6 @@ func (r *Runner) react(ctx context.Context, t *Turn) (err error) {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	if err := t.Event.Decode(); err != nil {
-		return err
-	}
 	return r.reaction.React(ctx, t)
 }
 

@@ -78,10 +78,14 @@ func (*Simulator) Name() string { return "simulator" }
 
 // React implements [Reaction].
 func (s *Simulator) React(ctx context.Context, t *Turn) error {
-	out, ok := t.Event.Body.(greenlane.OutboundMessage)
 	account := s.hub.Account(t.Event.Account)
-	if !ok || account == nil || account.Gateway != greenlane.GatewaySimulator {
+	if account == nil || account.Gateway != greenlane.GatewaySimulator {
 		return nil
+	}
+	body, err := t.Body()
+	out, ok := body.(greenlane.OutboundMessage)
+	if err != nil || !ok {
+		return err
 	}
 	source := greenlane.Source{Client: "simulator", Origin: greenlane.OriginCustoms}
 	taken := greenlane.AcknowledgeOutbound{Number: out.Data.DeclarationID, ID: out.Data.OutboundID}
