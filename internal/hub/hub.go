@@ -45,6 +45,8 @@ const (
 	maxQueueBytes = 256 << 20
 	// lazyPause is how long bookkeeping waits for a unit to share a commit with.
 	lazyPause = 10 * time.Millisecond
+	// newsPause is how long what other nodes append waits for more before it is read.
+	newsPause = 2 * time.Millisecond
 	// maxKeptState is the largest state that is kept in memory, in bytes of its
 	// stored form: a hub with many large exports would hold all of them.
 	maxKeptState = 64 << 10

@@ -60,9 +60,10 @@ func (q *queue) again(jobs []*job) {
 
 // await waits until there is a batch to be drained, and reports whether there is:
 // bookkeeping alone waits a little for company. There is none when tick fires or ctx
-// ends with an empty queue, there is a nudge or the log moved.
+// ends with an empty queue, there is a nudge, or the log moved, a little later, so that
+// several moves are looked at together.
 func (q *queue) await(ctx context.Context, tick <-chan time.Time, nudges, moved <-chan struct{}) bool {
-	var pause <-chan time.Time
+	var pause, news <-chan time.Time
 	for {
 		urgent, lazy := q.waiting()
 		if urgent > 0 {
@@ -82,6 +83,10 @@ func (q *queue) await(ctx context.Context, tick <-chan time.Time, nudges, moved 
 		case <-nudges:
 			return false
 		case <-moved:
+			if news == nil {
+				news = time.After(newsPause)
+			}
+		case <-news:
 			return false
 		case <-ctx.Done():
 			return lazy > 0
