@@ -103,8 +103,9 @@ type Node struct {
 	tenures map[string]*tenure
 	// changed is closed when leases or tenures change.
 	changed chan struct{}
-	// troubled: the last look failed, and was logged.
-	troubled bool
+	// troubled: the last look failed, and was logged; displaced: somebody else has
+	// this node's address, and that was.
+	troubled, displaced bool
 }
 
 // tenure is a duty under way.
@@ -334,9 +335,14 @@ func (n *Node) join(ctx context.Context) {
 		return
 	}
 	if ok && own.Left > 0 {
-		n.log.Warn("another process has this node's address, or had it until just now; waiting for the end of its lease", "address", n.name[len(prefix):], "left", own.Left)
+		if !n.displaced {
+			n.log.Warn("another process has this node's address, or had it until just now: this one does nothing until its lease ends. Give each an address of its own",
+				"address", n.name[len(prefix):], "left", own.Left)
+		}
+		n.displaced = true
 		return
 	}
+	n.displaced = false
 	ctx, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
 	l, err := n.store.Claim(ctx, n.name, n.holder, term)
