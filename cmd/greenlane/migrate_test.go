@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"fmt"
 	"os/exec"
 	"strings"
 	"testing"
@@ -15,8 +16,8 @@ import (
 func killedMigration(t *testing.T, lines int, args ...string) (ended bool, out string) {
 	t.Helper()
 	cmd := exec.Command(program, append([]string{"migrate"}, args...)...)
-	var said strings.Builder
-	cmd.Stdout = &said
+	said := &syncBuffer{}
+	cmd.Stdout = said
 	progress, err := cmd.StderrPipe()
 	if err == nil {
 		err = cmd.Start()
@@ -26,7 +27,7 @@ func killedMigration(t *testing.T, lines int, args ...string) (ended bool, out s
 	}
 	scanner := bufio.NewScanner(progress)
 	for n := 0; scanner.Scan(); n++ {
-		said.WriteString(scanner.Text() + "\n")
+		fmt.Fprintln(said, scanner.Text())
 		if n == lines {
 			cmd.Process.Kill()
 		}

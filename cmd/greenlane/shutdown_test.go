@@ -27,7 +27,7 @@ type guest struct {
 func openGuests(t *testing.T, p *process) (guests []*guest, left *sync.WaitGroup) {
 	t.Helper()
 	left = &sync.WaitGroup{}
-	for _, path := range []string{"/v1/events/stream", "/v1/events/stream?after=0", "/v1/events?after=1000000&wait=60",
+	for _, path := range []string{"/v1/events/stream", "/v1/events/stream?after=0", "/v1/events?type=export.*&wait=60",
 		"/v1/events?type=declaration.created&wait=60", "/v1/events?ref=NOBODY&wait=50"} {
 		g := &guest{what: path}
 		guests = append(guests, g)
