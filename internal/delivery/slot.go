@@ -63,18 +63,20 @@ func (e *Engine) Serve(ctx context.Context, number int, lease node.Lease) error 
 // slot is taken once ctx or the engine has ended.
 func (e *Engine) takeSlot(ctx context.Context, number int, lease node.Lease) (*slot, error) {
 	for {
-		var s *slot
+		opened := make(chan *slot, 1)
 		// What the node before recorded last must be known: it is not sent again.
 		err := e.hub.Sync(ctx)
 		if err == nil {
+			// The loop may still be at it when nobody waits for it any more.
 			err = e.ask(ctx, func(reply func(error)) {
-				s, err = e.openSlot(ctx, number, lease)
+				s, err := e.openSlot(ctx, number, lease)
+				opened <- s
 				reply(err)
 			})
 		}
 		switch {
 		case err == nil:
-			return s, nil
+			return <-opened, nil
 		case ctx.Err() != nil || greenlane.CodeOf(err) == "stopping":
 			// It may have been taken while nobody waited for it any more.
 			e.post(func() { e.dropSlot(number) })

@@ -2,6 +2,7 @@ package delivery_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strconv"
 	"sync/atomic"
@@ -60,8 +61,10 @@ func TestServe(t *testing.T) {
 	r := startAt(t, t.TempDir(), greenlane.SystemClock, func(e *delivery.Engine) { e.Share() })
 	rec := newReceiver(t)
 	var gate atomic.Pointer[chan struct{}]
+	held := make(chan struct{}, 10)
 	rec.answer = func(arrival, int) int {
 		if hold := gate.Load(); hold != nil {
+			held <- struct{}{}
 			<-*hold
 		}
 		return http.StatusOK
@@ -88,9 +91,7 @@ func TestServe(t *testing.T) {
 	hold := make(chan struct{})
 	gate.Store(&hold)
 	r.record(t, "S-1", 2)
-	for r.status(t, number).InFlight == 0 {
-		<-time.After(time.Millisecond)
-	}
+	<-held
 	gate.Store(nil)
 	time.AfterFunc(50*time.Millisecond, func() { close(hold) })
 	first.stop(r, nil)
@@ -110,9 +111,7 @@ func TestServe(t *testing.T) {
 	lost := make(chan struct{})
 	gate.Store(&lost)
 	r.record(t, "S-1", 4)
-	for r.status(t, number).InFlight == 0 {
-		<-time.After(time.Millisecond)
-	}
+	<-held
 	gate.Store(nil)
 	second.stop(r, node.ErrLost)
 	close(lost)
@@ -121,10 +120,90 @@ func TestServe(t *testing.T) {
 		<-time.After(time.Millisecond)
 	}
 	r.quiet(t, rec, number)
+	// What was broken off is written down by the receiver whenever it comes to it.
+	rec.until(t, "what was lost in flight, which is sent again", func() bool { return len(rec.arrivals()) >= 5 })
 	if n := len(rec.arrivals()); n != 5 {
 		t.Errorf("%d arrived, not 5: what was lost in flight is sent again, once", n)
 	}
 	third.stop(r, nil)
+}
+
+// slowList is a store that lists endpoints when it is allowed to, whatever becomes of
+// who asked.
+type slowList struct {
+	store.Store
+	began, release chan struct{}
+}
+
+func (s *slowList) AllEndpoints(ctx context.Context) ([]*store.Endpoint, error) {
+	s.began <- struct{}{}
+	<-s.release
+	return s.Store.AllEndpoints(context.WithoutCancel(ctx))
+}
+
+// TestEndWhileLoading: a lease that ends while its endpoints are loaded leaves
+// nothing behind.
+func TestEndWhileLoading(t *testing.T) {
+	t.Parallel()
+	s := &slowList{teststore.Open(t, t.TempDir()), make(chan struct{}, 100), make(chan struct{})}
+	r := startOn(t, s, greenlane.SystemClock, func(e *delivery.Engine) { e.Share() })
+	number := r.endpoint(t, newReceiver(t).URL, entries)
+	serving := r.serve(t, delivery.SlotOf(number), "r")
+	<-s.began
+	serving.end(node.ErrLost)
+	close(s.release)
+	if err := <-serving.ended; err != nil {
+		t.Error(err)
+	}
+	if _, known := statusOf(t, r, number); known {
+		t.Error("it is served still")
+	}
+}
+
+// TestBehind: an endpoint that another node made just now, with a cursor that this
+// one's knowledge of the log does not reach, is served like any other.
+func TestBehind(t *testing.T) {
+	t.Parallel()
+	inner := teststore.Open(t, t.TempDir())
+	s := &hooked{Store: inner}
+	r := startOn(t, s, greenlane.SystemClock, func(e *delivery.Engine) { e.Share() })
+	other := startOn(t, struct{ store.Store }{inner}, greenlane.SystemClock, func(e *delivery.Engine) { e.Share() })
+	rec := newReceiver(t)
+	first := r.endpoint(t, newReceiver(t).URL, entries)
+	serving := r.serve(t, delivery.SlotOf(first), "r")
+	for known := false; !known; _, known = statusOf(t, r, first) {
+		<-time.After(time.Millisecond)
+	}
+	began, release := s.commit.hold()
+	go r.hub.Do(context.WithoutCancel(t.Context()), hub.Unit{Account: 1, Commands: []greenlane.Command{greenlane.TrackShipment{Key: greenlane.ShipmentKey{Number: "S-0"}}}})
+	<-began // from here on the node takes in nothing
+	number := int64(0)
+	for delivery.SlotOf(number) != delivery.SlotOf(first) || number == 0 {
+		other.record(t, "S-1", 1)
+		number = other.endpoint(t, fmt.Sprintf("%s/%d", rec.URL, number), entries)
+	}
+	if _, _, err := r.engine.Deliveries(t.Context(), delivery.DeliveryQuery{Account: 1, Endpoint: number, Limit: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if status, known := statusOf(t, r, number); !known || status.Stalled {
+		t.Errorf("known %v: %+v", known, status)
+	}
+	s.commit.set(nil)
+	close(release)
+	other.record(t, "S-1", 2)
+	rec.until(t, "the event", func() bool { return len(rec.arrivals()) == 1 })
+	serving.stop(r, nil)
+}
+
+// statusOf returns how an endpoint is doing, if the engine has it.
+func statusOf(t *testing.T, r *rig, number int64) (delivery.Status, bool) {
+	t.Helper()
+	all, err := r.engine.Statuses(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, ok := all[number]
+	return s, ok
 }
 
 // TestAstray: an endpoint whose cursor is beyond the end of the log stands still.

@@ -61,8 +61,8 @@ type Lease struct {
 	// Held is what writes name.
 	Held store.Held
 	// Valid reports whether nobody else can have it yet, at once and from any
-	// goroutine: a process that was asleep is told so before it does anything. nil
-	// stands for always.
+	// goroutine: a process that was asleep is told so before it does anything. Once
+	// it was lost it stays so, whatever is renewed later. nil stands for always.
 	Valid func() bool
 }
 
@@ -112,8 +112,8 @@ type Node struct {
 type tenure struct {
 	held   store.Held
 	cancel context.CancelCauseFunc
-	// leaving: it was told to end. ended: it has.
-	leaving, ended bool
+	// leaving: it was told to end. ended: it has. lost: another may do it.
+	leaving, ended, lost bool
 }
 
 // New makes a node that does its share of the duties, the same on every node. It
@@ -155,12 +155,16 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 }
 
-// end breaks off what is left and lets the node's own lease go.
+// end breaks off what is left, and lets go all leases that the node still has, its
+// own last.
 func (n *Node) end() {
+	n.mu.Lock()
 	n.lose()
+	n.mu.Unlock()
 	for !n.idle() {
 		<-n.wake
 	}
+	n.letGo() // what ended since the last round
 	n.mu.Lock()
 	if n.guard != nil {
 		n.guard.Stop()
@@ -241,7 +245,7 @@ func (n *Node) renew(ctx context.Context) error {
 	if n.guard != nil {
 		n.guard.Stop()
 	}
-	n.guard = time.AfterFunc(time.Until(begin.Add(term-margin)), n.lose)
+	n.guard = time.AfterFunc(time.Until(begin.Add(term-margin)), n.expire)
 	have := map[store.Held]bool{}
 	for _, l := range list {
 		have[l.Held] = true
@@ -249,32 +253,40 @@ func (n *Node) renew(ctx context.Context) error {
 	for name, t := range n.tenures {
 		if !have[t.held] && !t.ended {
 			n.log.Warn("another node has taken over", "duty", name)
-			t.leaving = true
+			t.leaving, t.lost = true, true
 			t.cancel(ErrLost)
 		}
 	}
 	return nil
 }
 
-// lose breaks off everything: nothing was renewed in time.
-func (n *Node) lose() {
+// expire breaks off everything, unless it was renewed at the last moment.
+func (n *Node) expire() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if !n.safe() {
+		n.lose()
+	}
+}
+
+// lose breaks off everything: nothing was renewed in time, or the node ends.
+func (n *Node) lose() {
 	for name, t := range n.tenures {
 		if !t.ended && !t.leaving {
 			n.log.Warn("a duty ends: its lease could not be renewed", "duty", name)
 		}
-		t.leaving = true
+		t.leaving, t.lost = true, true
 		t.cancel(ErrLost)
 	}
 	n.announce()
 }
 
-// holds reports whether no other node can have taken over.
-func (n *Node) holds() bool {
+// holds reports whether no other node can have taken a duty over. What was renewed
+// since says nothing about one that was lost: its end may take a moment.
+func (n *Node) holds(t *tenure) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.safe()
+	return n.safe() && !t.lost
 }
 
 func (n *Node) safe() bool { return time.Since(n.renewed) < term-margin }
@@ -319,8 +331,8 @@ func (n *Node) settle(ctx context.Context, stopping bool) {
 	share := n.share(stopping)
 	n.resume(share)
 	n.handOver(share)
-	for _, d := range n.free(share) {
-		if !n.claim(ctx, d) {
+	for _, d := range n.free() {
+		if !n.room(share) || !n.claim(ctx, d) {
 			return
 		}
 	}
@@ -403,18 +415,25 @@ func (n *Node) handOver(share int) {
 	}
 }
 
-// free are the duties that the node should take: nobody has them.
-func (n *Node) free(share int) (list []Duty) {
+// free are the duties that nobody has. Others are after them, too: who finds one
+// taken goes on to the next, or all would go for the same few at each look.
+func (n *Node) free() (list []Duty) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	room := share - len(n.tenures)
 	for _, d := range n.duties {
 		l, ok := n.find(d.Name)
-		if len(list) < room && n.tenures[d.Name] == nil && (!ok || l.Left == 0) {
+		if n.tenures[d.Name] == nil && (!ok || l.Left == 0) {
 			list = append(list, d)
 		}
 	}
 	return list
+}
+
+// room reports whether the node may take one more.
+func (n *Node) room(share int) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.tenures) < share
 }
 
 // claim takes a duty, unless another node is faster. It reports whether to go on.
@@ -442,7 +461,7 @@ func (n *Node) begin(d Duty, held store.Held) {
 	n.log.Info("a duty begins", "lease", held.Name, "epoch", held.Epoch)
 	n.announce()
 	go func() {
-		err := d.Run(ctx, Lease{Held: held, Valid: n.holds})
+		err := d.Run(ctx, Lease{Held: held, Valid: func() bool { return n.holds(t) }})
 		if err != nil && ctx.Err() == nil {
 			select {
 			case n.failed <- err:

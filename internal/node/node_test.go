@@ -104,6 +104,8 @@ func (w *town) move(name, incarnation string) *citizen {
 			<-ctx.Done()
 			if !errors.Is(context.Cause(ctx), node.ErrLost) {
 				time.Sleep(w.drain)
+			} else if l.Holds() {
+				w.t.Errorf("%s was told that %s is lost, and its lease says that it holds", name, d)
 			}
 			w.end(d, name+incarnation)
 			return nil
@@ -282,6 +284,30 @@ func TestLostAnswer(t *testing.T) {
 	})
 }
 
+// TestTaken: a node that others have taken from while it was asleep does not go on
+// with it because the rest of what it has was renewed.
+func TestTaken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newTown(t, 2)
+		a := w.move("http://a", "1")
+		time.Sleep(5 * time.Second)
+		l, err := w.leases.Claim(t.Context(), "duty/00", "http://a#1", time.Hour)
+		if err == nil {
+			err = w.leases.Release(t.Context(), l.Held)
+		}
+		if err == nil {
+			_, err = w.leases.Claim(t.Context(), "duty/00", "http://b#1", time.Hour)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		w.expect("another took one", map[string]int{"http://a1": 1})
+		a.leave(t)
+	})
+}
+
 // TestOwner: any node tells who does what, and waits a little while that changes.
 func TestOwner(t *testing.T) {
 	t.Parallel()
@@ -327,7 +353,8 @@ func TestFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		broken := errors.New("broken")
 		ended := make(chan error, 1)
-		n := node.New(&backend.Lessor{}, []node.Duty{
+		var leases backend.Lessor
+		n := node.New(&leases, []node.Duty{
 			{Name: "well", Run: func(ctx context.Context, _ node.Lease) error { <-ctx.Done(); ended <- context.Cause(ctx); return nil }},
 			{Name: "broken", Run: func(context.Context, node.Lease) error { time.Sleep(time.Minute); return broken }},
 		}, node.Options{Address: "http://a"})
@@ -336,6 +363,15 @@ func TestFailure(t *testing.T) {
 		}
 		if err := <-ended; !errors.Is(err, node.ErrLost) {
 			t.Errorf("the other duty ended with %v", err)
+		}
+		all, err := leases.Leases(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range all {
+			if l.Left > 0 {
+				t.Errorf("others wait %s for %s", l.Left, l.Name)
+			}
 		}
 	})
 }

@@ -47,7 +47,7 @@ func queueHeld(p *pipeline, w *store.Write) {
 // writes that are under way, which hold the head: those that come later find the
 // new epoch.
 func (db *DB) Claim(ctx context.Context, name, holder string, term time.Duration) (l store.Lease, err error) {
-	err = db.writing(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+	err = db.leasing(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		l, err = scanLease(conn.QueryRow(ctx, renewLease, name, holder, term.Microseconds()))
 		if !errors.Is(err, pgx.ErrNoRows) {
 			return err
@@ -68,9 +68,20 @@ func (db *DB) Claim(ctx context.Context, name, holder string, term time.Duration
 	return l, err
 }
 
+// leasing runs one call about leases. Unlike other writes it is abandoned with its
+// context: who waits for an answer that does not come renews nothing meanwhile, and
+// what was done of it all the same is found in the table.
+func (db *DB) leasing(ctx context.Context, call func(context.Context, *pgx.Conn) error) error {
+	if err := db.gate.Enter(); err != nil {
+		return err
+	}
+	defer db.gate.Leave()
+	return db.connected(ctx, call)
+}
+
 // Renew implements [store.Leases].
 func (db *DB) Renew(ctx context.Context, holder string, term time.Duration) (out []store.Lease, err error) {
-	err = db.writing(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+	err = db.leasing(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		rows, err := conn.Query(ctx, renewLeases, holder, term.Microseconds())
 		if err != nil {
 			return err
@@ -83,7 +94,7 @@ func (db *DB) Renew(ctx context.Context, holder string, term time.Duration) (out
 
 // Release implements [store.Leases].
 func (db *DB) Release(ctx context.Context, held store.Held) error {
-	return db.writing(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+	return db.leasing(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		_, err := conn.Exec(ctx, releaseLease, held.Name, held.Epoch)
 		return err
 	})

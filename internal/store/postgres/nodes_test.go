@@ -332,3 +332,36 @@ func TestPartsByNodes(t *testing.T) {
 	}
 	wantHead(t, nodes[0], 210)
 }
+
+// TestLeaseDeadline: who waits for a lease while another holds the head goes on when
+// its time is over.
+func TestLeaseDeadline(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.Start(t).Database(t)
+	db := open(t, dsn)
+	rival, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rival.Close(context.WithoutCancel(t.Context()))
+	for _, statement := range []string{"BEGIN", lockHead} {
+		if _, err := rival.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	begin := time.Now()
+	if l, err := db.Claim(ctx, "duty", "me", time.Minute); err == nil {
+		t.Errorf("claimed %+v", l)
+	}
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	if _, err := rival.Exec(t.Context(), "ROLLBACK"); err != nil {
+		t.Fatal(err)
+	}
+	if l, err := db.Claim(t.Context(), "duty", "me", time.Minute); err != nil || l.Holder != "me" || l.Epoch != 1 {
+		t.Errorf("claimed %+v: %v", l, err)
+	}
+}
