@@ -3,10 +3,12 @@ package main
 import (
 	"bufio"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"greenlane/internal/doctor"
 	"greenlane/internal/store/pgtest"
 )
 
@@ -66,6 +68,14 @@ func TestMigrateKilled(t *testing.T) {
 		}
 		if kills++; kills > 60 {
 			t.Fatalf("it never ends: %s", said)
+		}
+		if kills == 1 {
+			// What is half full is no damaged log.
+			r, code := diagnose(t, database, "--data", dir)
+			finds(t, r, "migration", doctor.Fail, "^greenlane migrate has not come to its end here")
+			if code != exitFail || slices.ContainsFunc(r.Findings, func(f doctor.Finding) bool { return f.Check == "log" }) {
+				t.Errorf("exits %d: %+v", code, r)
+			}
 		}
 	}
 	if kills == 0 {

@@ -95,6 +95,11 @@ func Examine(ctx context.Context, path string) (*Health, error) {
 // Close implements [store.Health].
 func (h *Health) Close() error { return h.db.Close() }
 
+// Restoration implements [store.Health].
+func (h *Health) Restoration(ctx context.Context) (store.Restoration, error) {
+	return h.db.Restoration(ctx)
+}
+
 // Leases implements [store.Health]: one process has the file.
 func (*Health) Leases(context.Context) ([]store.Lease, error) { return nil, nil }
 
