@@ -81,6 +81,8 @@ func TestMigrateKilled(t *testing.T) {
 	if kills == 0 {
 		t.Error("it was never killed")
 	}
+	r, _ := diagnose(t, database, "--data", dir)
+	finds(t, r, "parts", doctor.OK, "the next are ready$")
 	second := startHub(t, dir, "--database", database)
 	wg = load.run(second, nil)
 	for before := load.count(); load.count() < before+500; {
