@@ -128,13 +128,18 @@ func (e *examination) endpoints(all []store.Destination) []Finding {
 		}
 	}
 	var out []Finding
+	if beyond != nil {
+		out = append(out, Finding{"lanes", Fail, "the heads of open lanes lie beyond the last event: " + names(beyond),
+			"Events that these wait to deliver are not in the log any more, as with readers beyond it, and others will get their positions. " +
+				"Stop the hub. Restore all of one backup; where there is none, remove these lanes as below: nothing waits in them that the log still has.",
+			[]string{"DELETE FROM lanes WHERE head > (SELECT position FROM head WHERE id = 1);"}})
+	}
 	for _, f := range []struct {
 		verdict       Verdict
 		what          string
 		who           []string
 		advice, check string
 	}{
-		{Fail, "the heads of open lanes lie beyond the last event: ", beyond, "Events that these wait to deliver are not in the log any more. See the readers beyond it; discard the lanes by `greenlane deliveries discard`.", "lanes"},
 		{Fail, fmt.Sprintf("at the bound of %d open lanes, and therefore not going on: ", e.options.MaxLanes), full,
 			"Nothing is dropped. Have the receiver mended and `greenlane deliveries redrive` what is parked, or discard it.", "lanes"},
 		{Warn, fmt.Sprintf("near the bound of %d open lanes, at which they stop: ", e.options.MaxLanes), nearly,

@@ -192,6 +192,7 @@ func TestEndpoints(t *testing.T) {
 		{[]store.Destination{plain}, "ok endpoints: 1 endpoint, 7999 open lanes\n"},
 		{[]store.Destination{plain, gone, open, parked, full},
 			"fail lanes: the heads of open lanes lie beyond the last event: 3 of " + ids[5] + " >\n" +
+				"  DELETE FROM lanes WHERE head > (SELECT position FROM head WHERE id = 1);\n" +
 				"fail lanes: at the bound of 10000 open lanes, and therefore not going on: " + ids[5] + " >\n" +
 				"warn lanes: near the bound of 10000 open lanes, at which they stop: " + ids[4] + " has 9000 >\n" +
 				"warn lanes: parked, waiting for a person: 2 of " + ids[4] + " >\n" +
