@@ -13,6 +13,7 @@ import (
 
 	"greenlane/internal/delivery"
 	"greenlane/internal/doctor"
+	"greenlane/internal/node"
 	"greenlane/internal/store"
 	"greenlane/internal/store/postgres"
 	"greenlane/internal/store/sqlite"
@@ -62,7 +63,7 @@ func (c *doctorCmd) Run(ctx context.Context, std *stdio) error {
 		defer h.Close()
 		report.Add(doctor.Finding{Check: "database", Verdict: doctor.OK, Found: c.name(c.Data)})
 		found, err := doctor.Examine(ctx, h, doctor.Options{
-			Clock: time.Now, Shared: c.shared(), Deep: c.Deep, MaxLanes: delivery.MaxLanes, Keys: keys,
+			Clock: time.Now, Shared: c.shared(), Deep: c.Deep, MaxLanes: delivery.MaxLanes, Presence: node.Prefix, Keys: keys,
 		})
 		if err != nil {
 			return err

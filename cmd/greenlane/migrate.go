@@ -54,6 +54,9 @@ func (c *migrateCmd) Run(ctx context.Context, std *stdio) (err error) {
 	if err != nil {
 		return err
 	}
+	if source.path == target.path && source.Database == target.Database {
+		return usageError{errors.New("--to: is where --from is; say where the hub's data is to be instead")}
+	}
 	from, err := source.open(ctx, false)
 	if err != nil {
 		return err

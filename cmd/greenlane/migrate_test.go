@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"greenlane/internal/doctor"
 	"greenlane/internal/store/pgtest"
 )
 
@@ -68,10 +70,20 @@ func TestMigrateKilled(t *testing.T) {
 		if kills++; kills > 60 {
 			t.Fatalf("it never ends: %s", said)
 		}
+		if kills == 1 {
+			// What is half full is no damaged log.
+			r, code := diagnose(t, database, "--data", dir)
+			finds(t, r, "migration", doctor.Fail, "^greenlane migrate has not come to its end here")
+			if code != exitFail || slices.ContainsFunc(r.Findings, func(f doctor.Finding) bool { return f.Check == "log" }) {
+				t.Errorf("exits %d: %+v", code, r)
+			}
+		}
 	}
 	if kills == 0 {
 		t.Error("it was never killed")
 	}
+	r, _ := diagnose(t, database, "--data", dir)
+	finds(t, r, "parts", doctor.OK, "the next are ready$")
 	second := startHub(t, dir, "--database", database)
 	wg = load.run(second, nil)
 	for before := load.count(); load.count() < before+500; {

@@ -53,12 +53,16 @@ var (
 	missingArgument = regexp.MustCompile(`^expected "(<.*)"$`)
 	noValue         = regexp.MustCompile(`expected \w+ value but got`)
 	wrongDuration   = regexp.MustCompile(`expected duration but got ("[^"]*"): time: .*`)
-	flagInFront     = regexp.MustCompile(`^--([a-z][a-z-]*)`)
+	// A URL of a database or a mail server where none belongs is repeated: who reads
+	// along is not to learn its password.
+	userOf      = regexp.MustCompile(`([a-z]://)\S*@`)
+	passwordOf  = regexp.MustCompile(`(password=)[^\s&]*`)
+	flagInFront = regexp.MustCompile(`^--([a-z][a-z-]*)`)
 )
 
 // wording says what is wrong with a command line.
 func wording(err error, args []string, selected *kong.Node, file *configuration) string {
-	text := phrases.Replace(err.Error())
+	text := passwordOf.ReplaceAllString(userOf.ReplaceAllString(phrases.Replace(err.Error()), "${1}xxxxx@"), "${1}xxxxx")
 	if selected != nil {
 		text = strings.TrimPrefix(text, selected.Path()+": ")
 	}

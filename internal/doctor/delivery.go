@@ -1,8 +1,8 @@
 package doctor
 
 import (
-	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -128,13 +128,18 @@ func (e *examination) endpoints(all []store.Destination) []Finding {
 		}
 	}
 	var out []Finding
+	if beyond != nil {
+		out = append(out, Finding{"lanes", Fail, "the heads of open lanes lie beyond the last event: " + names(beyond),
+			"Events that these wait to deliver are not in the log any more, as with readers beyond it, and others will get their positions. " +
+				"Stop the hub. Restore all of one backup; where there is none, remove these lanes as below: nothing waits in them that the log still has.",
+			[]string{"DELETE FROM lanes WHERE head > (SELECT position FROM head WHERE id = 1);"}})
+	}
 	for _, f := range []struct {
 		verdict       Verdict
 		what          string
 		who           []string
 		advice, check string
 	}{
-		{Fail, "the heads of open lanes lie beyond the last event: ", beyond, "Events that these wait to deliver are not in the log any more. See the readers beyond it; discard the lanes by `greenlane deliveries discard`.", "lanes"},
 		{Fail, fmt.Sprintf("at the bound of %d open lanes, and therefore not going on: ", e.options.MaxLanes), full,
 			"Nothing is dropped. Have the receiver mended and `greenlane deliveries redrive` what is parked, or discard it.", "lanes"},
 		{Warn, fmt.Sprintf("near the bound of %d open lanes, at which they stop: ", e.options.MaxLanes), nearly,
@@ -192,8 +197,10 @@ func (e *examination) leases(all []store.Lease) []Finding {
 		held   []string
 		left   time.Duration
 		ended  []string
+		// undone: it had work, and what ended says more than that it lived.
+		undone bool
 	}
-	holders := map[string]*holding{}
+	holders, alive := map[string]*holding{}, false
 	for _, l := range all {
 		if l.Holder == "" {
 			continue // let go
@@ -205,28 +212,34 @@ func (e *examination) leases(all []store.Lease) []Finding {
 		}
 		if l.Left <= 0 {
 			h.ended = append(h.ended, l.Name)
+			h.undone = h.undone || !strings.HasPrefix(l.Name, e.options.Presence)
 			continue
 		}
-		if h.held == nil || l.Left < h.left {
+		if alive = true; h.held == nil || l.Left < h.left {
 			h.left = l.Left
 		}
 		h.held = append(h.held, l.Name)
 	}
-	var sorted []*holding
-	for _, h := range holders {
-		sorted = append(sorted, h)
-	}
-	slices.SortFunc(sorted, func(a, b *holding) int { return cmp.Compare(a.holder, b.holder) })
 	var out []Finding
-	for _, h := range sorted {
+	var gone []string
+	for _, name := range slices.Sorted(maps.Keys(holders)) {
+		h := holders[name]
 		if h.held != nil {
 			out = append(out, Finding{"leases", OK, fmt.Sprintf("%s has %s: %s, for another %s", h.holder, count(len(h.held), "lease", "leases"),
 				names(h.held), span(h.left)), "", nil})
 		}
-		if h.ended != nil {
+		switch {
+		case h.ended == nil:
+		case alive && !h.undone && h.held == nil:
+			// Others took what it had to do.
+			gone = append(gone, h.holder)
+		default:
 			out = append(out, Finding{"leases", Warn, fmt.Sprintf("%s did not let go of %s and has lost %s", h.holder, names(h.ended), them(len(h.ended))),
 				"That hub was killed, or lost its way to the database. If no other works in its place, start one.", nil})
 		}
+	}
+	if gone != nil {
+		out = append(out, Finding{"leases", OK, "killed once, others do their work: " + names(gone), "", nil})
 	}
 	if out == nil {
 		out = []Finding{{"leases", OK, "nobody has any: no hub works with this database", "", nil}}

@@ -72,6 +72,9 @@ type Options struct {
 	Deep bool
 	// MaxLanes is how many open lanes an endpoint may have.
 	MaxLanes int
+	// Presence begins the names of leases that say no more than that a hub lives: when
+	// one ends, nothing is left undone.
+	Presence string
 	// Keys decrypt secrets, the one that encrypts first; nil when none are at hand.
 	Keys []*sealed.Key
 }
@@ -81,10 +84,13 @@ type Options struct {
 func Examine(ctx context.Context, h store.Health, o Options) (*Report, error) {
 	e := examination{ctx: ctx, options: o, now: o.Clock(), report: &Report{Findings: []Finding{}}}
 	look(&e, "schema", h.Schema, e.schema)
-	look(&e, "log", h.Ends, e.log)
-	look(&e, "readers", h.Readers, e.readers)
-	look(&e, "endpoints", h.Destinations, e.endpoints)
-	look(&e, "messages", h.OpenMessages, e.messages)
+	look(&e, "migration", h.Restoration, e.migration)
+	if !e.filling {
+		look(&e, "log", h.Ends, e.log)
+		look(&e, "readers", h.Readers, e.readers)
+		look(&e, "endpoints", h.Destinations, e.endpoints)
+		look(&e, "messages", h.OpenMessages, e.messages)
+	}
 	host := "file"
 	if o.Shared {
 		host = "server"
@@ -92,8 +98,10 @@ func Examine(ctx context.Context, h store.Health, o Options) (*Report, error) {
 	look(&e, host, func(ctx context.Context) (store.Host, error) { return h.Host(ctx, o.Clock) }, e.host)
 	look(&e, "leases", h.Leases, e.leases)
 	look(&e, "disk", h.Space, e.space)
-	look(&e, "retention", h.Ages, e.ages)
-	look(&e, "secrets", h.Confidential, e.secrets)
+	if !e.filling {
+		look(&e, "retention", h.Ages, e.ages)
+		look(&e, "secrets", h.Confidential, e.secrets)
+	}
 	look(&e, "pages", func(ctx context.Context) (pages, error) {
 		if !o.Deep {
 			return pages{}, nil
@@ -113,6 +121,8 @@ type examination struct {
 	report *Report
 	// foreign: the schema is another version's, so that little can be asked.
 	foreign bool
+	// filling: a hub's data is not all there yet, so that nothing can be said of it.
+	filling bool
 }
 
 // look asks for facts and judges them.

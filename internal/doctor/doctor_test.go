@@ -17,7 +17,7 @@ var now = time.Date(2026, 6, 23, 12, 0, 0, 0, time.UTC)
 func ago(d time.Duration) time.Time { return now.Add(-d) }
 
 func newExamination() *examination {
-	return &examination{now: now, options: Options{MaxLanes: 10_000, Shared: true}, report: &Report{}}
+	return &examination{now: now, options: Options{MaxLanes: 10_000, Shared: true, Presence: "node/"}, report: &Report{}}
 }
 
 // text is findings in a form that is easy to compare: a line each, with a mark where
@@ -73,6 +73,15 @@ func TestSchema(t *testing.T) {
 			"fail schema: missing: index a, table b >\n  CREATE INDEX a;\n"},
 		{store.SchemaHealth{Have: 3, Known: 3, Invalid: []string{"index a (invalid)"}, Other: []string{"index c"}, Repairs: []string{"REINDEX INDEX a;"}},
 			"fail schema: not in use: index a (invalid) >\n  REINDEX INDEX a;\nwarn schema: not as this program makes it: index c >\n"},
+	})
+}
+
+func TestMigration(t *testing.T) {
+	t.Parallel()
+	judged(t, newExamination().migration, cases[store.Restoration]{
+		{store.Restoration{}, ""},
+		{store.Restoration{Progress: "all", Complete: true}, ""},
+		{store.Restoration{Progress: "some"}, "fail migration: greenlane migrate has not come to its end here; no hub starts before it has >\n"},
 	})
 }
 
@@ -183,6 +192,7 @@ func TestEndpoints(t *testing.T) {
 		{[]store.Destination{plain}, "ok endpoints: 1 endpoint, 7999 open lanes\n"},
 		{[]store.Destination{plain, gone, open, parked, full},
 			"fail lanes: the heads of open lanes lie beyond the last event: 3 of " + ids[5] + " >\n" +
+				"  DELETE FROM lanes WHERE head > (SELECT position FROM head WHERE id = 1);\n" +
 				"fail lanes: at the bound of 10000 open lanes, and therefore not going on: " + ids[5] + " >\n" +
 				"warn lanes: near the bound of 10000 open lanes, at which they stop: " + ids[4] + " has 9000 >\n" +
 				"warn lanes: parked, waiting for a person: 2 of " + ids[4] + " >\n" +
@@ -213,6 +223,10 @@ func TestLeases(t *testing.T) {
 			lease("f", "east", 0)},
 			"warn leases: east did not let go of d, f and has lost them >\nok leases: north has 2 leases: a, c, for another 7s\n" +
 				"ok leases: south has 1 lease: b, for another 1s\nwarn leases: south did not let go of e and has lost it >\n"},
+		// The work of hubs that were killed is done by others, or waits for one.
+		{[]store.Lease{lease("a", "north", 9*time.Second), lease("node/east", "east", 0), lease("node/north", "north", 9*time.Second), lease("node/west", "west", 0)},
+			"ok leases: north has 2 leases: a, node/north, for another 9s\nok leases: killed once, others do their work: east, west\n"},
+		{[]store.Lease{lease("a", "", 0), lease("node/east", "east", 0)}, "warn leases: east did not let go of node/east and has lost it >\n"},
 	})
 	alone := newExamination()
 	alone.options.Shared = false

@@ -67,6 +67,16 @@ func unused(things []string) string {
 	return strings.Join(advice, " ")
 }
 
+// migration judges whether the database holds all of a hub.
+func (e *examination) migration(r store.Restoration) []Finding {
+	if e.filling = r != (store.Restoration{}) && !r.Complete; !e.filling {
+		return nil
+	}
+	return []Finding{{"migration", Fail, "greenlane migrate has not come to its end here; no hub starts before it has",
+		"Start it again with the flags it had: it goes on where it stopped. If it named differences, or is not wanted any more, empty the database. " +
+			"What a hub keeps can be looked at when it is all there.", nil}}
+}
+
 // log judges both ends of the log, and the room for what comes.
 func (e *examination) log(l store.LogEnds) []Finding {
 	head := l.Head.Position

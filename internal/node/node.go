@@ -37,9 +37,10 @@ const (
 	callLimit = 3 * time.Second
 	// patience is how long a request waits for somebody to take up a duty.
 	patience = 3 * time.Second
-	// prefix begins the names of the leases by which nodes know of each other.
-	prefix = "node/"
 )
+
+// Prefix begins the names of the leases by which nodes know of each other.
+const Prefix = "node/"
 
 // ErrLost is the cause of the end of a duty's context when its lease could not be
 // renewed in time, or another has it: what is under way must be broken off.
@@ -123,7 +124,7 @@ func New(s store.Leases, duties []Duty, o Options) *Node {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Node{
-		store: s, log: o.Log, duties: duties, name: prefix + o.Address, holder: o.Address + "#" + o.Incarnation,
+		store: s, log: o.Log, duties: duties, name: Prefix + o.Address, holder: o.Address + "#" + o.Incarnation,
 		wake: make(chan struct{}, 1), failed: make(chan error, 1), tenures: map[string]*tenure{}, changed: make(chan struct{}),
 	}
 }
@@ -349,7 +350,7 @@ func (n *Node) join(ctx context.Context) {
 	if ok && own.Left > 0 {
 		if !n.displaced {
 			n.log.Warn("another process has this node's address, or had it until just now: this one does nothing until its lease ends. Give each an address of its own",
-				"address", n.name[len(prefix):], "left", own.Left)
+				"address", n.name[len(Prefix):], "left", own.Left)
 		}
 		n.displaced = true
 		return
@@ -374,7 +375,7 @@ func (n *Node) share(stopping bool) int {
 	defer n.mu.Unlock()
 	nodes, known := 0, false
 	for _, l := range n.leases {
-		if strings.HasPrefix(l.Name, prefix) && l.Left > 0 {
+		if strings.HasPrefix(l.Name, Prefix) && l.Left > 0 {
 			nodes++
 			known = known || l.Holder == n.holder
 		}

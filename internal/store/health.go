@@ -16,6 +16,9 @@ import (
 type Health interface {
 	// Schema compares tables and indexes with what this program's migrations make.
 	Schema(ctx context.Context) (SchemaHealth, error)
+	// Restoration returns how far the database has been filled with another's data,
+	// zero when it never was to be.
+	Restoration(ctx context.Context) (Restoration, error)
 	// Ends looks at both ends of the log.
 	Ends(ctx context.Context) (LogEnds, error)
 	// Readers returns how far each reader of the log has come.

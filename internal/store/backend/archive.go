@@ -25,6 +25,19 @@ func Whole(ctx context.Context, a store.Archive) error {
 	return err
 }
 
+// Vacant refuses a database that is to be filled and in which there is something: it
+// has a schema of some version, 0 for none, things of a name where there is none, and
+// else accounts. Without those it is one whose schema was not finished.
+func Vacant(have, newest int64, things []string, accounts bool) error {
+	switch {
+	case have == 0 && len(things) > 0:
+		return fmt.Errorf("it is not empty: there is %s, which is no hub's; give an empty database", strings.Join(things, ", "))
+	case have >= newest || accounts:
+		return SameSchema(have, newest)
+	}
+	return nil
+}
+
 // PageBytes is how large a page of rows gets before it ends early, in bytes.
 const PageBytes = 4 << 20
 

@@ -8,6 +8,7 @@
 package backend
 
 import (
+	"errors"
 	"fmt"
 
 	"greenlane"
@@ -23,6 +24,8 @@ func SameSchema(have, newest int64) error {
 	switch {
 	case have > newest:
 		return NewerSchema(have, newest)
+	case have == 0:
+		return errors.New("there are no tables of a hub in it")
 	case have < newest:
 		return fmt.Errorf("its schema is version %d and this program's is %d: a hub of this program brings it up to date", have, newest)
 	}

@@ -21,22 +21,55 @@ import (
 var _ store.Archive = (*DB)(nil)
 
 // OpenRestoring opens a database to fill it, and makes the schema when there is
-// none. Nothing but [store.Archive] is to be used to write to it.
+// none. It refuses one with something in it that is no hub's, and one that can't
+// keep every text. Nothing but [store.Archive] is to be used to write to it.
 func OpenRestoring(ctx context.Context, dsn string) (*DB, error) {
 	return openWith(ctx, dsn, partSize, fresh)
 }
 
-// fresh makes the schema where there is none, and else holds it to this program's
-// version.
-func fresh(ctx context.Context, config *pgx.ConnConfig) error {
+const (
+	// What belongs to an extension is nobody's data.
+	selectThings = `SELECT relname
+  FROM pg_class c
+  WHERE relnamespace = to_regnamespace(quote_ident(current_schema())) AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+    AND relname NOT LIKE 'goose\_db\_version%' AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE objid = c.oid AND deptype = 'e')
+  ORDER BY relname LIMIT 3`
+	selectInhabited = "SELECT EXISTS (SELECT 1 FROM accounts)"
+)
+
+// fresh makes the schema where there is nothing, or finishes it, and else holds it
+// to this program's version.
+func fresh(ctx context.Context, config *pgx.ConnConfig) (err error) {
 	have, newest, err := versions(ctx, config)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case have == 0:
-		return migrateTo(ctx, config, newest)
 	}
-	return backend.SameSchema(have, newest)
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close(ctx)) }()
+	if encoding := conn.PgConn().ParameterStatus("server_encoding"); encoding != "UTF8" {
+		return fmt.Errorf("its encoding is %s, in which not every text can be kept: make it with ENCODING 'UTF8' TEMPLATE template0", encoding)
+	}
+	rows, err := conn.Query(ctx, selectThings)
+	if err != nil {
+		return err
+	}
+	things, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return err
+	}
+	accounts := false
+	if have > 0 {
+		if err := conn.QueryRow(ctx, selectInhabited).Scan(&accounts); err != nil {
+			return err
+		}
+	}
+	if err := backend.Vacant(have, newest, things, accounts); err != nil || have == newest {
+		return err
+	}
+	return migrateTo(ctx, config, newest)
 }
 
 // whole refuses a database that is being filled.
@@ -246,6 +279,13 @@ func (db *DB) Restore(ctx context.Context, s *store.Step) error {
 			return err
 		}
 		if err := db.makePartsOf(ctx, s); err != nil {
+			return err
+		}
+	}
+	if s.Extent != nil {
+		// As a hub has them ready.
+		part := s.Extent.Head.Position / db.partSize
+		if err := db.reading(ctx, func() error { return db.makeParts(ctx, []int64{part, part + 1}) }); err != nil {
 			return err
 		}
 	}

@@ -145,6 +145,11 @@ func (h *Health) findPooler(ctx context.Context, config *pgx.ConnConfig) (err er
 // Close implements [store.Health].
 func (h *Health) Close() error { return h.db.Close() }
 
+// Restoration implements [store.Health].
+func (h *Health) Restoration(ctx context.Context) (store.Restoration, error) {
+	return h.db.Restoration(ctx)
+}
+
 // Leases implements [store.Health].
 func (h *Health) Leases(ctx context.Context) ([]store.Lease, error) { return h.db.Leases(ctx) }
 

@@ -132,7 +132,7 @@ func TestInspect(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Start(t)
 	empty := server.Database(t)
-	if _, err := Inspect(t.Context(), empty); err == nil || !strings.Contains(err.Error(), "its schema is version 0") {
+	if _, err := Inspect(t.Context(), empty); err == nil || !strings.Contains(err.Error(), "there are no tables of a hub in it") {
 		t.Errorf("inspected an empty database: %v", err)
 	}
 	conn, err := pgx.Connect(t.Context(), empty)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -16,22 +17,49 @@ import (
 var _ store.Archive = (*DB)(nil)
 
 // OpenRestoring opens a database file to fill it, and makes an empty one when there
-// is none. Nothing but [store.Archive] is to be used to write to it.
+// is none. It refuses one with something in it that is no hub's. Nothing but
+// [store.Archive] is to be used to write to it.
 func OpenRestoring(ctx context.Context, path string) (*DB, error) {
-	return openWith(ctx, path, fresh)
+	if _, err := os.Stat(path); err == nil {
+		if err := look(ctx, path, vacant); err != nil {
+			return nil, err
+		}
+	}
+	return openWith(ctx, path, migrate)
 }
 
-// fresh makes the schema where there is none, and else holds it to this program's
-// version.
-func fresh(ctx context.Context, db *sql.DB) error {
+const (
+	selectThings    = "SELECT name FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND tbl_name <> 'goose_db_version' ORDER BY name LIMIT 3"
+	selectInhabited = "SELECT EXISTS (SELECT 1 FROM accounts)"
+)
+
+// vacant refuses what can't be filled: what is another program's, and a hub's of
+// another version.
+func vacant(ctx context.Context, db *sql.DB) error {
 	_, have, newest, err := versions(ctx, db)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case have == 0:
-		return migrate(ctx, db)
 	}
-	return backend.SameSchema(have, newest)
+	accounts := false
+	if have > 0 {
+		if err := db.QueryRowContext(ctx, selectInhabited).Scan(&accounts); err != nil {
+			return err
+		}
+	}
+	var things []string
+	rows, err := db.QueryContext(ctx, selectThings)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return err
+		}
+		things = append(things, name)
+	}
+	return errors.Join(rows.Err(), backend.Vacant(have, newest, things, accounts))
 }
 
 // whole refuses a database that is being filled.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"strings"
 	"syscall"
@@ -79,8 +78,7 @@ var _ store.Health = (*Health)(nil)
 // Examine opens a database file to say how it is, whatever is wrong with it, maybe
 // beside the process that works with it. The file must be there.
 func Examine(ctx context.Context, path string) (*Health, error) {
-	u := url.URL{Scheme: "file", Opaque: url.PathEscape(path)}
-	reader, err := sql.Open("sqlite", u.String()+"?mode=rw&_busy_timeout=5000&_query_only=1")
+	reader, err := openReadOnly(path)
 	if err != nil {
 		return nil, err
 	}
@@ -94,6 +92,11 @@ func Examine(ctx context.Context, path string) (*Health, error) {
 
 // Close implements [store.Health].
 func (h *Health) Close() error { return h.db.Close() }
+
+// Restoration implements [store.Health].
+func (h *Health) Restoration(ctx context.Context) (store.Restoration, error) {
+	return h.db.Restoration(ctx)
+}
 
 // Leases implements [store.Health]: one process has the file.
 func (*Health) Leases(context.Context) ([]store.Lease, error) { return nil, nil }

@@ -88,7 +88,32 @@ func Open(ctx context.Context, path string) (*DB, error) { return openWhole(ctx,
 // Inspect opens a database file to look at it, maybe beside the process that
 // works with it. It refuses a file whose schema is not this program's rather
 // than change it.
-func Inspect(ctx context.Context, path string) (*DB, error) { return openWhole(ctx, path, current) }
+func Inspect(ctx context.Context, path string) (*DB, error) {
+	// To open it as a hub's would change another program's.
+	if err := look(ctx, path, current); err != nil {
+		return nil, err
+	}
+	return openWhole(ctx, path, current)
+}
+
+// look opens a file that is there to read it, and leaves it as it is: it gets no
+// table and no other journal.
+func look(ctx context.Context, path string, read func(context.Context, *sql.DB) error) error {
+	db, err := openReadOnly(path)
+	if err == nil {
+		err = errors.Join(classify(read(ctx, db)), db.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("open %s: %w", path, err)
+	}
+	return nil
+}
+
+// openReadOnly opens a file whatever is in it. The file must be there.
+func openReadOnly(path string) (*sql.DB, error) {
+	u := url.URL{Scheme: "file", Opaque: url.PathEscape(path)}
+	return sql.Open("sqlite", u.String()+"?mode=rw&_busy_timeout=5000&_query_only=1")
+}
 
 func openWhole(ctx context.Context, path string, schema func(context.Context, *sql.DB) error) (*DB, error) {
 	db, err := openWith(ctx, path, schema)
@@ -159,7 +184,10 @@ func current(ctx context.Context, db *sql.DB) error {
 	return backend.SameSchema(have, newest)
 }
 
-// versions returns the schema's version and the newest this program knows.
+const selectVersioned = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'goose_db_version')"
+
+// versions returns the schema's version, 0 when there is none, and the newest this
+// program knows. It changes nothing.
 func versions(ctx context.Context, db *sql.DB) (p *goose.Provider, have, newest int64, err error) {
 	files, err := fs.Sub(migrationFiles, "migrations")
 	if err != nil {
@@ -169,8 +197,14 @@ func versions(ctx context.Context, db *sql.DB) (p *goose.Provider, have, newest 
 		return nil, 0, 0, err
 	}
 	sources := p.ListSources()
+	newest = sources[len(sources)-1].Version
+	// The provider makes its table when it is asked.
+	var versioned bool
+	if err := db.QueryRowContext(ctx, selectVersioned).Scan(&versioned); err != nil || !versioned {
+		return p, 0, newest, err
+	}
 	have, err = p.GetDBVersion(ctx)
-	return p, have, sources[len(sources)-1].Version, err
+	return p, have, newest, err
 }
 
 // checkpointStatement answers whether it was kept from working, how many pages

@@ -178,7 +178,7 @@ func TestOpenRefuses(t *testing.T) {
 func TestInspect(t *testing.T) {
 	t.Parallel()
 	for version, want := range map[string]string{
-		"UPDATE goose_db_version SET version_id = 0":                                    "its schema is version 0",
+		"UPDATE goose_db_version SET version_id = 0":                                    "there are no tables of a hub in it",
 		"INSERT INTO goose_db_version (version_id, is_applied) VALUES (4711, 1)":        "use the newer program",
 		"INSERT INTO goose_db_version (version_id, is_applied) SELECT 1, 1 WHERE 1 = 0": "",
 	} {

@@ -97,6 +97,9 @@ func testHealthOfEmpty(t *testing.T, _ *world, h store.Health) {
 	leases, err := h.Leases(t.Context())
 	noError(t, err)
 	sameList(t, "leases", nil, leases)
+	restoration, err := h.Restoration(t.Context())
+	noError(t, err)
+	same(t, "a restoration that never was", store.Restoration{}, restoration)
 }
 
 func testHealthOfFull(t *testing.T, w *world, h store.Health) {
