@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -115,6 +116,10 @@ func TestFaultyCrashes(t *testing.T) {
 				_, err := f.Claim(ctx, "a", "b", time.Second)
 				return err
 			}
+			calls["Renew"] = func(ctx context.Context) error {
+				_, err := f.Renew(ctx, "b", time.Second)
+				return err
+			}
 			calls["Release"] = func(ctx context.Context) error { return f.Release(ctx, store.Held{Name: "a", Epoch: 1}) }
 			calls["Leases"] = func(ctx context.Context) error {
 				_, err := f.Leases(ctx)
@@ -123,8 +128,10 @@ func TestFaultyCrashes(t *testing.T) {
 			calls["Reseal"] = func(ctx context.Context) error {
 				return f.Reseal(ctx, func(store.Confidential) (store.Confidential, error) { return store.Confidential{}, nil })
 			}
+			// Append is crashed by itself; in a turn it is what is done there that fails.
+			others := []string{"Append", "Close", "Moved", "InTurn"}
 			for method := range reflect.TypeFor[store.Store]().Methods() {
-				if calls[method.Name] == nil && method.Name != "Append" && method.Name != "Close" && method.Name != "Moved" {
+				if calls[method.Name] == nil && !slices.Contains(others, method.Name) {
 					t.Errorf("nobody calls %s", method.Name)
 				}
 			}
