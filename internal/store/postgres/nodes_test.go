@@ -172,6 +172,74 @@ func TestRoundTrips(t *testing.T) {
 	}
 }
 
+// TestInTurn: a node that others append beside waits for its turn, and nobody comes
+// between what it was told and what it appends. One that does not append, or fails to,
+// lets the others go on.
+func TestInTurn(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.Start(t).Database(t)
+	db, other := open(t, dsn), open(t, dsn)
+	mustAdd(t, db, 1)
+	alone := false
+	if err := db.InTurn(t.Context(), func(head store.Head) { alone = head == store.Head{} }); err != nil || !alone {
+		t.Errorf("a node alone has to wait: %v", err)
+	}
+	mustAdd(t, other, 1)
+	mustAdd(t, db, 1) // it learns of the other
+	for name, act := range map[string]func(){
+		"appends":      func() { mustAdd(t, db, 1) },
+		"does nothing": func() {},
+		"fails": func() {
+			w, err := storetest.NewWrite(db, 1, 10)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			w.Base, w.Expect = -1, []store.Expectation{{Subject: w.Subjects[0].Subject, Version: 99}}
+			if err := db.Append(t.Context(), w); !errors.Is(err, store.ErrMoved) {
+				t.Errorf("it fails with %v", err)
+			}
+		},
+	} {
+		mustAdd(t, other, 1)
+		mustAdd(t, db, 1)
+		before := mustHead(t, db)
+		var rival sync.WaitGroup
+		ran := false
+		err := db.InTurn(t.Context(), func(head store.Head) {
+			ran = true
+			if head.Position != before {
+				t.Errorf("%s: told of the head %d, which is %d", name, head.Position, before)
+			}
+			rival.Go(func() { mustAdd(t, other, 1) })
+			waitForLock(t, db)
+			if now := mustHead(t, db); now != before {
+				t.Errorf("%s: another appended in its turn: %d, was %d", name, now, before)
+			}
+			act()
+		})
+		rival.Wait()
+		want := before + 1
+		if name == "appends" {
+			want++
+		}
+		if err != nil || !ran {
+			t.Errorf("%s: %v, ran %v", name, err, ran)
+		}
+		wantHead(t, other, want)
+	}
+}
+
+// mustHead returns where the log ends.
+func mustHead(t *testing.T, db *DB) int64 {
+	t.Helper()
+	head, err := db.Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return head.Position
+}
+
 // TestReserveByNodes: no number is handed out by two nodes, and a node alone hands
 // them out without a gap.
 func TestReserveByNodes(t *testing.T) {
