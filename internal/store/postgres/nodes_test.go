@@ -365,3 +365,17 @@ func TestLeaseDeadline(t *testing.T) {
 		t.Errorf("claimed %+v: %v", l, err)
 	}
 }
+
+// TestReadPatience: a query that gets no answer ends, also for a caller that would
+// wait for ever, and the next has a connection that works.
+func TestReadPatience(t *testing.T) {
+	t.Parallel()
+	db := open(t, pgtest.Start(t).Database(t))
+	db.readPatience = 100 * time.Millisecond
+	begin := time.Now()
+	err := db.query(context.Background(), "SELECT pg_sleep(20)", nil, func(pgx.Rows) error { return nil })
+	if took := time.Since(begin); greenlane.KindOf(err) != greenlane.Unavailable || took > 10*time.Second {
+		t.Errorf("after %s: %v", took, err)
+	}
+	wantHead(t, db, 0)
+}
