@@ -206,12 +206,14 @@ func (ep *endpoint) disableLate() {
 // them; which events it wants, and in what order, they say beyond all that was
 // sent. Events whose lane is open keep the old ones.
 func (e *Engine) Update(ctx context.Context, r Request, revise func(Settings, *store.Endpoint) (Settings, error)) (*hub.Outcome, error) {
-	return e.change(ctx, r, func(ep *endpoint) (*plan, error) {
+	var url string
+	o, err := e.change(ctx, r, func(ep *endpoint) (*plan, error) {
 		row := *ep.row
 		s, err := revise(*ep.settings(), &row)
 		if err != nil {
 			return nil, err
 		}
+		url = s.URL
 		if err := e.urlFree(r.Account, row.Number, s.URL); err != nil {
 			return nil, err
 		}
@@ -242,6 +244,11 @@ func (e *Engine) Update(ctx context.Context, r Request, revise func(Settings, *s
 			ep.breaker.hurry(nil)
 		}}, nil
 	})
+	if greenlane.CodeOf(err) == "conflict" {
+		// An endpoint that another node serves has it.
+		return nil, urlTaken(url)
+	}
+	return o, err
 }
 
 // Rotate gives the endpoint new secrets, one of a kind; the former ones of these

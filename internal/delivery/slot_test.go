@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -158,6 +160,37 @@ func TestEndWhileLoading(t *testing.T) {
 	if _, known := statusOf(t, r, number); known {
 		t.Error("it is served still")
 	}
+}
+
+// TestURLElsewhere: the URL of an endpoint that this node does not serve is taken.
+func TestURLElsewhere(t *testing.T) {
+	t.Parallel()
+	r := startAt(t, t.TempDir(), greenlane.SystemClock, func(e *delivery.Engine) { e.Share() })
+	url := newReceiver(t).URL
+	here, there := r.endpoint(t, url+"/0", entries), int64(0)
+	for n := 1; there == 0 || delivery.SlotOf(there) == delivery.SlotOf(here); n++ {
+		there = r.endpoint(t, fmt.Sprintf("%s/%d", url, n), entries)
+	}
+	rows, err := r.store.AllEndpoints(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken := rows[slices.IndexFunc(rows, func(row *store.Endpoint) bool { return row.Number == there })].URL
+	serving := r.serve(t, delivery.SlotOf(here), "r")
+	move := func() error {
+		_, err := r.engine.Update(t.Context(), by(here), func(s delivery.Settings, _ *store.Endpoint) (delivery.Settings, error) {
+			s.URL = taken
+			return s, nil
+		})
+		return err
+	}
+	for err = move(); greenlane.CodeOf(err) == "moving"; err = move() {
+		<-time.After(time.Millisecond)
+	}
+	if greenlane.CodeOf(err) != "url_taken" || !strings.Contains(err.Error(), taken) {
+		t.Errorf("its URL is refused with %v", err)
+	}
+	serving.stop(r, nil)
 }
 
 // TestBehind: an endpoint that another node made just now, with a cursor that this

@@ -128,11 +128,13 @@ func (db *DB) appendInTurn(ctx context.Context, w *store.Write) error {
 	t := db.turn
 	db.turn = nil
 	db.rivals = t.head != db.known
-	err := explain(t.conn, db.commit(ctx, t.conn, &pipeline{}, w, t.head))
-	if err != nil && !t.conn.IsClosed() {
-		_, _ = t.conn.Exec(ctx, rollbackStatement)
-	}
-	return err
+	defer func() {
+		// Also when sealing panicked: what is tried again waits for the head.
+		if !t.conn.IsClosed() && t.conn.PgConn().TxStatus() != 'I' {
+			_, _ = t.conn.Exec(ctx, rollbackStatement)
+		}
+	}()
+	return explain(t.conn, db.commit(ctx, t.conn, &pipeline{}, w, t.head))
 }
 
 func (db *DB) append(ctx context.Context, w *store.Write) error {

@@ -433,3 +433,56 @@ func TestLeaseDeadline(t *testing.T) {
 		t.Errorf("claimed %+v: %v", l, err)
 	}
 }
+
+// TestReadPatience: a query that gets no answer ends, also for a caller that would
+// wait for ever, and the next has a connection that works.
+func TestReadPatience(t *testing.T) {
+	t.Parallel()
+	db := open(t, pgtest.Start(t).Database(t))
+	db.readPatience = 100 * time.Millisecond
+	begin := time.Now()
+	err := db.query(context.Background(), "SELECT pg_sleep(20)", nil, func(pgx.Rows) error { return nil })
+	if took := time.Since(begin); greenlane.KindOf(err) != greenlane.Unavailable || took > 10*time.Second {
+		t.Errorf("after %s: %v", took, err)
+	}
+	wantHead(t, db, 0)
+}
+
+// TestPanicInTurn: a write that panics in its turn leaves the head to what is tried
+// next in the same turn.
+func TestPanicInTurn(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.Start(t).Database(t)
+	db, rival := open(t, dsn), open(t, dsn)
+	write := func(on *DB) *store.Write {
+		w, err := storetest.NewWrite(on, 1, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w
+	}
+	for _, on := range []*DB{rival, db, rival, db} { // so that db knows of a rival
+		if err := on.Append(t.Context(), write(on)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	begin := time.Now()
+	err := db.InTurn(t.Context(), func(head store.Head) {
+		if head.Position == 0 {
+			t.Error("it has no turn")
+		}
+		func() {
+			defer func() { _ = recover() }()
+			bad := write(db)
+			bad.Seal = func(store.Head) error { panic("a fault in a rule") }
+			_ = db.Append(t.Context(), bad)
+		}()
+		if err := db.Append(t.Context(), write(db)); err != nil || time.Since(begin) > 5*time.Second {
+			t.Errorf("after %s: %v", time.Since(begin), err)
+		}
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	wantHead(t, db, 5)
+}

@@ -49,6 +49,9 @@ const (
 	acquirePatience = 10 * time.Second
 	// writePatience is how long a write may take in all. Its end is unknown then.
 	writePatience = 90 * time.Second
+	// readPatience is how long one query may take in all: longer than the server
+	// lets a statement run, so that it ends only what gets no answer any more.
+	readPatience = 90 * time.Second
 	// partSize is how many positions a part of the log has.
 	partSize = 10_000_000
 )
@@ -88,8 +91,9 @@ type DB struct {
 	reader, writer *pgxpool.Pool
 	gate           backend.Gate
 	packer         *backend.Packer
-	// partSize is the constant, but for tests.
-	partSize int64
+	// partSize and readPatience are the constants, but for tests.
+	partSize     int64
+	readPatience time.Duration
 	// crossed wakes Run when the log has come into another part.
 	crossed chan struct{}
 
@@ -149,7 +153,7 @@ func openWith(ctx context.Context, dsn string, partSize int64, schema func(conte
 		return nil, err
 	}
 	db := &DB{
-		packer: backend.NewPacker(), partSize: partSize, crossed: make(chan struct{}, 1), moved: make(chan struct{}, 1),
+		packer: backend.NewPacker(), partSize: partSize, readPatience: readPatience, crossed: make(chan struct{}, 1), moved: make(chan struct{}, 1),
 		subjects: numbers{sequence: store.SubjectNumbers}, messages: numbers{sequence: store.MessageNumbers},
 	}
 	if err := db.open(ctx, config, dsn, schema); err != nil {
@@ -265,12 +269,15 @@ func list[T any](ctx context.Context, db *DB, query string, args []any, scan fun
 	return out, err
 }
 
-// rows runs one query within a call.
+// rows runs one query within a call. A connection that died without a word gives no
+// answer for as long as the caller's context lets it: most have no end of their own.
 func (db *DB) rows(ctx context.Context, query string, args []any, scan func(pgx.Rows) error) error {
 	conn, err := acquire(ctx, db.reader)
 	if err == nil {
 		defer conn.Release()
-		err = each(ctx, conn.Conn(), query, args, scan)
+		patient, cancel := context.WithTimeout(ctx, db.readPatience)
+		defer cancel()
+		err = each(patient, conn.Conn(), query, args, scan)
 	}
 	switch {
 	case err != nil && ctx.Err() != nil:
