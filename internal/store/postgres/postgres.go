@@ -91,7 +91,8 @@ type DB struct {
 	reader, writer *pgxpool.Pool
 	gate           backend.Gate
 	packer         *backend.Packer
-	// partSize and readPatience are the constants, but for tests.
+	// partSize and readPatience are the constants, but for tests. Who examines a
+	// database has no such patience: counting takes as long as it takes.
 	partSize     int64
 	readPatience time.Duration
 	// crossed wakes Run when the log has come into another part.
@@ -275,8 +276,12 @@ func (db *DB) rows(ctx context.Context, query string, args []any, scan func(pgx.
 	conn, err := acquire(ctx, db.reader)
 	if err == nil {
 		defer conn.Release()
-		patient, cancel := context.WithTimeout(ctx, db.readPatience)
-		defer cancel()
+		patient := ctx
+		if db.readPatience > 0 {
+			var cancel context.CancelFunc
+			patient, cancel = context.WithTimeout(ctx, db.readPatience)
+			defer cancel()
+		}
 		err = each(patient, conn.Conn(), query, args, scan)
 	}
 	switch {
