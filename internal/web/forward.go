@@ -15,6 +15,10 @@ import (
 	"greenlane"
 )
 
+// answerPatience is how long another node may take to begin its answer: longer than
+// anything it does for one, such as a test of a receiver that does not answer.
+const answerPatience = 30 * time.Second
+
 // forwardedHeader marks a request that a node has handed on: it goes no further.
 const forwardedHeader = "Greenlane-Forwarded"
 
@@ -33,7 +37,7 @@ type Forwarder struct {
 func NewForwarder(owner func(ctx context.Context, endpoint int64) (string, error), log *slog.Logger) *Forwarder {
 	return &Forwarder{Owner: owner, Log: log, transport: &http.Transport{
 		DialContext:         (&net.Dialer{Timeout: 2 * time.Second}).DialContext,
-		MaxIdleConnsPerHost: 32, IdleConnTimeout: time.Minute, DisableCompression: true,
+		MaxIdleConnsPerHost: 32, IdleConnTimeout: time.Minute, ResponseHeaderTimeout: answerPatience, DisableCompression: true,
 	}}
 }
 
