@@ -313,20 +313,31 @@ func (e *Engine) loadAll(ctx context.Context) error {
 			continue
 		}
 		ep, err := e.restore(ctx, row)
-		if err != nil {
+		if err == nil {
+			all = append(all, ep)
+		} else if !e.spares(ctx, row, err) {
 			return err
 		}
-		all = append(all, ep)
 	}
 	if err := e.surveyAll(ctx, all); err != nil {
 		return err
 	}
 	for _, ep := range all {
-		if err := e.open(ctx, ep); err != nil {
+		if err := e.open(ctx, ep); err != nil && !e.spares(ctx, ep.row, err) {
 			return err
 		}
 	}
 	return nil
+}
+
+// spares reports whether an endpoint that could not be loaded is left out. Where
+// processes share the work it is: it would end one after the other.
+func (e *Engine) spares(ctx context.Context, row *store.Endpoint, err error) bool {
+	if !e.shared || ctx.Err() != nil || greenlane.KindOf(err) == greenlane.Unavailable {
+		return false
+	}
+	e.log.Error("an endpoint can't be loaded: nothing is sent to it", "endpoint", row.EndpointID(), "error", err)
+	return true
 }
 
 // load takes in an endpoint that is on disk.

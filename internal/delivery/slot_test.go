@@ -259,3 +259,27 @@ func TestAstray(t *testing.T) {
 		t.Errorf("%+v, %d arrived", s, len(rec.arrivals()))
 	}
 }
+
+// TestSpare: an endpoint that can't be loaded does not keep the others of its part.
+func TestSpare(t *testing.T) {
+	t.Parallel()
+	r := startAt(t, t.TempDir(), greenlane.SystemClock, func(e *delivery.Engine) { e.Share() })
+	rec := newReceiver(t)
+	broken := r.endpoint(t, rec.URL+"/broken", entries)
+	well := broken
+	for n := 0; well == broken || delivery.SlotOf(well) != delivery.SlotOf(broken); n++ {
+		well = r.endpoint(t, fmt.Sprintf("%s/%d", rec.URL, n), entries)
+	}
+	_, err := r.hub.Do(t.Context(), hub.Unit{Account: 1, Rows: hub.Rows{Revisions: []*store.Revision{
+		{Endpoint: broken, Number: 2, Settings: []byte("{"), MadeAt: time.Unix(1, 0)}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	serving := r.serve(t, delivery.SlotOf(broken), "r")
+	r.record(t, "S-1", 1)
+	rec.until(t, "the event", func() bool { return len(rec.arrivals()) == 1 })
+	if _, known := statusOf(t, r, broken); known {
+		t.Error("the broken one is served")
+	}
+	serving.stop(r, nil)
+}
