@@ -213,7 +213,10 @@ func (e *Engine) view(ctx context.Context, account, number int64) (*view, error)
 		v = ep.snapshot()
 		reply(nil)
 	})
-	return v, err
+	if err != nil {
+		return nil, err // the loop may be about to make it still
+	}
+	return v, nil
 }
 
 func (ep *endpoint) snapshot() *view {

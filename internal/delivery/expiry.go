@@ -153,12 +153,15 @@ func (e *Engine) dispensable(ctx context.Context, list []store.OldAttempt) ([]st
 		}
 		reply(nil)
 	})
-	return e.resolve(ctx, list, verdicts, err)
+	if err != nil {
+		return nil, err // the loop may be about to judge still
+	}
+	return e.resolve(ctx, list, verdicts)
 }
 
 // resolve settles the verdicts that the loop could not.
-func (e *Engine) resolve(ctx context.Context, list []store.OldAttempt, verdicts []verdict, err error) ([]store.AttemptID, error) {
-	if slices.Contains(verdicts, verdictUnknown) && err == nil {
+func (e *Engine) resolve(ctx context.Context, list []store.OldAttempt, verdicts []verdict) (_ []store.AttemptID, err error) {
+	if slices.Contains(verdicts, verdictUnknown) {
 		err = e.ofDeleted(ctx, list, verdicts)
 	}
 	if slices.Contains(verdicts, verdictAsk) && err == nil {
@@ -249,13 +252,16 @@ func (e *Engine) byEvents(ctx context.Context, list []store.OldAttempt, verdicts
 		}
 		reply(nil)
 	})
+	if err != nil {
+		return err
+	}
 	for i, a := range list {
 		ev, v := at[a.Position], views[a.Endpoint]
-		if err == nil && verdicts[i] == verdictAsk && ev != nil && v != nil && v.settles(ctx, ev) {
+		if verdicts[i] == verdictAsk && ev != nil && v != nil && v.settles(ctx, ev) {
 			verdicts[i] = verdictRemove
 		}
 	}
-	return err
+	return nil
 }
 
 // settles reports whether that an event was settled follows from the cursor: the

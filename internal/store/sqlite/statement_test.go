@@ -148,6 +148,9 @@ var exceptions = map[string]string{
 	"examineAges":                 "reads the first row",
 	"examineDestinations":         "all of them are asked for, once in an examination",
 	"examineMessages":             "those that are not applied are counted, once in an examination",
+	"selectVersioned":             "looks at the schema, once at opening",
+	"selectThings":                "looks at the schema, once before a move",
+	"selectInhabited":             "reads the first row",
 	"selectPositions":             "sorts a handful of chunks to put the row after them",
 }
 
