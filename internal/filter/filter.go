@@ -88,13 +88,20 @@ func newLanguage() (*cel.Env, error) {
 		return nil, err
 	}
 	p := &provider{registry, envelope()}
-	return cel.NewEnv(
+	env, err := cel.NewEnv(
 		cel.CustomTypeProvider(p), cel.CustomTypeAdapter(registry),
 		cel.Variable("event", kindEvent.typ()),
 		cel.ParserRecursionLimit(maxDepth), cel.CrossTypeNumericComparisons(true), cel.OptionalTypes(),
 		cel.ASTValidators(cel.ValidateRegexLiterals(), cel.ValidateTimestampLiterals(), cel.ValidateDurationLiterals(), writtenPatterns{}),
 		cel.RegexProgramSizeLimit(maxPattern),
 	)
+	if err == nil {
+		// The library makes its list of names, for "did you mean", with the first
+		// mistake, while others read it unguarded: checker.Env.Catalog and
+		// cloneWithDecls of cel-go 0.33.2. So the first mistake is made here.
+		env.Compile("no.such")
+	}
+	return env, err
 }
 
 // writtenPatterns refuses a regular expression that is put together while events
