@@ -450,21 +450,11 @@ func bulkBody(first int64) []byte {
 
 // eventsPerActivity tells how many events the log has for each activity.
 func (b *bed) eventsPerActivity(ctx context.Context, activities int64) float64 {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, b.url+"/v1/events?order=desc&limit=1", nil)
+	head, err := b.head(ctx)
 	if err != nil {
 		return 0
 	}
-	req.Header.Set("Authorization", "Bearer "+b.key)
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return 0
-	}
-	defer resp.Body.Close()
-	var page struct{ Data []struct{ Position int64 } }
-	if json.NewDecoder(resp.Body).Decode(&page) != nil || len(page.Data) == 0 {
-		return 0
-	}
-	return float64(page.Data[0].Position) / float64(activities)
+	return float64(head) / float64(activities)
 }
 
 // latency measures from the answer to the post to the arrival at the receiver,

@@ -41,14 +41,8 @@ func (b *bed) join(ctx context.Context, dir string, n int) error {
 		}
 		p := &bed{dir: own, database: b.database, temporary: true}
 		b.peers = append(b.peers, p)
-		for _, name := range []string{secretFile, keyFile} {
-			key, err := os.ReadFile(filepath.Join(b.dir, name))
-			if err == nil {
-				err = os.WriteFile(filepath.Join(own, name), key, 0o600)
-			}
-			if err != nil {
-				return err
-			}
+		if err := copyKeys(b.dir, own); err != nil {
+			return err
 		}
 		if err := p.start(ctx); err != nil {
 			return err
@@ -61,6 +55,20 @@ func (b *bed) join(ctx context.Context, dir string, n int) error {
 			case <-ctx.Done():
 				return ctx.Err()
 			}
+		}
+	}
+	return nil
+}
+
+// copyKeys gives a hub's folder the keys of another's.
+func copyKeys(from, to string) error {
+	for _, name := range []string{secretFile, keyFile} {
+		key, err := os.ReadFile(filepath.Join(from, name))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(to, name), key, 0o600)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil

@@ -32,7 +32,13 @@ func (c *benchCmd) large(ctx context.Context) (*benchRow, error) {
 		return nil, err
 	}
 	begin := time.Now()
-	head, err := b.preload(ctx, &first, int64(c.Preload))
+	var head int64
+	err = b.preload(ctx, &first, func(posted int) (enough bool, err error) {
+		if posted%100 == 0 {
+			head, err = b.head(ctx)
+		}
+		return head >= int64(c.Preload), err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -46,24 +52,23 @@ func (c *benchCmd) large(ctx context.Context) (*benchRow, error) {
 		Budget: "≥ 80 % of the empty log's; reads ≤ 20 ms", More: more}, b.reads(ctx, head, more)
 }
 
-// preload posts in bulk until the log has so many events, and returns how many.
-func (b *bed) preload(ctx context.Context, first *atomic.Int64, events int64) (head int64, err error) {
+// preload posts in bulk until it is enough, which is asked before each request with
+// how many there were.
+func (b *bed) preload(ctx context.Context, first *atomic.Int64, enough func(posted int) (bool, error)) error {
 	client, err := dialLine(hostPort(b.url), "/v1/entries/activities/bulk", b.key)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer client.conn.Close()
 	for n := 0; ctx.Err() == nil; n++ {
-		if n%100 == 0 {
-			if head, err = b.head(ctx); err != nil || head >= events {
-				return head, err
-			}
+		if done, err := enough(n); err != nil || done {
+			return err
 		}
 		if status, answer, err := client.post(bulkBody(first.Add(500) - 500)); err != nil || status != http.StatusOK {
-			return 0, fmt.Errorf("preload: status %d: %.200s: %w", status, answer, err)
+			return fmt.Errorf("preload: status %d: %.200s: %w", status, answer, err)
 		}
 	}
-	return 0, ctx.Err()
+	return ctx.Err()
 }
 
 // head returns where the log ends.

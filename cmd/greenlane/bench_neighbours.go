@@ -105,17 +105,7 @@ func (o *outage) fill(ctx context.Context) error {
 }
 
 func (o *outage) preload(ctx context.Context, n int64) error {
-	client, err := dialLine(hostPort(o.url), "/v1/entries/activities/bulk", o.key)
-	if err != nil {
-		return err
-	}
-	defer client.conn.Close()
-	for o.first.Load()-o.since < n && ctx.Err() == nil {
-		if status, answer, err := client.post(bulkBody(o.first.Add(500) - 500)); err != nil || status != http.StatusOK {
-			return fmt.Errorf("preload: status %d: %.200s: %w", status, answer, err)
-		}
-	}
-	return ctx.Err()
+	return o.bed.preload(ctx, &o.first, func(int) (bool, error) { return o.first.Load()-o.since >= n, nil })
 }
 
 // weigh tells what the hub has on disk and, once it is calm, in memory.

@@ -256,22 +256,25 @@ func (h *chaosHub) collect() {
 	}
 }
 
-func (h *chaosHub) metric(name string) int64 {
-	h.t.Helper()
-	_, body, err := h.process().call("GET", "/metrics", nil)
+func (h *chaosHub) metric(name string) int64 { return h.process().metric(name) }
+
+// metric reads one of the hub's metrics.
+func (p *process) metric(name string) int64 {
+	p.t.Helper()
+	_, body, err := p.call("GET", "/metrics", nil)
 	if err != nil {
-		h.t.Fatal(err)
+		p.t.Fatal(err)
 	}
 	for line := range strings.Lines(string(body)) {
 		if text, ok := strings.CutPrefix(line, name+" "); ok {
 			v, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
 			if err != nil {
-				h.t.Fatal(err)
+				p.t.Fatal(err)
 			}
 			return int64(v)
 		}
 	}
-	h.t.Fatalf("there is no metric %s", name)
+	p.t.Fatalf("there is no metric %s", name)
 	return 0
 }
 

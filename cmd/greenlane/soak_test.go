@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -98,14 +97,8 @@ func startFleet(t *testing.T, seed uint64, endpoints int, deaf time.Duration) *f
 // shareKeys gives a hub's folder the keys of another's.
 func shareKeys(t testing.TB, from, to string) {
 	t.Helper()
-	for _, name := range []string{secretFile, keyFile} {
-		key, err := os.ReadFile(filepath.Join(from, name))
-		if err == nil {
-			err = os.WriteFile(filepath.Join(to, name), key, 0o600)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+	if err := copyKeys(from, to); err != nil {
+		t.Fatal(err)
 	}
 }
 

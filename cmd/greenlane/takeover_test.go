@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"net/http"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -90,20 +89,7 @@ func TestTakeOver(t *testing.T) {
 }
 
 // duties is how many duties a hub does.
-func (p *process) duties() int {
-	p.t.Helper()
-	_, body, err := p.call("GET", "/metrics", nil)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(body), "\ngreenlane_node_duties ")
-	line, _, _ := strings.Cut(rest, "\n")
-	n, err := strconv.Atoi(line)
-	if err != nil {
-		p.t.Fatalf("the metric says %q", line)
-	}
-	return n
-}
+func (p *process) duties() int { return int(p.metric("greenlane_node_duties")) }
 
 // TestOtherKey: a hub with another key than the others does not come to work, also
 // where no secret is kept yet.

@@ -370,10 +370,13 @@ func (e *Engine) restore(ctx context.Context, row *store.Endpoint) (*endpoint, e
 func (e *Engine) open(ctx context.Context, ep *endpoint) error {
 	row := ep.row
 	ep.read = ep.passed
-	if ep.passed > e.hub.Head() {
-		if err := ep.judge(ctx); err != nil {
-			return err
-		}
+	end, astray, err := e.hub.Beyond(ctx, ep.passed)
+	if err != nil {
+		return err
+	}
+	if ep.astray = astray; astray {
+		e.log.Error("an endpoint's cursor is beyond the end of the log, whose end was lost: nothing is sent to it; delete it, and make another that begins where its receiver is",
+			"endpoint", row.EndpointID(), "cursor", ep.passed, "head", end)
 	}
 	if err := ep.loadAcknowledged(ctx, max(e.position, e.hub.Head())); err != nil {
 		return err
@@ -415,20 +418,6 @@ func (e *Engine) open(ctx context.Context, ep *endpoint) error {
 	e.endpoints[row.Number] = ep
 	e.route(ep)
 	e.touch(ep)
-	return nil
-}
-
-// judge looks whether the cursor is beyond the end of the log. Where other nodes
-// write, the hub may not have heard of the end yet: the store knows.
-func (ep *endpoint) judge(ctx context.Context) error {
-	head, err := ep.engine.store.Head(ctx)
-	if err != nil || ep.passed <= head.Position {
-		return err
-	}
-	// What comes at the positions between is not what the endpoint was sent.
-	ep.astray = true
-	ep.engine.log.Error("an endpoint's cursor is beyond the end of the log, whose end was lost: nothing is sent to it; delete it, and make another that begins where its receiver is",
-		"endpoint", ep.row.EndpointID(), "cursor", ep.passed, "head", head.Position)
 	return nil
 }
 

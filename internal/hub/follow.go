@@ -39,6 +39,18 @@ func (h *Hub) Sync(ctx context.Context) error {
 	return h.Wait(ctx, head.Position-1)
 }
 
+// Beyond reports whether a reader's position is beyond the end of the log, and where
+// that is, also as far as this node has not heard of it. The log was longer once: the
+// database was restored, or failed over to a server that lacked its end. What comes
+// at the missing positions is not what the reader has.
+func (h *Hub) Beyond(ctx context.Context, position int64) (end int64, beyond bool, err error) {
+	if end = h.Head(); position <= end {
+		return end, false, nil
+	}
+	head, err := h.store.Head(ctx)
+	return head.Position, err == nil && position > head.Position, err
+}
+
 // refresh takes in what is in the log without our knowing, if anything: another
 // node's events, or our own after a commit that reported a failure. It reports
 // whether there was something.

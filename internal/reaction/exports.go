@@ -135,11 +135,7 @@ func (x *Exports) Run(ctx context.Context) error {
 }
 
 func (x *Exports) follow(ctx context.Context) error {
-	var position int64
-	err := x.follower.insist(ctx, func() (err error) {
-		position, err = x.hub.Store().Cursor(ctx, "reaction/"+exportsName)
-		return err
-	})
+	position, err := x.follower.cursor(ctx, "reaction/"+exportsName)
 	for recorded := position; err == nil; {
 		if err = x.hub.Wait(ctx, position); err != nil {
 			break

@@ -132,14 +132,9 @@ func (r *Runner) Run(ctx context.Context) error {
 }
 
 func (r *Runner) run(ctx context.Context) error {
-	err := r.insist(ctx, func() (err error) {
-		r.position, err = r.hub.Store().Cursor(ctx, r.owner())
-		return err
-	})
+	var err error
+	r.position, err = r.cursor(ctx, r.owner())
 	r.recorded = r.position
-	if err == nil {
-		err = r.within(ctx)
-	}
 	for err == nil {
 		if err = r.hub.Wait(ctx, r.position); err != nil {
 			break
@@ -156,20 +151,23 @@ func (r *Runner) run(ctx context.Context) error {
 	return err
 }
 
-// within stops a reaction whose cursor is beyond the end of the log: it would pass
-// over what comes at the positions between.
-func (r *Runner) within(ctx context.Context) error {
-	if r.position > r.hub.Head() {
-		if err := r.insist(ctx, func() error { return r.hub.Sync(ctx) }); err != nil {
-			return err
+// cursor reads where a reaction goes on. One that is beyond the end of the log stops:
+// it would pass over what comes at the positions between.
+func (r *Runner) cursor(ctx context.Context, owner string) (position int64, err error) {
+	var end int64
+	var beyond bool
+	err = r.insist(ctx, func() (err error) {
+		if position, err = r.hub.Store().Cursor(ctx, owner); err == nil {
+			end, beyond, err = r.hub.Beyond(ctx, position)
 		}
-	}
-	if head := r.hub.Head(); r.position > head {
-		r.log.Error("a reaction's cursor is beyond the end of the log, whose end was lost: it does nothing", "cursor", r.position, "head", head)
+		return err
+	})
+	if beyond {
+		r.log.Error("a reaction's cursor is beyond the end of the log, whose end was lost: it does nothing", "cursor", position, "head", end)
 		<-ctx.Done()
-		return ctx.Err()
+		return position, ctx.Err()
 	}
-	return nil
+	return position, err
 }
 
 func (r *Runner) owner() string { return "reaction/" + r.reaction.Name() }

@@ -204,7 +204,7 @@ func untilInclusive(t time.Time) time.Time {
 func (a *API) listEvents(ctx context.Context, in *eventListInput) (*List[EventDocument], error) {
 	f, err := a.filter(ctx, in.EventFilter)
 	if err == nil {
-		err = a.within(ctx, "query.after", in.After)
+		err = a.inLog(ctx, "query.after", in.After)
 	}
 	if err != nil {
 		return nil, err
@@ -459,22 +459,15 @@ func streamQuery(q url.Values) (*streamInput, error) {
 	return in, c.err()
 }
 
-// within refuses a reader's position that is beyond the end of the log, as every
-// node knows it. The log was longer once: the database was restored, or failed over
-// to a server that lacked its end. What comes at the missing positions is not what
-// the reader has, and to go on silently would pass over it.
-func (a *API) within(ctx context.Context, parameter string, after int64) error {
-	if after <= a.hub.Head() {
-		return nil
-	}
-	if err := a.hub.Sync(ctx); err != nil {
-		return err
-	}
-	if head := a.hub.Head(); after > head {
+// inLog refuses a reader's position that is beyond the end of the log: to go on
+// silently would pass over what comes at the positions between.
+func (a *API) inLog(ctx context.Context, parameter string, after int64) error {
+	end, beyond, err := a.hub.Beyond(ctx, after)
+	if beyond {
 		return greenlane.Errorf(greenlane.Conflict, "beyond_log",
-			"%s is %d, and the log ends at %d: its end was lost, or this is not the log that was read. Compare what came last, and go on from a position it has", parameter, after, head)
+			"%s is %d, and the log ends at %d: its end was lost, or this is not the log that was read. Compare what came last, and go on from a position it has", parameter, after, end)
 	}
-	return nil
+	return err
 }
 
 // streamStart is where a stream begins: after the last event its reader saw, at
@@ -495,7 +488,7 @@ func (a *API) streamStart(r *http.Request, in *streamInput) (int64, error) {
 	if err != nil || after < 0 {
 		return 0, greenlane.InvalidField(name, text, "must be a position in the log")
 	}
-	return after, a.within(r.Context(), name, after)
+	return after, a.inLog(r.Context(), name, after)
 }
 
 // follow writes what matches until the reader is gone or the API closes.
