@@ -173,13 +173,22 @@ func (tr *trial) open(from int64, r *Reconciled) {
 // judged for each.
 func (tr *trial) has(position int64) bool {
 	return (tr.acknowledged[position] || tr.unsure[position]) && tr.states[position] == "" &&
-		(tr.surely(position) || !tr.forgotten(position))
+		(tr.surely(position) || !tr.mayBeForgotten(position) || tr.claimed(position))
 }
 
-// forgotten reports whether what came of an event was on no disk when the process
-// died that had sent it, and nothing came since: a filter that was changed after
-// that may not want it.
-func (tr *trial) forgotten(position int64) bool {
+// claimed reports whether the hub says that an event was delivered.
+func (tr *trial) claimed(position int64) bool {
+	r, err := tr.Hub.Reconcile(tr.t.Context(), tr.n, position, position)
+	if err != nil {
+		tr.t.Fatalf("endpoint %d: %v", tr.n, err)
+	}
+	return r.Delivered == 1
+}
+
+// mayBeForgotten reports whether what came of an event was on no disk when a process
+// died, and nothing came since. If it was the one that had sent it, a filter that was
+// changed after that may not want it; another goes on and records it.
+func (tr *trial) mayBeForgotten(position int64) bool {
 	if tr.Recorded == nil {
 		return false
 	}
