@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -40,10 +41,14 @@ type batch struct {
 	gathered map[int64]int
 	// made are the numbers of subjects that units of this batch make.
 	made    map[int64]bool
-	once    map[onceKey]bool
-	digests map[digestKey]bool
-	held    map[store.Held]bool
-	jobs    []*job
+	once    map[store.AccountDigest]bool
+	digests map[store.AccountDigest]bool
+	// answers and messages are what was recorded before under the units' keys and
+	// digests.
+	answers  map[store.AccountDigest]*store.Answer
+	messages map[store.AccountDigest]*greenlane.Message
+	held     map[store.Held]bool
+	jobs     []*job
 
 	pending unitView
 	// failed is a failure of the store, which ends the batch.
@@ -52,22 +57,14 @@ type batch struct {
 	rows store.Write
 }
 
-type onceKey struct {
-	account int64
-	key     [32]byte
-}
-
 // once is the unit's idempotency key with the account it counts in.
-func (u *Unit) once() onceKey {
-	if u.Once.Account != 0 {
-		return onceKey{u.Once.Account, u.Once.Key}
-	}
-	return onceKey{u.Account, u.Once.Key}
+func (u *Unit) once() store.AccountDigest {
+	return store.AccountDigest{Account: cmp.Or(u.Once.Account, u.Account), Digest: u.Once.Key}
 }
 
-type digestKey struct {
-	account int64
-	digest  [32]byte
+// digest is that of the unit's message.
+func (u *Unit) digest() store.AccountDigest {
+	return store.AccountDigest{Account: u.Account, Digest: u.Message.Digest}
 }
 
 // unitView is what one unit sees and changes before it is accepted.
@@ -88,7 +85,8 @@ func newBatch(h *Hub, now time.Time) *batch {
 	return &batch{
 		hub: h, now: now,
 		subjects: map[greenlane.Subject]*record{}, refs: map[store.AccountReference][]greenlane.Subject{},
-		moves: map[greenlane.Subject]int64{}, once: map[onceKey]bool{}, digests: map[digestKey]bool{},
+		moves: map[greenlane.Subject]int64{}, once: map[store.AccountDigest]bool{}, digests: map[store.AccountDigest]bool{},
+		answers: map[store.AccountDigest]*store.Answer{}, messages: map[store.AccountDigest]*greenlane.Message{},
 		held: map[store.Held]bool{},
 		read: map[greenlane.Subject]store.Expectation{}, referred: map[store.AccountReference]int{}, gathered: map[int64]int{}, made: map[int64]bool{},
 	}
@@ -156,11 +154,7 @@ func (b *batch) repeated(j *job) (settled bool, err error) {
 		if b.once[u.once()] {
 			return true, b.wait(j)
 		}
-		known, err := b.hub.store.Answer(context.Background(), u.once().account, u.Once.Key)
-		if err != nil {
-			return false, b.fail(err)
-		}
-		if known != nil {
+		if known := b.answers[u.once()]; known != nil {
 			if known.Request != u.Once.Request {
 				return true, greenlane.Errorf(greenlane.Conflict, "idempotency_mismatch",
 					"this idempotency key was used before with another request body")
@@ -172,7 +166,7 @@ func (b *batch) repeated(j *job) (settled bool, err error) {
 	if u.Message == nil {
 		return false, nil
 	}
-	if b.digests[digestKey{u.Account, u.Message.Digest}] {
+	if b.digests[u.digest()] {
 		return true, b.wait(j)
 	}
 	return b.knownMessage(j)
@@ -184,10 +178,7 @@ func (b *batch) knownMessage(j *job) (bool, error) {
 	u := &j.unit
 	m := *u.Message
 	b.pending.message, j.outcome.Message = &m, &m
-	known, err := b.hub.store.MessageByDigest(context.Background(), u.Account, m.Digest)
-	if err != nil {
-		return false, b.fail(err)
-	}
+	known := b.messages[u.digest()]
 	if known == nil {
 		number, err := b.hub.store.Reserve(context.Background(), store.MessageNumbers, 1)
 		if err != nil {
@@ -258,7 +249,7 @@ func (b *batch) accept(j *job) {
 // found it, or waiting for a subject.
 func (b *batch) acceptMessage(j *job) {
 	u, m := &j.unit, b.pending.message
-	b.digests[digestKey{u.Account, m.Digest}] = true
+	b.digests[u.digest()] = true
 	b.rows.Messages = append(b.rows.Messages, m)
 	if !j.outcome.unmatched() {
 		if b.pending.parked {
@@ -521,7 +512,7 @@ func (b *batch) seal(w *store.Write, head store.Head, changed []*record, chances
 		if once := j.unit.Once; once != nil {
 			status, body := once.Answer(j.outcome)
 			w.Answers = append(w.Answers, &store.Answer{
-				Account: j.unit.once().account, Key: once.Key, Request: once.Request, Status: status, Body: body, StoredAt: recorded,
+				Account: j.unit.once().Account, Key: once.Key, Request: once.Request, Status: status, Body: body, StoredAt: recorded,
 			})
 		}
 	}

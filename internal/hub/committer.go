@@ -63,18 +63,31 @@ func (h *Hub) look() {
 }
 
 // work commits a batch. What waits while other nodes have their turn joins it.
-func (h *Hub) work() (err error) {
+func (h *Hub) work() error {
 	h.remembering.Lock()
 	defer h.remembering.Unlock()
-	out := h.store.InTurn(context.Background(), func(head store.Head) {
+	var jobs []*job
+	err := h.inTurn(func() error {
+		jobs = h.queue.drain()
+		return h.attempt(jobs)
+	})
+	return h.settle(jobs, err)
+}
+
+// inTurn runs f when no other node appends, knowing all that others recorded. Where
+// storage is away f finds that out, too.
+func (h *Hub) inTurn(f func() error) (err error) {
+	away := h.store.InTurn(context.Background(), h.head.Position, func(head store.Head, news []*greenlane.Event) {
+		if len(news) > 0 {
+			h.takeIn(news)
+		}
 		if head.Position > h.head.Position {
 			h.follow(head.Position)
 		}
-		err = h.commit(h.queue.drain())
+		err = f()
 	})
-	if out != nil {
-		// Storage is away, as whoever waits is told.
-		return h.commit(h.queue.drain())
+	if away != nil {
+		return f()
 	}
 	return err
 }
@@ -110,18 +123,12 @@ func (h *Hub) probe() {
 	}
 }
 
-// commit decides and writes a batch, and answers its callers.
-func (h *Hub) commit(jobs []*job) error {
-	var err error
-	for range maxRedecide {
-		if err = h.attempt(jobs); !errors.Is(err, store.ErrMoved) {
-			break
-		}
+// settle answers a batch's callers. It is decided again as long as others change
+// what it rests on.
+func (h *Hub) settle(jobs []*job, err error) error {
+	for tries := 1; tries < maxRedecide && outrun(jobs, err, tries); tries++ {
 		h.metrics.Redecided.Add(1)
-	}
-	if len(jobs) == 1 && errors.Is(err, store.ErrDuplicate) {
-		// Another node may have recorded an equal unit after it was looked for.
-		err = h.attempt(jobs)
+		err = h.inTurn(func() error { return h.attempt(jobs) })
 	}
 	if err != nil && len(jobs) > 1 && ownFault(err) {
 		return h.oneByOne(jobs)
@@ -141,6 +148,12 @@ func (h *Hub) commit(jobs []*job) error {
 	return nil
 }
 
+// outrun reports whether another node may have been faster: it changed what was read,
+// or recorded an equal unit after that was looked for.
+func outrun(jobs []*job, err error, tries int) bool {
+	return errors.Is(err, store.ErrMoved) || tries == 1 && len(jobs) == 1 && errors.Is(err, store.ErrDuplicate)
+}
+
 // ownFault reports whether an error lies in what was to be written rather than
 // in the storage: somebody in the batch broke a rule that deciding did not see.
 func ownFault(err error) bool {
@@ -150,7 +163,8 @@ func ownFault(err error) bool {
 // oneByOne commits units alone, so that each is judged by what is there.
 func (h *Hub) oneByOne(jobs []*job) error {
 	for i, j := range jobs {
-		if err := h.commit([]*job{j}); err != nil {
+		alone := []*job{j}
+		if err := h.settle(alone, h.inTurn(func() error { return h.attempt(alone) })); err != nil {
 			_ = h.fail(jobs[i+1:], err) // the same end
 			return err
 		}

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"greenlane"
@@ -80,24 +81,33 @@ func (h *Hub) follow(to int64) {
 			h.leap(to)
 			return
 		}
-		accounts := false
-		for _, e := range page.Events {
-			h.drop(e)
-			accounts = accounts || e.Subject.Kind == greenlane.KindAccount
-		}
-		if accounts {
-			h.reloadDirectory()
-		}
-		h.head = headOf(page.Events[len(page.Events)-1])
-		h.tail.publish(page.Events)
+		h.takeIn(page.Events)
 	}
+}
+
+// takeIn takes in the events that follow, which are not ours.
+func (h *Hub) takeIn(events []*greenlane.Event) {
+	accounts := false
+	for _, e := range events {
+		h.drop(e)
+		accounts = accounts || e.Subject.Kind == greenlane.KindAccount
+	}
+	if accounts {
+		h.reloadDirectory()
+	}
+	h.head = headOf(events[len(events)-1])
+	h.tail.publish(events)
 }
 
 // drop forgets what another node's event changed.
 func (h *Hub) drop(e *greenlane.Event) {
 	h.subjects.drop(e.Subject)
 	for _, ref := range e.References {
-		h.refs.drop(store.AccountReference{Account: e.Account, Reference: ref})
+		// Which subjects have a reference changes only when one more has it.
+		key := store.AccountReference{Account: e.Account, Reference: ref}
+		if known, ok := h.refs.get(key); ok && !slices.Contains(known, e.Subject) {
+			h.refs.drop(key)
+		}
 	}
 	_, into, ok := greenlane.MergeOf(e)
 	if !ok {

@@ -1,39 +1,73 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
+	"sync"
 
 	"greenlane"
 	"greenlane/internal/store"
 )
 
-// scout looks up in one go the references by which units will ask for their
-// subjects, as far as memory does not tell.
+// scout reads into memory what units will ask for, in a few queries for all of them.
+// It sees the world as deciding will, but for what is missing, and looks again at who
+// names something that was found. It changes nothing but the number of queries.
 type scout struct {
+	hub *Hub
+	// batch is what the units are about to be decided in, nil while they wait.
 	batch   *batch
 	account int64
-	missing []store.AccountReference
+	// references and subjects are what is missing, sought and wanted what was missing
+	// until now, if only in vain.
+	references []store.AccountReference
+	subjects   []greenlane.Subject
+	sought     map[store.AccountReference]bool
+	wanted     map[greenlane.Subject]bool
+	// named are the references that the unit at hand asks for in vain.
+	named []store.AccountReference
 }
 
-// Find implements [greenlane.Neighbours] for the commands' targets.
+const (
+	// scoutings is how often a scout goes: an activity asks for its bill's shipment,
+	// that for its entries, and each of them is read.
+	scoutings = 3
+	// scoutedPerReference is of how many subjects with the same reference the scout
+	// assumes that they will be looked at.
+	scoutedPerReference = 16
+)
+
+// Find implements [greenlane.Neighbours]. Who is found is about to be looked at.
 func (s *scout) Find(ref greenlane.Reference) []greenlane.Subject {
 	key := store.AccountReference{Account: s.account, Reference: ref}
-	if found, ok := s.batch.refs[key]; ok {
-		return found
+	found, ok := s.hub.refs.get(key)
+	if !ok {
+		s.named = append(s.named, key)
+		if !s.sought[key] {
+			s.sought[key] = true
+			s.references = append(s.references, key)
+		}
 	}
-	if found, ok := s.batch.hub.refs.get(key); ok {
-		s.batch.referred[key] = len(found)
-		return found
+	for _, subject := range found[:min(len(found), scoutedPerReference)] {
+		s.State(subject)
 	}
-	s.missing = append(s.missing, key)
-	s.batch.refs[key] = nil
-	return nil
+	return found
 }
 
-// State implements [greenlane.Neighbours]; a scout does not look that far.
-func (*scout) State(greenlane.Subject) greenlane.State { return nil }
+// State implements [greenlane.Neighbours].
+func (s *scout) State(subject greenlane.Subject) greenlane.State {
+	r, ok := s.hub.subjects.get(subject)
+	switch {
+	case ok && r.row.Account == s.account:
+		return r.state
+	case !ok && !s.wanted[subject] && subject.Number > 0 && subject.Number <= greenlane.MaxNumber:
+		s.wanted[subject] = true
+		s.subjects = append(s.subjects, subject)
+	}
+	return nil
+}
 
 // look collects what a unit's commands ask for. What is wrong with one, deciding
 // tells.
@@ -41,7 +75,11 @@ func (s *scout) look(u *Unit) {
 	defer func() { _ = recover() }()
 	s.account = u.Account
 	for _, c := range u.Commands {
-		_, _ = c.Target(s)
+		t, _ := c.Target(s)
+		s.State(greenlane.Subject{Kind: t.Kind, Number: t.Number})
+		for _, ref := range t.By {
+			s.Find(ref)
+		}
 		if m, ok := c.(greenlane.Mentioner); ok {
 			for _, ref := range m.Mentions() {
 				s.Find(ref)
@@ -50,22 +88,126 @@ func (s *scout) look(u *Unit) {
 	}
 }
 
-// lookAhead fills the batch's references for what its units' commands begin
-// with. It changes nothing but the number of queries.
-func (b *batch) lookAhead(jobs []*job) error {
-	s := &scout{batch: b}
-	for _, j := range jobs {
-		s.look(&j.unit)
+// scout reads what jobs will ask for.
+func (h *Hub) scout(jobs []*job, b *batch) error {
+	s := &scout{hub: h, batch: b, sought: map[store.AccountReference]bool{}, wanted: map[greenlane.Subject]bool{}}
+	for range scoutings {
+		var again []*job
+		named := make([][]store.AccountReference, 0, len(jobs))
+		for _, j := range jobs {
+			s.named = nil
+			if s.look(&j.unit); len(s.named) > 0 {
+				again, named = append(again, j), append(named, s.named)
+			}
+		}
+		if len(s.references)+len(s.subjects) == 0 {
+			return nil
+		}
+		if err := s.bring(); err != nil {
+			return err
+		}
+		jobs = jobs[:0:0]
+		for i, j := range again {
+			if slices.ContainsFunc(named[i], s.has) {
+				jobs = append(jobs, j)
+			}
+		}
 	}
-	if len(s.missing) == 0 {
+	return nil
+}
+
+// has reports whether somebody has a reference.
+func (s *scout) has(key store.AccountReference) bool {
+	found, _ := s.hub.refs.get(key)
+	return len(found) > 0
+}
+
+// bring reads what is missing.
+func (s *scout) bring() error {
+	var found [][]greenlane.Subject
+	var rows []*store.SubjectRow
+	var notFound, notLoaded error
+	var both sync.WaitGroup
+	if len(s.references) > 0 {
+		both.Go(func() { found, notFound = s.hub.store.Find(context.Background(), s.references) })
+	}
+	if len(s.subjects) > 0 {
+		rows, notLoaded = s.hub.store.Load(context.Background(), s.subjects)
+	}
+	both.Wait()
+	if err := cmp.Or(notFound, notLoaded); err != nil {
+		return err
+	}
+	for i, subjects := range found {
+		s.hub.refs.put(s.references[i], subjects)
+	}
+	for _, row := range rows {
+		if err := s.keep(row); err != nil {
+			return err
+		}
+	}
+	s.references, s.subjects = s.references[:0], s.subjects[:0]
+	return nil
+}
+
+func (s *scout) keep(row *store.SubjectRow) error {
+	if row == nil {
 		return nil
 	}
-	found, err := b.hub.store.Find(context.Background(), s.missing)
+	r, err := newRecord(row)
+	switch {
+	case err != nil:
+		return err
+	case len(row.State) <= maxKeptState:
+		s.hub.subjects.put(row.Subject, r)
+	case s.batch != nil:
+		s.batch.subjects[row.Subject] = r
+		s.batch.look(row.Subject, r)
+	}
+	return nil
+}
+
+// lookAhead reads what the units of a batch begin with.
+func (b *batch) lookAhead(jobs []*job) error {
+	err := b.lookBack(jobs)
+	if err == nil {
+		err = b.hub.scout(jobs, b)
+	}
 	if err != nil {
 		return b.fail(err)
 	}
-	for i, key := range s.missing {
-		b.refs[key], b.referred[key] = found[i], len(found[i])
+	return nil
+}
+
+// lookBack reads what was recorded before under the units' idempotency keys and for
+// their messages.
+func (b *batch) lookBack(jobs []*job) error {
+	var keys, digests []store.AccountDigest
+	for _, j := range jobs {
+		if j.unit.Once != nil {
+			keys = append(keys, j.unit.once())
+		}
+		if j.unit.Message != nil {
+			digests = append(digests, j.unit.digest())
+		}
+	}
+	if len(keys) > 0 {
+		answers, err := b.hub.store.Answers(context.Background(), keys)
+		if err != nil {
+			return err
+		}
+		for i, key := range keys {
+			b.answers[key] = answers[i]
+		}
+	}
+	if len(digests) > 0 {
+		messages, err := b.hub.store.MessagesByDigest(context.Background(), digests)
+		if err != nil {
+			return err
+		}
+		for i, digest := range digests {
+			b.messages[digest] = messages[i]
+		}
 	}
 	return nil
 }
@@ -97,12 +239,6 @@ func (b *batch) Find(ref greenlane.Reference) []greenlane.Subject {
 		return nil
 	}
 	b.referred[key] = len(found[0])
-	if len(found[0]) == 0 {
-		// Absence is kept for this batch only: the reference may appear at
-		// another node.
-		b.refs[key] = nil
-		return nil
-	}
 	b.hub.refs.put(key, found[0])
 	return found[0]
 }
@@ -170,16 +306,24 @@ func (b *batch) load(s greenlane.Subject) *record {
 	if rows[0] == nil {
 		return nil
 	}
-	state, err := greenlane.DecodeState(s.Kind, rows[0].State)
+	r, err := newRecord(rows[0])
 	if err != nil {
-		b.failed = fmt.Errorf("subject %s: %w", s, err)
+		b.failed = err
 		return nil
 	}
-	r := &record{row: rows[0], state: state}
 	if len(rows[0].State) > maxKeptState {
 		b.subjects[s] = r
-		return r
+	} else {
+		b.hub.subjects.put(s, r)
 	}
-	b.hub.subjects.put(s, r)
 	return r
+}
+
+// newRecord is the record of a row that was read.
+func newRecord(row *store.SubjectRow) (*record, error) {
+	state, err := greenlane.DecodeState(row.Subject.Kind, row.State)
+	if err != nil {
+		return nil, fmt.Errorf("subject %s: %w", row.Subject, err)
+	}
+	return &record{row: row, state: state}, nil
 }

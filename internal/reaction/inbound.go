@@ -13,6 +13,7 @@ import (
 	"greenlane"
 	"greenlane/internal/customs"
 	"greenlane/internal/hub"
+	"greenlane/internal/store"
 )
 
 // Inbound takes in authorities' messages. It may be used from any goroutine.
@@ -116,7 +117,7 @@ func (in *Inbound) Apply(ctx context.Context, raw []byte, r Receipt) (*Applied, 
 // keep stores a message that can't be read. One that could be read before, in
 // another format perhaps, stays as it is.
 func (in *Inbound) keep(ctx context.Context, m *greenlane.Message, r Receipt, reason *greenlane.Error) error {
-	known, err := in.hub.Store().MessageByDigest(ctx, r.Account, m.Digest)
+	known, err := store.Sole(in.hub.Store().MessagesByDigest(ctx, []store.AccountDigest{{Account: r.Account, Digest: m.Digest}}))
 	if err != nil {
 		return err
 	}

@@ -98,10 +98,11 @@ type Log interface {
 	Append(ctx context.Context, w *Write) error
 	// InTurn runs f once. While other processes append as well, it waits first until
 	// it is this one's turn: from then on nobody else appends until f has called
-	// Append, or returned. f is given the head, which stays what it is, and nothing
-	// that is decided by it is moved by others. Where nobody else appended lately f is
-	// run at once, with a zero head. An error is that f was not run.
-	InTurn(ctx context.Context, f func(Head)) error
+	// Append, or returned. f is given the head, which stays what it is, and the first
+	// of the events after a position; nothing that is decided by them is moved by
+	// others. Where nobody else appended lately f is run at once, with a zero head. An
+	// error is that f was not run.
+	InTurn(ctx context.Context, after int64, f func(head Head, news []*greenlane.Event)) error
 	// Events reads events in the order of their positions.
 	Events(ctx context.Context, q EventQuery) (EventPage, error)
 	// EventsAt reads the events at the given positions, in the given order;
@@ -331,20 +332,34 @@ type Messages interface {
 	// Message returns a message with its bytes, nil when the account has none
 	// of that number.
 	Message(ctx context.Context, account, number int64) (*greenlane.Message, error)
-	// MessageByDigest returns the message with that digest without its bytes,
-	// nil when there is none.
-	MessageByDigest(ctx context.Context, account int64, digest [32]byte) (*greenlane.Message, error)
+	// MessagesByDigest returns for each digest the message without its bytes, nil
+	// when the account has none.
+	MessagesByDigest(ctx context.Context, digests []AccountDigest) ([]*greenlane.Message, error)
 	// ListMessages returns messages without their bytes, newest first, with
 	// numbers below the bound (0: none) and in the given state (empty: any).
 	ListMessages(ctx context.Context, account, below int64, state greenlane.MessageState, limit int) ([]*greenlane.Message, error)
 	// WaitingFor returns the numbers of unmatched messages that wait for a
 	// reference.
 	WaitingFor(ctx context.Context, refs []AccountReference) ([]int64, error)
-	// Answer returns the stored answer of an idempotency key, nil when there is
-	// none.
-	Answer(ctx context.Context, account int64, key [32]byte) (*Answer, error)
+	// Answers returns for each idempotency key the stored answer, nil when there
+	// is none.
+	Answers(ctx context.Context, keys []AccountDigest) ([]*Answer, error)
 	// ForgetAnswers removes answers stored before t and returns how many.
 	ForgetAnswers(ctx context.Context, t time.Time) (int, error)
+}
+
+// AccountDigest is a digest in an account: of a message or an idempotency key.
+type AccountDigest struct {
+	Account int64
+	Digest  [32]byte
+}
+
+// Sole returns the answer to a question that was asked about one thing alone.
+func Sole[T any](answers []*T, err error) (*T, error) {
+	if err != nil {
+		return nil, err
+	}
+	return answers[0], nil
 }
 
 // WaitingReference says that an unmatched message waits for a subject.

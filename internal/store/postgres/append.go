@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 	"greenlane"
 	"greenlane/internal/store"
+	"greenlane/internal/store/backend"
 )
 
 const (
@@ -24,6 +26,9 @@ const (
   RETURNING id)
   SELECT 1 / count(*) FROM taken`
 )
+
+// newsAtOnce is how many events a turn begins with at most.
+const newsAtOnce = 1000
 
 // errHeadMoved ends an attempt to write under a head that is no longer there.
 var errHeadMoved = errors.New("postgres: the head has moved")
@@ -90,12 +95,12 @@ type turn struct {
 }
 
 // InTurn implements [store.Log].
-func (db *DB) InTurn(_ context.Context, f func(store.Head)) error {
+func (db *DB) InTurn(_ context.Context, after int64, f func(store.Head, []*greenlane.Event)) error {
 	db.mu.Lock()
 	rivals := db.rivals
 	db.mu.Unlock()
 	if !rivals {
-		f(store.Head{})
+		f(store.Head{}, nil)
 		return nil
 	}
 	if err := db.gate.Enter(); err != nil {
@@ -105,13 +110,13 @@ func (db *DB) InTurn(_ context.Context, f func(store.Head)) error {
 	ctx, cancel := detached()
 	defer cancel()
 	return db.connected(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		head, err := begin(ctx, conn)
+		head, news, err := db.beginTurn(ctx, conn, after)
 		if err != nil {
 			return err
 		}
 		db.take(&turn{conn, head})
 		defer db.take(nil) // what is left of the transaction is rolled back
-		f(head)
+		f(head, news)
 		return nil
 	})
 }
@@ -163,19 +168,46 @@ func (db *DB) append(ctx context.Context, w *store.Write) error {
 
 // begin starts a transaction with the head locked.
 func begin(ctx context.Context, conn *pgx.Conn) (store.Head, error) {
+	results := conn.SendBatch(ctx, beginning())
+	defer results.Close()
+	head, err := begun(results)
+	return head, cmp.Or(err, results.Close())
+}
+
+func beginning() *pgx.Batch {
 	batch := &pgx.Batch{}
 	batch.Queue(beginStatement)
 	batch.Queue(lockHead)
-	results := conn.SendBatch(ctx, batch)
-	defer results.Close()
+	return batch
+}
+
+func begun(results pgx.BatchResults) (store.Head, error) {
 	if _, err := results.Exec(); err != nil {
 		return store.Head{}, err
 	}
-	head, err := scanHead(results.QueryRow())
-	if err != nil {
-		return head, err
+	return scanHead(results.QueryRow())
+}
+
+// beginTurn begins, and reads the first events after a position. They are read by a
+// snapshot of their own, which the server takes once the head is ours, so that what
+// was committed until then is among them.
+func (db *DB) beginTurn(ctx context.Context, conn *pgx.Conn, after int64) (head store.Head, news []*greenlane.Event, err error) {
+	query, args := spanStatement(backend.Span{After: after, UpTo: backend.Unbounded}, selectEvents, nil, newsAtOnce, 0)
+	batch := beginning()
+	batch.Queue(query, args...)
+	results := conn.SendBatch(ctx, batch)
+	defer results.Close()
+	if head, err = begun(results); err != nil {
+		return head, nil, err
 	}
-	return head, results.Close()
+	rows, err := results.Query()
+	if err == nil {
+		news, err = db.scanEvents(ctx, func(scan func(pgx.Rows) error) error { return scanAll(rows, scan) })
+	}
+	if err != nil {
+		return head, nil, err
+	}
+	return head, news, results.Close()
 }
 
 // commit seals the write with a head, sends everything and remembers the new head.

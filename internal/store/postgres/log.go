@@ -156,9 +156,14 @@ func (db *DB) EventsAt(ctx context.Context, positions []int64) ([]*greenlane.Eve
 // events reads events, and then the names of their types, which may be known to
 // another node alone so far.
 func (db *DB) events(ctx context.Context, query string, args ...any) ([]*greenlane.Event, error) {
+	return db.scanEvents(ctx, func(scan func(pgx.Rows) error) error { return db.rows(ctx, query, args, scan) })
+}
+
+// scanEvents takes in the events of a query that read calls its argument for.
+func (db *DB) scanEvents(ctx context.Context, read func(scan func(pgx.Rows) error) error) ([]*greenlane.Event, error) {
 	var events []*greenlane.Event
 	var numbers []int32
-	err := db.rows(ctx, query, args, func(rows pgx.Rows) error {
+	err := read(func(rows pgx.Rows) error {
 		e, number, err := scanEvent(rows)
 		events, numbers = append(events, e), append(numbers, number)
 		return err

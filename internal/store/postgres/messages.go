@@ -89,8 +89,11 @@ func mergeMessages(list []message) []message {
 const (
 	messageColumns = `number, account, received, id, digest, format, client, origin, state, problem, results,
   coalesce(length(raw), 0)`
-	selectMessage         = "SELECT " + messageColumns + ", raw\n  FROM messages\n  WHERE number = $1 AND account = $2"
-	selectMessageByDigest = "SELECT " + messageColumns + "\n  FROM messages\n  WHERE account = $1 AND digest = $2"
+	selectMessage = "SELECT " + messageColumns + ", raw\n  FROM messages\n  WHERE number = $1 AND account = $2"
+	// The digest is in the row; it tells whom it answers.
+	selectMessagesByDigest = "SELECT " + messageColumns + `
+  FROM unnest($1::bigint[], $2::bytea[]) AS u (of, wanted)
+  JOIN messages ON account = of AND digest = wanted`
 )
 
 // scanMessage reads messageColumns, and into raw what is selected beyond them.
@@ -124,13 +127,39 @@ func (db *DB) messageList(ctx context.Context, query string, args ...any) ([]*gr
 	})
 }
 
-// MessageByDigest implements [store.Messages].
-func (db *DB) MessageByDigest(ctx context.Context, account int64, digest [32]byte) (*greenlane.Message, error) {
-	found, err := db.messageList(ctx, selectMessageByDigest, account, digest[:])
-	if len(found) == 0 {
+// MessagesByDigest implements [store.Messages].
+func (db *DB) MessagesByDigest(ctx context.Context, digests []store.AccountDigest) ([]*greenlane.Message, error) {
+	found, err := db.messageList(ctx, selectMessagesByDigest, digestColumns(digests)...)
+	if err != nil {
 		return nil, err
 	}
-	return found[0], err
+	return aligned(digests, found, func(m *greenlane.Message) store.AccountDigest {
+		return store.AccountDigest{Account: m.Account, Digest: m.Digest}
+	}), nil
+}
+
+func digestColumns(digests []store.AccountDigest) []any {
+	return []any{
+		column(digests, func(d store.AccountDigest) int64 { return d.Account }),
+		column(digests, func(d store.AccountDigest) []byte { return d.Digest[:] }),
+	}
+}
+
+// aligned puts what was found in the order it was asked for, nil for what was not.
+// Each answer is the caller's own.
+func aligned[K comparable, T any](asked []K, found []*T, key func(*T) K) []*T {
+	at := make(map[K]*T, len(found))
+	for _, v := range found {
+		at[key(v)] = v
+	}
+	return column(asked, func(k K) *T {
+		v := at[k]
+		if v == nil {
+			return nil
+		}
+		own := *v
+		return &own
+	})
 }
 
 const (
@@ -179,21 +208,25 @@ func (db *DB) numberList(ctx context.Context, query string, args ...any) ([]int6
 	})
 }
 
-const selectAnswer = `SELECT request, status, body, stored
-  FROM answers
-  WHERE account = $1 AND key = $2`
+const selectAnswers = `SELECT account, key, request, status, body, stored
+  FROM unnest($1::bigint[], $2::bytea[]) AS u (of, wanted)
+  JOIN answers ON account = of AND key = wanted`
 
-// Answer implements [store.Messages].
-func (db *DB) Answer(ctx context.Context, account int64, key [32]byte) (*store.Answer, error) {
-	var found *store.Answer
-	err := db.query(ctx, selectAnswer, []any{account, key[:]}, func(rows pgx.Rows) error {
-		found = &store.Answer{Account: account, Key: key}
+// Answers implements [store.Messages].
+func (db *DB) Answers(ctx context.Context, keys []store.AccountDigest) ([]*store.Answer, error) {
+	found, err := list(ctx, db, selectAnswers, digestColumns(keys), func(row pgx.Row) (*store.Answer, error) {
+		var a store.Answer
 		var stored moment
-		err := rows.Scan((*fixed32)(&found.Request), &found.Status, (*content)(&found.Body), &stored)
-		found.StoredAt = stored.Time
-		return err
+		err := row.Scan(&a.Account, (*fixed32)(&a.Key), (*fixed32)(&a.Request), &a.Status, (*content)(&a.Body), &stored)
+		a.StoredAt = stored.Time
+		return &a, err
 	})
-	return found, err
+	if err != nil {
+		return nil, err
+	}
+	return aligned(keys, found, func(a *store.Answer) store.AccountDigest {
+		return store.AccountDigest{Account: a.Account, Digest: a.Key}
+	}), nil
 }
 
 const deleteAnswers = `DELETE FROM answers

@@ -181,7 +181,7 @@ func TestInTurn(t *testing.T) {
 	db, other := open(t, dsn), open(t, dsn)
 	mustAdd(t, db, 1)
 	alone := false
-	if err := db.InTurn(t.Context(), func(head store.Head) { alone = head == store.Head{} }); err != nil || !alone {
+	if err := db.InTurn(t.Context(), 0, func(head store.Head, _ []*greenlane.Event) { alone = head == store.Head{} }); err != nil || !alone {
 		t.Errorf("a node alone has to wait: %v", err)
 	}
 	mustAdd(t, other, 1)
@@ -206,8 +206,11 @@ func TestInTurn(t *testing.T) {
 		before := mustHead(t, db)
 		var rival sync.WaitGroup
 		ran := false
-		err := db.InTurn(t.Context(), func(head store.Head) {
+		err := db.InTurn(t.Context(), before-2, func(head store.Head, news []*greenlane.Event) {
 			ran = true
+			if len(news) != 2 || news[0].Position != before-1 || news[1].Position != before || news[1].Hash != head.Hash || news[1].Type == "" {
+				t.Errorf("%s: %d events came with the head, the first %v", name, len(news), news)
+			}
 			if head.Position != before {
 				t.Errorf("%s: told of the head %d, which is %d", name, head.Position, before)
 			}
@@ -227,6 +230,38 @@ func TestInTurn(t *testing.T) {
 			t.Errorf("%s: %v, ran %v", name, err, ran)
 		}
 		wantHead(t, other, want)
+	}
+}
+
+// TestNewsOfTheTurn: what others commit while a node waits for its turn is among the
+// events that it begins with.
+func TestNewsOfTheTurn(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.Start(t).Database(t)
+	db, other := open(t, dsn), open(t, dsn)
+	mustAdd(t, db, 1)
+	mustAdd(t, other, 1)
+	mustAdd(t, db, 1) // both learn of each other
+	mustAdd(t, other, 1)
+	known := mustHead(t, db)
+	var waiting sync.WaitGroup
+	err := other.InTurn(t.Context(), known, func(store.Head, []*greenlane.Event) {
+		waiting.Go(func() {
+			err := db.InTurn(t.Context(), known, func(head store.Head, news []*greenlane.Event) {
+				if head.Position != known+1 || len(news) != 1 || news[0].Position != known+1 {
+					t.Errorf("the head is %d, after %d, and %d events came with it", head.Position, known, len(news))
+				}
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		waitForLock(t, other)
+		mustAdd(t, other, 1)
+	})
+	waiting.Wait()
+	if err != nil {
+		t.Error(err)
 	}
 }
 
@@ -467,7 +502,7 @@ func TestPanicInTurn(t *testing.T) {
 		}
 	}
 	begin := time.Now()
-	err := db.InTurn(t.Context(), func(head store.Head) {
+	err := db.InTurn(t.Context(), 0, func(head store.Head, news []*greenlane.Event) {
 		if head.Position == 0 {
 			t.Error("it has no turn")
 		}

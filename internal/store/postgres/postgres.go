@@ -23,6 +23,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -298,15 +299,18 @@ func (db *DB) rows(ctx context.Context, query string, args []any, scan func(pgx.
 func each(ctx context.Context, conn *pgx.Conn, query string, args []any, scan func(pgx.Rows) error) error {
 	rows, err := conn.Query(ctx, query, args...)
 	if err == nil {
-		for err == nil && rows.Next() {
-			err = scan(rows)
-		}
-		rows.Close()
-		if err == nil {
-			err = rows.Err()
-		}
+		err = scanAll(rows, scan)
 	}
 	return explain(conn, err)
+}
+
+// scanAll reads all rows, or until scan fails.
+func scanAll(rows pgx.Rows, scan func(pgx.Rows) error) (err error) {
+	for err == nil && rows.Next() {
+		err = scan(rows)
+	}
+	rows.Close()
+	return cmp.Or(err, rows.Err())
 }
 
 // writing runs one call that writes beside the log, on a connection of its own. It

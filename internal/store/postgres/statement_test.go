@@ -78,9 +78,9 @@ func readEverything(t *testing.T, db *DB) {
 		db.EachSubject(ctx, func(*store.SubjectRow) error { return nil }),
 		drop(db.List(ctx, store.SubjectQuery{Account: 1, Limit: 5})),
 		drop(db.List(ctx, store.SubjectQuery{Account: 1, Clearance: greenlane.ClearanceHeld, Limit: 5})),
-		drop(db.Message(ctx, 1, 1)), drop(db.MessageByDigest(ctx, 1, [32]byte{})), drop(db.WaitingFor(ctx, refs)),
+		drop(db.Message(ctx, 1, 1)), drop(db.MessagesByDigest(ctx, make([]store.AccountDigest, 2))), drop(db.WaitingFor(ctx, refs)),
 		drop(db.ListMessages(ctx, 1, 0, "", 5)), drop(db.ListMessages(ctx, 1, 0, greenlane.MessageUnmatched, 5)),
-		drop(db.Answer(ctx, 1, [32]byte{})), drop(db.AllAccounts(ctx)), drop(db.AllKeys(ctx)), drop(db.AllEndpoints(ctx)),
+		drop(db.Answers(ctx, make([]store.AccountDigest, 2))), drop(db.AllAccounts(ctx)), drop(db.AllKeys(ctx)), drop(db.AllEndpoints(ctx)),
 		drop(db.Revisions(ctx, 1)), drop(db.Lanes(ctx, 1)), drop(db.Cursor(ctx, "a")), drop(db.Acknowledged(ctx, 1, 1, 0, 9)),
 		drop(db.Attempts(ctx, 1, 1, 1)), drop(db.LatestAttempts(ctx, 1, []int64{1})),
 		drop(db.OldAttempts(ctx, store.OldAttemptQuery{Last: 9, Scan: 5})), drop(db.Tallies(ctx, 1, storetest.Midsummer, storetest.Midsummer)),
@@ -182,7 +182,7 @@ func TestPlans(t *testing.T) {
 	}
 	for statement, index := range map[string]string{
 		listSubjects: "subjects_by_kind", listSubjectsByClearance: "subjects_by_clearance", selectMembers: "subjects_by_consignment",
-		listMessages: "messages_by_account", listOpenMessages: "messages_open", selectMessageByDigest: "messages_by_digest",
+		listMessages: "messages_by_account", listOpenMessages: "messages_open", selectMessagesByDigest: "messages_by_digest",
 		deleteWaiting: "waiting_by_message", deleteAnswers: "answers_by_age", deleteTallies: "tallies_by_age",
 		selectSkips: "skips_by_endpoint", selectReferenced: "subject_references_pkey", updateSubjects: "subjects_pkey",
 		selectLatestAttempts: "attempts_p0_pkey", deleteAttempts: "attempts_p0_pkey", selectEventsAt: "events_p0_pkey",

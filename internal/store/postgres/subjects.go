@@ -160,17 +160,7 @@ func (db *DB) Load(ctx context.Context, subjects []greenlane.Subject) ([]*store.
 	if err != nil {
 		return nil, err
 	}
-	at := make(map[greenlane.Subject]*store.SubjectRow, len(found))
-	for _, s := range found {
-		at[s.Subject] = s
-	}
-	return column(subjects, func(s greenlane.Subject) *store.SubjectRow {
-		if at[s] == nil {
-			return nil
-		}
-		row := *at[s] // each answer is the caller's own
-		return &row
-	}), nil
+	return aligned(subjects, found, func(s *store.SubjectRow) greenlane.Subject { return s.Subject }), nil
 }
 
 // selectReferenced answers with the index of each reference from 1.

@@ -361,7 +361,7 @@ func TestCompletedBySeal(t *testing.T) {
 	if got := readAll(t, s).Endpoints[0].EazeKey; got != "completed while sealing" {
 		t.Errorf("read %q", got)
 	}
-	if a, err := s.Answer(t.Context(), 1, [32]byte{}); err != nil || a == nil {
+	if a, err := store.Sole(s.Answers(t.Context(), []store.AccountDigest{{Account: 1}})); err != nil || a == nil {
 		t.Errorf("what Seal added is not there: %v", err)
 	}
 	if found := grep(t, dir, append(plaintexts, "completed while")); len(found) > 0 {

@@ -33,8 +33,8 @@ func (db *DB) Head(ctx context.Context) (store.Head, error) {
 func (*DB) Moved() <-chan struct{} { return nil }
 
 // InTurn implements [store.Log]. Nobody else appends.
-func (*DB) InTurn(_ context.Context, f func(store.Head)) error {
-	f(store.Head{})
+func (*DB) InTurn(_ context.Context, _ int64, f func(store.Head, []*greenlane.Event)) error {
+	f(store.Head{}, nil)
 	return nil
 }
 

@@ -91,14 +91,19 @@ func (db *DB) Message(ctx context.Context, account, number int64) (*greenlane.Me
 	return m, err
 }
 
-// MessageByDigest implements [store.Messages].
-func (db *DB) MessageByDigest(ctx context.Context, account int64, digest [32]byte) (*greenlane.Message, error) {
-	var m *greenlane.Message
-	err := db.query(ctx, selectMessageByDigest, []any{account, digest[:]}, func(rows *sql.Rows) (err error) {
-		m, err = scanMessage(rows)
-		return err
-	})
-	return m, err
+// MessagesByDigest implements [store.Messages].
+func (db *DB) MessagesByDigest(ctx context.Context, digests []store.AccountDigest) ([]*greenlane.Message, error) {
+	out := make([]*greenlane.Message, len(digests))
+	err := db.queryEach(ctx, selectMessageByDigest, len(digests),
+		func(i int) []any { return []any{digests[i].Account, digests[i].Digest[:]} },
+		func(i int, rows *sql.Rows) (err error) {
+			out[i], err = scanMessage(rows)
+			return err
+		})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 const (
@@ -160,22 +165,26 @@ const selectAnswer = `SELECT request, status, body, stored
   FROM answers
   WHERE account = ? AND key = ?`
 
-// Answer implements [store.Messages].
-func (db *DB) Answer(ctx context.Context, account int64, key [32]byte) (*store.Answer, error) {
-	var found *store.Answer
-	err := db.query(ctx, selectAnswer, []any{account, key[:]}, func(rows *sql.Rows) error {
-		a := store.Answer{Account: account, Key: key}
-		var request sql.RawBytes
-		var stored int64
-		if err := rows.Scan(&request, &a.Status, &a.Body, &stored); err != nil {
-			return err
-		}
-		copy(a.Request[:], request)
-		a.StoredAt = greenlane.FromUnixMicro(stored)
-		found = &a
-		return nil
-	})
-	return found, err
+// Answers implements [store.Messages].
+func (db *DB) Answers(ctx context.Context, keys []store.AccountDigest) ([]*store.Answer, error) {
+	out := make([]*store.Answer, len(keys))
+	err := db.queryEach(ctx, selectAnswer, len(keys), func(i int) []any { return []any{keys[i].Account, keys[i].Digest[:]} },
+		func(i int, rows *sql.Rows) error {
+			a := store.Answer{Account: keys[i].Account, Key: keys[i].Digest}
+			var request sql.RawBytes
+			var stored int64
+			if err := rows.Scan(&request, &a.Status, &a.Body, &stored); err != nil {
+				return err
+			}
+			copy(a.Request[:], request)
+			a.StoredAt = greenlane.FromUnixMicro(stored)
+			out[i] = &a
+			return nil
+		})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 const deleteAnswers = `DELETE FROM answers

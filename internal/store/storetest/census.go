@@ -150,15 +150,15 @@ func (k *taker) messages() error {
 			}
 			k.c.Messages = append(k.c.Messages, whole)
 		}
+		var asked []store.AccountDigest
 		for key := range keys {
-			a, err := k.Answer(k.ctx, account, digest("answer", key))
-			if err != nil {
-				return err
-			}
-			if a != nil {
-				k.c.Answers = append(k.c.Answers, a)
-			}
+			asked = append(asked, store.AccountDigest{Account: account, Digest: digest("answer", key)})
 		}
+		answers, err := k.Answers(k.ctx, asked)
+		if err != nil {
+			return err
+		}
+		k.c.Answers = append(k.c.Answers, slices.DeleteFunc(answers, func(a *store.Answer) bool { return a == nil })...)
 	}
 	return nil
 }

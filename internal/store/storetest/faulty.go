@@ -210,9 +210,9 @@ func (f *Faulty) Message(ctx context.Context, account, number int64) (*greenlane
 	return ask(f, func() (*greenlane.Message, error) { return f.inner.Message(ctx, account, number) })
 }
 
-// MessageByDigest implements [store.Messages].
-func (f *Faulty) MessageByDigest(ctx context.Context, account int64, digest [32]byte) (*greenlane.Message, error) {
-	return ask(f, func() (*greenlane.Message, error) { return f.inner.MessageByDigest(ctx, account, digest) })
+// MessagesByDigest implements [store.Messages].
+func (f *Faulty) MessagesByDigest(ctx context.Context, digests []store.AccountDigest) ([]*greenlane.Message, error) {
+	return ask(f, func() ([]*greenlane.Message, error) { return f.inner.MessagesByDigest(ctx, digests) })
 }
 
 // ListMessages implements [store.Messages].
@@ -225,9 +225,9 @@ func (f *Faulty) WaitingFor(ctx context.Context, refs []store.AccountReference) 
 	return ask(f, func() ([]int64, error) { return f.inner.WaitingFor(ctx, refs) })
 }
 
-// Answer implements [store.Messages].
-func (f *Faulty) Answer(ctx context.Context, account int64, key [32]byte) (*store.Answer, error) {
-	return ask(f, func() (*store.Answer, error) { return f.inner.Answer(ctx, account, key) })
+// Answers implements [store.Messages].
+func (f *Faulty) Answers(ctx context.Context, keys []store.AccountDigest) ([]*store.Answer, error) {
+	return ask(f, func() ([]*store.Answer, error) { return f.inner.Answers(ctx, keys) })
 }
 
 // ForgetAnswers implements [store.Messages].
@@ -345,8 +345,8 @@ func (f *Faulty) Claim(ctx context.Context, name, holder string, term time.Durat
 }
 
 // InTurn implements [store.Log]. It is no call of its own: what f does may fail.
-func (f *Faulty) InTurn(ctx context.Context, run func(store.Head)) error {
-	return f.inner.InTurn(ctx, run)
+func (f *Faulty) InTurn(ctx context.Context, after int64, run func(store.Head, []*greenlane.Event)) error {
+	return f.inner.InTurn(ctx, after, run)
 }
 
 // Renew implements [store.Leases].

@@ -44,17 +44,24 @@ func testMessages(t *testing.T, w *world) {
 	large.Size = len(large.Raw)
 	list := []*greenlane.Message{newMessage(1, 1, 1, w.now), odd, empty, large}
 	w.commitMessages(list...)
+	var digests []store.AccountDigest
+	for _, m := range list {
+		digests = append(digests, store.AccountDigest{Account: m.Account, Digest: m.Digest})
+	}
+	digests = append(digests, store.AccountDigest{Account: 2, Digest: list[0].Digest}, digests[0])
 	for range 2 {
+		var wanted []*greenlane.Message
 		for _, m := range list {
 			want := *m
 			want.Raw, want.Results, want.ReceivedAt = kept(m.Raw), kept(m.Results), m.ReceivedAt.UTC()
 			got, err := w.Message(t.Context(), m.Account, m.Number)
 			noError(t, err)
 			same(t, "message", &want, got)
-			got, err = w.MessageByDigest(t.Context(), m.Account, m.Digest)
-			noError(t, err)
-			same(t, "message by digest", withoutBytes(&want), got)
+			wanted = append(wanted, withoutBytes(&want))
 		}
+		got, err := w.MessagesByDigest(t.Context(), digests)
+		noError(t, err)
+		same(t, "messages by digest", append(wanted, nil, wanted[0]), got)
 		w.reopen()
 	}
 	for _, at := range [][2]int64{{2, 1}, {1, 3}, {1, 99}, {9, 1}} {
@@ -62,9 +69,6 @@ func testMessages(t *testing.T, w *world) {
 		noError(t, err)
 		same(t, "message of another account", nil, got)
 	}
-	got, err := w.MessageByDigest(t.Context(), 2, list[0].Digest)
-	noError(t, err)
-	same(t, "another account's digest", nil, got)
 }
 
 // testMessageUpdate: what came stays as it came.
@@ -176,16 +180,19 @@ func testAnswers(t *testing.T, w *world) {
 	d.Answers = list
 	w.commit(d)
 	for range 2 {
+		var wanted []*store.Answer
+		var keys []store.AccountDigest
 		for _, a := range list {
 			want := *a
 			want.Body = kept(a.Body)
-			got, err := w.Answer(t.Context(), a.Account, a.Key)
-			noError(t, err)
-			same(t, "answer", &want, got)
+			wanted = append(wanted, &want)
+			keys = append(keys, store.AccountDigest{Account: a.Account, Digest: a.Key})
 		}
-		got, err := w.Answer(t.Context(), 2, odd.Key)
+		// Another account's, and one twice.
+		keys = append(keys, store.AccountDigest{Account: 2, Digest: odd.Key}, keys[0])
+		got, err := w.Answers(t.Context(), keys)
 		noError(t, err)
-		same(t, "another account's answer", nil, got)
+		same(t, "answers", append(wanted, nil, wanted[0]), got)
 		w.reopen()
 	}
 }
@@ -219,7 +226,7 @@ func testForgetAnswers(t *testing.T, w *world) {
 	forget(2300, 2299)
 	w.reopen()
 	for _, i := range []int{0, 1, 2299, 2300, many - 1} {
-		a, err := w.Answer(t.Context(), 1+int64(i%2), digest("answer", i))
+		a, err := store.Sole(w.Answers(t.Context(), []store.AccountDigest{{Account: 1 + int64(i%2), Digest: digest("answer", i)}}))
 		noError(t, err)
 		if (a != nil) != (i >= 2300) {
 			t.Errorf("answer %d is %v", i, a)

@@ -170,8 +170,8 @@ func (c *content) head() store.Head {
 
 func (*model) Moved() <-chan struct{} { return nil }
 
-func (*model) InTurn(_ context.Context, f func(store.Head)) error {
-	f(store.Head{})
+func (*model) InTurn(_ context.Context, _ int64, f func(store.Head, []*greenlane.Event)) error {
+	f(store.Head{}, nil)
 	return nil
 }
 

@@ -167,10 +167,13 @@ func (m *model) Message(ctx context.Context, account, number int64) (out *greenl
 	return out, err
 }
 
-func (m *model) MessageByDigest(ctx context.Context, account int64, digest [32]byte) (out *greenlane.Message, err error) {
+func (m *model) MessagesByDigest(ctx context.Context, digests []store.AccountDigest) (out []*greenlane.Message, err error) {
+	out = make([]*greenlane.Message, len(digests))
 	err = m.view(ctx, func(c *content) {
-		if row := c.byDigest(account, digest); row != nil {
-			out = withoutBytes(row)
+		for i, d := range digests {
+			if row := c.byDigest(d.Account, d.Digest); row != nil {
+				out[i] = withoutBytes(row)
+			}
 		}
 	})
 	return out, err
@@ -208,8 +211,12 @@ func (m *model) WaitingFor(ctx context.Context, refs []store.AccountReference) (
 	return out, err
 }
 
-func (m *model) Answer(ctx context.Context, account int64, key [32]byte) (out *store.Answer, err error) {
-	err = m.view(ctx, func(c *content) { out = c.answers[answerID{account, key}] })
+func (m *model) Answers(ctx context.Context, keys []store.AccountDigest) (out []*store.Answer, err error) {
+	err = m.view(ctx, func(c *content) {
+		for _, key := range keys {
+			out = append(out, c.answers[answerID{key.Account, key.Digest}])
+		}
+	})
 	return out, err
 }
 

@@ -34,21 +34,25 @@ func reads(s store.Store) map[string]func(context.Context) error {
 		"EachSubject": func(ctx context.Context) error {
 			return s.EachSubject(ctx, func(*store.SubjectRow) error { return nil })
 		},
-		"Message":         func(ctx context.Context) error { return drop(s.Message(ctx, 1, 1)) },
-		"MessageByDigest": func(ctx context.Context) error { return drop(s.MessageByDigest(ctx, 1, digest("message", 1))) },
-		"ListMessages":    func(ctx context.Context) error { return drop(s.ListMessages(ctx, 1, 0, "", 10)) },
-		"WaitingFor":      func(ctx context.Context) error { return drop(s.WaitingFor(ctx, refs)) },
-		"Answer":          func(ctx context.Context) error { return drop(s.Answer(ctx, 1, digest("answer", 1))) },
-		"AllAccounts":     func(ctx context.Context) error { return drop(s.AllAccounts(ctx)) },
-		"AllKeys":         func(ctx context.Context) error { return drop(s.AllKeys(ctx)) },
-		"AllEndpoints":    func(ctx context.Context) error { return drop(s.AllEndpoints(ctx)) },
-		"Revisions":       func(ctx context.Context) error { return drop(s.Revisions(ctx, 5)) },
-		"Lanes":           func(ctx context.Context) error { return drop(s.Lanes(ctx, 5)) },
-		"Cursor":          func(ctx context.Context) error { return drop(s.Cursor(ctx, "endpoint/1")) },
-		"Acknowledged":    func(ctx context.Context) error { return drop(s.Acknowledged(ctx, 5, 1, 0, 9)) },
-		"Attempts":        func(ctx context.Context) error { return drop(s.Attempts(ctx, 5, 1, 0)) },
-		"LatestAttempts":  func(ctx context.Context) error { return drop(s.LatestAttempts(ctx, 5, []int64{1})) },
-		"Replays":         func(ctx context.Context) error { return drop(s.Replays(ctx, 5)) },
+		"Message": func(ctx context.Context) error { return drop(s.Message(ctx, 1, 1)) },
+		"MessagesByDigest": func(ctx context.Context) error {
+			return drop(s.MessagesByDigest(ctx, []store.AccountDigest{{Account: 1, Digest: digest("message", 1)}}))
+		},
+		"ListMessages": func(ctx context.Context) error { return drop(s.ListMessages(ctx, 1, 0, "", 10)) },
+		"WaitingFor":   func(ctx context.Context) error { return drop(s.WaitingFor(ctx, refs)) },
+		"Answers": func(ctx context.Context) error {
+			return drop(s.Answers(ctx, []store.AccountDigest{{Account: 1, Digest: digest("answer", 1)}}))
+		},
+		"AllAccounts":    func(ctx context.Context) error { return drop(s.AllAccounts(ctx)) },
+		"AllKeys":        func(ctx context.Context) error { return drop(s.AllKeys(ctx)) },
+		"AllEndpoints":   func(ctx context.Context) error { return drop(s.AllEndpoints(ctx)) },
+		"Revisions":      func(ctx context.Context) error { return drop(s.Revisions(ctx, 5)) },
+		"Lanes":          func(ctx context.Context) error { return drop(s.Lanes(ctx, 5)) },
+		"Cursor":         func(ctx context.Context) error { return drop(s.Cursor(ctx, "endpoint/1")) },
+		"Acknowledged":   func(ctx context.Context) error { return drop(s.Acknowledged(ctx, 5, 1, 0, 9)) },
+		"Attempts":       func(ctx context.Context) error { return drop(s.Attempts(ctx, 5, 1, 0)) },
+		"LatestAttempts": func(ctx context.Context) error { return drop(s.LatestAttempts(ctx, 5, []int64{1})) },
+		"Replays":        func(ctx context.Context) error { return drop(s.Replays(ctx, 5)) },
 		"OldAttempts": func(ctx context.Context) error {
 			return drop(s.OldAttempts(ctx, store.OldAttemptQuery{Last: 1, Scan: 1}))
 		},

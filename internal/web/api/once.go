@@ -11,6 +11,7 @@ import (
 
 	"greenlane"
 	"greenlane/internal/hub"
+	"greenlane/internal/store"
 	"greenlane/internal/web"
 )
 
@@ -181,7 +182,7 @@ func replayed[T any](a *API, c *call) (*Answer[T], error) {
 	if once == nil {
 		return nil, nil
 	}
-	known, err := a.store.Answer(c.ctx, once.Account, once.Key)
+	known, err := store.Sole(a.store.Answers(c.ctx, []store.AccountDigest{{Account: once.Account, Digest: once.Key}}))
 	if err != nil || known == nil {
 		return nil, err
 	}
