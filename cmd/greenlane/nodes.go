@@ -40,7 +40,7 @@ func (s *server) join(advertise string) error {
 	s.node = node.New(s.db, duties, node.Options{Address: address, Incarnation: rand.Text()[:12], Log: s.log})
 	s.forwarder = web.NewForwarder(func(ctx context.Context, endpoint int64) (string, error) {
 		return s.node.Owner(ctx, slotDuty(delivery.SlotOf(endpoint)))
-	}, s.log)
+	}, s.hub.Authenticate, s.log)
 	return nil
 }
 

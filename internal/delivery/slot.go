@@ -170,6 +170,20 @@ func (e *Engine) forget(ep *endpoint, err error) {
 	ep.refuseOps(err)
 }
 
+// exists reports whether an account has an endpoint, by what the database knows.
+func (e *Engine) exists(ctx context.Context, account, number int64) (bool, error) {
+	subject := greenlane.Subject{Kind: greenlane.KindEndpoint, Number: number}
+	rows, err := e.store.Load(ctx, []greenlane.Subject{subject})
+	if err != nil || rows[0] == nil || rows[0].Account != account {
+		return false, err
+	}
+	state, err := greenlane.DecodeState(subject.Kind, rows[0].State)
+	if err != nil {
+		return false, err
+	}
+	return state.(*greenlane.EndpointHistory).Last != greenlane.EventEndpointDeleted, nil
+}
+
 // find returns an account's endpoint. One that this process does not serve is an
 // error of its own: another knows it. Only the loop calls it.
 func (e *Engine) find(ctx context.Context, account, number int64) (*endpoint, error) {
@@ -179,8 +193,12 @@ func (e *Engine) find(ctx context.Context, account, number int64) (*endpoint, er
 	}
 	ep := e.endpoints[number]
 	if ep == nil && e.shared {
-		// Another node made it, which this one has not heard of yet.
-		if err := e.loadAll(ctx); err != nil {
+		// Another node may have made it, which this one has not heard of yet.
+		there, err := e.exists(ctx, account, number)
+		if err == nil && there {
+			err = e.loadAll(ctx)
+		}
+		if err != nil {
 			return nil, err
 		}
 		ep = e.endpoints[number]

@@ -283,3 +283,43 @@ func TestSpare(t *testing.T) {
 	}
 	serving.stop(r, nil)
 }
+
+// listed counts how often a store lists all endpoints.
+type listed struct {
+	store.Store
+	times atomic.Int64
+}
+
+func (l *listed) AllEndpoints(ctx context.Context) ([]*store.Endpoint, error) {
+	l.times.Add(1)
+	return l.Store.AllEndpoints(ctx)
+}
+
+// TestUnknown: asking for endpoints that do not exist is not dear.
+func TestUnknown(t *testing.T) {
+	t.Parallel()
+	s := &listed{Store: teststore.Open(t, t.TempDir())}
+	r := startOn(t, s, greenlane.SystemClock, func(e *delivery.Engine) { e.Share() })
+	number := r.endpoint(t, newReceiver(t).URL, entries)
+	serving := r.serve(t, delivery.SlotOf(number), "r")
+	for known := false; !known; _, known = statusOf(t, r, number) {
+		<-time.After(time.Millisecond)
+	}
+	if _, err := r.engine.Delete(t.Context(), by(number)); err != nil {
+		t.Fatal(err)
+	}
+	unknown := number + 1
+	for delivery.SlotOf(unknown) != delivery.SlotOf(number) {
+		unknown++
+	}
+	before := s.times.Load()
+	for _, request := range []delivery.Request{by(number), by(unknown), {Account: 2, Endpoint: number}} {
+		if _, err := r.engine.Delete(t.Context(), request); greenlane.KindOf(err) != greenlane.NotFound {
+			t.Errorf("%+v: %v", request, err)
+		}
+	}
+	if n := s.times.Load() - before; n != 0 {
+		t.Errorf("all endpoints were listed %d times", n)
+	}
+	serving.stop(r, nil)
+}

@@ -15,12 +15,18 @@ import (
 // reference they wait for. What they say then stands in the subject's history,
 // at its place in the order of issue.
 type Unpark struct {
+	hub     *hub.Hub
 	store   store.Messages
 	inbound *Inbound
+
+	// asked is the last event of which it is known whether any message waits for it
+	// or one of those asked about together with it, anyWaits whether one does.
+	asked    int64
+	anyWaits bool
 }
 
 // NewUnpark makes the reaction.
-func NewUnpark(h *hub.Hub) *Unpark { return &Unpark{store: h.Store(), inbound: NewInbound(h)} }
+func NewUnpark(h *hub.Hub) *Unpark { return &Unpark{hub: h, store: h.Store(), inbound: NewInbound(h)} }
 
 // Name implements [Reaction].
 func (*Unpark) Name() string { return "unpark" }
@@ -32,6 +38,9 @@ func (u *Unpark) React(ctx context.Context, t *Turn) error {
 	if len(refs) == 0 {
 		return nil
 	}
+	if err := u.ask(ctx, e); err != nil || !u.anyWaits {
+		return err
+	}
 	waiting, err := u.store.WaitingFor(ctx, refs)
 	if err != nil {
 		return err
@@ -42,6 +51,31 @@ func (u *Unpark) React(ctx context.Context, t *Turn) error {
 		failed = append(failed, u.apply(ctx, t, number))
 	}
 	return errors.Join(failed...)
+}
+
+// askedAtOnce is about how many events it asks at once whether a message waits.
+const askedAtOnce = 500
+
+// ask finds out whether any message waits for an event or one of those that follow.
+// Mostly none does, and one question tells. The answer stays true: a message that
+// comes after an event is decided in view of it, and does not wait for it.
+func (u *Unpark) ask(ctx context.Context, e *greenlane.Event) error {
+	if e.Position <= u.asked {
+		return nil
+	}
+	events, ok := u.hub.Recent(e.Position-1, askedAtOnce)
+	if !ok || len(events) == 0 {
+		events = []*greenlane.Event{e}
+	}
+	var refs []store.AccountReference
+	for _, e := range events {
+		refs = append(refs, awaited(e)...)
+	}
+	waiting, err := u.store.WaitingFor(ctx, refs)
+	if err == nil {
+		u.asked, u.anyWaits = events[len(events)-1].Position, len(waiting) > 0
+	}
+	return err
 }
 
 func (u *Unpark) apply(ctx context.Context, t *Turn, number int64) error {

@@ -28,14 +28,16 @@ type Forwarder struct {
 	// Owner returns the address of the node that serves an endpoint, empty when it
 	// is this one.
 	Owner func(ctx context.Context, endpoint int64) (string, error)
-	Log   *slog.Logger
+	// Find finds the key of a request: whose is none is not handed on.
+	Find Authenticator
+	Log  *slog.Logger
 
 	transport *http.Transport
 }
 
 // NewForwarder makes a forwarder with connections of its own.
-func NewForwarder(owner func(ctx context.Context, endpoint int64) (string, error), log *slog.Logger) *Forwarder {
-	return &Forwarder{Owner: owner, Log: log, transport: &http.Transport{
+func NewForwarder(owner func(ctx context.Context, endpoint int64) (string, error), find Authenticator, log *slog.Logger) *Forwarder {
+	return &Forwarder{Owner: owner, Find: find, Log: log, transport: &http.Transport{
 		DialContext:         (&net.Dialer{Timeout: 2 * time.Second}).DialContext,
 		MaxIdleConnsPerHost: 32, IdleConnTimeout: time.Minute, ResponseHeaderTimeout: answerPatience, DisableCompression: true,
 	}}
@@ -54,7 +56,7 @@ func (f *Forwarder) Wrap(next http.Handler) http.Handler {
 		}
 		r = r.WithContext(context.WithValue(r.Context(), relayKey{}, &Relay{f, r}))
 		endpoint := endpointOf(r.URL.Path)
-		if endpoint == 0 {
+		if _, stranger := Identify(r.Header, f.Find); endpoint == 0 || stranger != nil {
 			next.ServeHTTP(w, r)
 			return
 		}

@@ -19,7 +19,7 @@ import (
 // others.
 func nodeAt(t *testing.T, name string, owner func(ctx context.Context, endpoint int64) (string, error)) *httptest.Server {
 	t.Helper()
-	f := web.NewForwarder(owner, slog.New(slog.DiscardHandler))
+	f := web.NewForwarder(owner, keys, slog.New(slog.DiscardHandler))
 	t.Cleanup(f.Close)
 	shell := &web.Shell{Log: slog.New(slog.DiscardHandler)}
 	s := httptest.NewServer(shell.Wrap(f.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -53,11 +53,16 @@ func nodeAt(t *testing.T, name string, owner func(ctx context.Context, endpoint 
 
 func text(t *testing.T, method, url, body string) (*http.Response, string) {
 	t.Helper()
+	return textOf(t, "gl_good", method, url, body)
+}
+
+func textOf(t *testing.T, key, method, url, body string) (*http.Response, string) {
+	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Host, req.Header["Authorization"] = "hub.example", []string{"Bearer key"}
+	req.Host, req.Header["Authorization"] = "hub.example", []string{"Bearer " + key}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
@@ -108,7 +113,7 @@ func TestForward(t *testing.T) {
 		"/webhooks":                                      "first",
 	} {
 		resp, body := text(t, http.MethodPost, first.URL+path, `{"a": 1}`)
-		if want := fmt.Sprintf(`%s POST %s hub.example "{\"a\": 1}" Bearer key`, want, path); resp.StatusCode != http.StatusAccepted || body != want {
+		if want := fmt.Sprintf(`%s POST %s hub.example "{\"a\": 1}" Bearer gl_good`, want, path); resp.StatusCode != http.StatusAccepted || body != want {
 			t.Errorf("%s: %d %s, want %s", path, resp.StatusCode, body, want)
 		}
 		for _, name := range []string{"X-Request-Id", "Cache-Control", "X-Content-Type-Options", "Greenlane-Position"} {
@@ -117,6 +122,10 @@ func TestForward(t *testing.T) {
 			}
 		}
 	}
+	// Whoever has no key is answered, and refused, where he asks.
+	if _, body := textOf(t, "gl_bad", http.MethodPost, first.URL+"/v1/webhooks/"+webhook(2), "x"); !strings.HasPrefix(body, "first ") {
+		t.Errorf("a stranger's request was handed on: %s", body)
+	}
 	for n, want := range map[int64]string{3: "moving", 4: "node_unreachable"} {
 		resp, body := text(t, http.MethodGet, first.URL+"/v1/webhooks/"+webhook(n), "")
 		if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") != "1" || len(resp.Header["X-Request-Id"]) != 1 ||
@@ -124,7 +133,7 @@ func TestForward(t *testing.T) {
 			t.Errorf("endpoint %d: %d %v %s", n, resp.StatusCode, resp.Header, body)
 		}
 	}
-	if _, body := text(t, http.MethodGet, first.URL+"/v1/webhooks?limit=5", ""); body != `first and second GET /v1/webhooks?limit=5 `+strings.TrimPrefix(second.URL, "http://")+` "" Bearer key` {
+	if _, body := text(t, http.MethodGet, first.URL+"/v1/webhooks?limit=5", ""); body != `first and second GET /v1/webhooks?limit=5 `+strings.TrimPrefix(second.URL, "http://")+` "" Bearer gl_good` {
 		t.Errorf("what both say: %s", body)
 	}
 }

@@ -49,8 +49,8 @@ func fresh(ctx context.Context, config *pgx.ConnConfig) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, conn.Close(ctx)) }()
-	if encoding := conn.PgConn().ParameterStatus("server_encoding"); encoding != "UTF8" {
-		return fmt.Errorf("its encoding is %s, in which not every text can be kept: make it with ENCODING 'UTF8' TEMPLATE template0", encoding)
+	if err := keepsAnyText(conn); err != nil {
+		return err
 	}
 	rows, err := conn.Query(ctx, selectThings)
 	if err != nil {

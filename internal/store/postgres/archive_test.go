@@ -121,4 +121,7 @@ func TestRestoringStrangers(t *testing.T) {
 	}
 	u.Path = "/" + name
 	refused(u.String(), "its encoding is LATIN1")
+	if _, err := Open(t.Context(), u.String()); err == nil || !strings.Contains(err.Error(), "its encoding is LATIN1") {
+		t.Errorf("a hub is made there: %v", err)
+	}
 }

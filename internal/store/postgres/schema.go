@@ -4,6 +4,7 @@ import (
 	"context"
 	"embed"
 	"errors"
+	"fmt"
 	"io/fs"
 	"strconv"
 	"strings"
@@ -29,8 +30,25 @@ func migrate(ctx context.Context, config *pgx.ConnConfig) error {
 		return backend.NewerSchema(have, newest)
 	case have == newest:
 		return nil
+	case have == 0:
+		conn, err := pgx.ConnectConfig(ctx, config)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(keepsAnyText(conn), conn.Close(ctx)); err != nil {
+			return err
+		}
 	}
 	return migrateTo(ctx, config, newest)
+}
+
+// keepsAnyText refuses a database that is about to become a hub's and has not every
+// character.
+func keepsAnyText(conn *pgx.Conn) error {
+	if encoding := conn.PgConn().ParameterStatus("server_encoding"); encoding != "UTF8" {
+		return fmt.Errorf("its encoding is %s, in which not every text can be kept: make it with ENCODING 'UTF8' TEMPLATE template0", encoding)
+	}
+	return nil
 }
 
 // migrateTo brings the schema up to a version. Nodes that start at once wait for

@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -50,18 +51,25 @@ func (a *API) askOthers(ctx context.Context, relay *web.Relay, rows []*store.End
 			served[address] = append(served[address], row)
 		}
 	}
+	var mu sync.Mutex
+	var all sync.WaitGroup
 	for address, rows := range served {
-		statuses, err := askNode(ctx, relay, address)
-		if err != nil {
-			a.log.Warn("another node did not say how its endpoints are doing", "request", web.RequestID(ctx), "node", address, "error", err)
-			continue
-		}
-		for _, row := range rows {
-			if s, ok := statuses[row.EndpointID()]; ok {
-				out[row.Number] = s
+		all.Go(func() {
+			statuses, err := askNode(ctx, relay, address)
+			if err != nil {
+				a.log.Warn("another node did not say how its endpoints are doing", "request", web.RequestID(ctx), "node", address, "error", err)
+				return
 			}
-		}
+			mu.Lock()
+			defer mu.Unlock()
+			for _, row := range rows {
+				if s, ok := statuses[row.EndpointID()]; ok {
+					out[row.Number] = s
+				}
+			}
+		})
 	}
+	all.Wait()
 }
 
 // askNode returns how another node says that its endpoints are doing, by their ids.
