@@ -21,7 +21,10 @@ import (
 //
 // A client sees what it wrote, whichever node of the hub answers it: its reads ask
 // for the position of its latest write. A read that comes to a node that is not
-// there within two seconds is an [Error] with the code position_not_reached.
+// there within two seconds is an [Error] with the code position_not_reached; try
+// again. One that finds that the log ends before it has the code beyond_log: the
+// hub has lost what was written last. That is said once; the reads after it see what
+// is there.
 type Client struct {
 	// URL is the hub's address, for example http://127.0.0.1:8080.
 	URL string
@@ -92,7 +95,8 @@ type request struct {
 // caller's to close.
 func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 	address := strings.TrimSuffix(c.URL, "/") + r.path
-	if query := c.asking(r); len(query) > 0 {
+	position := c.written.Load()
+	if query := asking(r, position); len(query) > 0 {
 		// The path of a [Client.Call] may have a query of its own.
 		separator := "?"
 		if strings.Contains(r.path, "?") {
@@ -127,12 +131,15 @@ func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 		return resp, nil
 	}
 	defer resp.Body.Close()
-	return nil, problem(resp)
+	err = problem(resp)
+	if lost := (*Error)(nil); errors.As(err, &lost) && lost.Code == "beyond_log" {
+		c.written.CompareAndSwap(position, 0)
+	}
+	return nil, err
 }
 
 // asking is a request's query; that of a read asks for the client's own writes.
-func (c *Client) asking(r request) url.Values {
-	position := c.written.Load()
+func asking(r request, position int64) url.Values {
 	if position == 0 || r.method != http.MethodGet {
 		return r.query
 	}

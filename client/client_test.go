@@ -365,6 +365,27 @@ func TestReadsWhatItWrote(t *testing.T) {
 	}
 }
 
+// TestEndLost: a client whose latest write the hub has lost is told so once, and then
+// reads what is there.
+func TestEndLost(t *testing.T) {
+	t.Parallel()
+	r, ahead := start(t), httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Greenlane-Position", "1000")
+	}))
+	t.Cleanup(ahead.Close)
+	c := &client.Client{URL: ahead.URL, Key: r.Key, HTTP: r.server.Client()}
+	if err := c.Call(t.Context(), http.MethodPost, "/v1/shipments", nil, map[string]any{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	c.URL = r.URL
+	if _, err := c.Events(t.Context(), client.EventQuery{Limit: 1}); client.CodeOf(err) != "beyond_log" {
+		t.Errorf("the write is lost: %v", err)
+	}
+	if page, err := c.Events(t.Context(), client.EventQuery{Limit: 1}); err != nil || len(page.Data) != 1 {
+		t.Errorf("afterwards: %v, %v", page, err)
+	}
+}
+
 func told(positions []string) (out []bool) {
 	for _, p := range positions {
 		out = append(out, p != "")

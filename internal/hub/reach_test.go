@@ -45,9 +45,20 @@ func TestReach(t *testing.T) {
 			}
 		}
 		err = reach(t.Context(), reader.Head()+1)
-		if greenlane.CodeOf(err) != "position_not_reached" || greenlane.KindOf(err) != greenlane.Unavailable || time.Since(begin) != 2*time.Second ||
+		if greenlane.CodeOf(err) != "beyond_log" || greenlane.KindOf(err) != greenlane.Conflict || time.Since(begin) != 2*time.Second ||
 			!strings.Contains(err.Error(), "up to position") {
 			t.Errorf("beyond the end: %v after %v", err, time.Since(begin))
+		}
+		// One that does not come to it, although it is there.
+		asleep, err := hub.Open(t.Context(), writer.store, hub.Options{Random: rand.Reader})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := writer.must(t, activities("REACH", 8, "1H"))
+		begin = time.Now()
+		err = asleep.Reach(t.Context(), o.Events[0].Position)
+		if greenlane.CodeOf(err) != "position_not_reached" || greenlane.KindOf(err) != greenlane.Unavailable || time.Since(begin) != 2*time.Second {
+			t.Errorf("behind: %v after %v", err, time.Since(begin))
 		}
 		short, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()

@@ -227,7 +227,11 @@ func (o *operation) failures() []int {
 		http.StatusUnauthorized, http.StatusForbidden, http.StatusNotAcceptable, http.StatusUnprocessableEntity,
 		http.StatusInternalServerError, http.StatusServiceUnavailable,
 	}
-	if o.method == http.MethodPost || o.method == http.MethodPatch {
+	switch o.method {
+	case http.MethodGet:
+		// The log may have lost the position that a read asks for.
+		all = append(all, http.StatusConflict)
+	case http.MethodPost, http.MethodPatch:
 		// A conflict is at least an idempotency key that stands for another body.
 		all = append(all, http.StatusBadRequest, http.StatusRequestTimeout, http.StatusConflict,
 			http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)

@@ -39,7 +39,7 @@ var tags = []*huma.Tag{
 
 const overview = `Customs event hub. Every write answers after it is durable, and every read sees it.
 
-**Several nodes.** Every write answers with ` + "`Greenlane-Position`" + `, its position in the log. Another node may be a moment behind: a GET with ` + "`min_position`" + ` is answered by a node that has come there, or with 503 (` + "`position_not_reached`" + `) after two seconds.
+**Several nodes.** Every write answers with ` + "`Greenlane-Position`" + `, its position in the log. Another node may be a moment behind: a GET with ` + "`min_position`" + ` is answered by a node that has come there, or after two seconds with 503 (` + "`position_not_reached`" + `), or 409 (` + "`beyond_log`" + `) where the log itself ends before it: its end was lost.
 
 **Keys.** Send ` + "`Authorization: Bearer gl_…`" + `. A key belongs to one account and has a role: read, ingest, operator, admin, hub; each may do all the ones before it may.
 
@@ -161,7 +161,7 @@ func (a *API) documentStream(tag string) {
 	}
 	responses := map[string]*huma.Response{"200": {Description: "The stream.", Content: map[string]*huma.MediaType{
 		"text/event-stream": {Schema: &huma.Schema{Type: huma.TypeString}}}}}
-	for _, status := range (&operation{method: http.MethodGet, errors: []int{http.StatusConflict}}).failures() {
+	for _, status := range (&operation{method: http.MethodGet}).failures() {
 		responses[strconv.Itoa(status)] = &huma.Response{Description: http.StatusText(status), Content: map[string]*huma.MediaType{
 			"application/problem+json": {Schema: schemaOf[web.Problem](a.huma.OpenAPI().Components.Schemas)}}}
 	}

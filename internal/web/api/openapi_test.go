@@ -397,7 +397,7 @@ func checkResponses(t *testing.T, o *operation) {
 	if o.takesJSON() {
 		want = append(want, "400", "413", "415")
 	}
-	if o.method == "POST" {
+	if o.method == "POST" || o.method == "GET" {
 		want = append(want, "409")
 	}
 	for _, p := range o.Parameters {

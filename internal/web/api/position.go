@@ -100,7 +100,7 @@ func (a *API) reach(ctx context.Context, r *http.Request) error {
 // that every write answers with.
 func describePositions(doc *huma.OpenAPI) {
 	parameter := &huma.Param{Name: minPosition, In: "query",
-		Description: "The answer knows the log up to this position at least: the " + positionHeader + " of a write that it must not miss. 503 when this node does not come there within two seconds.",
+		Description: "The answer knows the log up to this position at least: the " + positionHeader + " of a write that it must not miss. 503 when this node does not come there within two seconds, 409 (beyond_log) where the log itself ends before it.",
 		Schema:      &huma.Schema{Type: huma.TypeInteger, Format: "int64", Minimum: new(float64)}}
 	header := &huma.Header{
 		Description: "The position in the log from which on the write is seen, for " + minPosition + ": that of the last event it recorded; where it recorded none, the end of the log.",

@@ -178,13 +178,13 @@ func TestPositionNotReached(t *testing.T) {
 		}
 		for _, path := range []string{"/v1/shipments", "/v1/event-types", "/v1/events/stream", "/v1/events?wait=60", "/v1/shipments/1"} {
 			w, took := ask(path, head+1000)
-			for _, want := range []string{`"position_not_reached"`, fmt.Sprint("position ", head+1000), fmt.Sprint("up to ", head)} {
+			for _, want := range []string{`"beyond_log"`, fmt.Sprint("position ", head+1000), fmt.Sprint("ends at ", head)} {
 				if !strings.Contains(w.Body.String(), want) {
 					t.Errorf("%s: there is no %s in %s", path, want, w.Body)
 				}
 			}
-			if w.Code != 503 || w.Header().Get("Retry-After") != "1" || took != 2*time.Second {
-				t.Errorf("%s: %d, again after %q, in %v", path, w.Code, w.Header().Get("Retry-After"), took)
+			if w.Code != 409 || took != 2*time.Second {
+				t.Errorf("%s: %d in %v", path, w.Code, took)
 			}
 		}
 		// Public documents know nothing of the log.
