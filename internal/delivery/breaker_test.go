@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -401,28 +402,35 @@ func TestHurryAmidAProbe(t *testing.T) {
 			clock := newWatch()
 			r, rec := startAt(t, t.TempDir(), clock.time), newReceiver(t)
 			rec.header = map[string][]string{"Retry-After": {"3600"}}
-			probe, mended := make(chan struct{}), make(chan struct{})
-			rec.answer = func(_ arrival, count int) int {
+			probe, mended, probed := make(chan struct{}), make(chan struct{}), make(chan int64, 20)
+			mend := sync.OnceFunc(func() { close(mended) })
+			t.Cleanup(mend)
+			rec.answer = func(a arrival, count int) int {
 				if count == 1 {
 					return 503
 				}
+				probed <- a.position
+				// What is hurried may come before the receiver is said to be mended.
 				select {
 				case <-mended:
 					return 200
-				default:
+				case <-probe:
+					return 503
 				}
-				<-probe
-				return 503
 			}
 			number := r.endpoint(t, rec.URL, entryEvents)
 			r.open(t, rec, number)
 			clock.move(time.Hour)
 			rec.until(t, "the probe", func() bool { return r.status(t, number).Breaker.State == delivery.BreakerHalfOpen })
-			if err := hurry(r, number, rec.arrivals()[3].position); err != nil {
+			position := rec.arrivals()[3].position
+			if position == <-probed {
+				position = rec.arrivals()[4].position
+			}
+			if err := hurry(r, number, position); err != nil {
 				t.Fatal(err)
 			}
 			probe <- struct{}{}
-			close(mended)
+			mend()
 			if s := r.step(t, rec, clock, number, 0); s.Breaker.State != delivery.BreakerClosed {
 				t.Errorf("%d arrivals, %+v", len(rec.arrivals()), s.Breaker)
 			}
