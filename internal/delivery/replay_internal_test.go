@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"sync"
 	"testing"
 	"time"
 
@@ -181,12 +180,16 @@ func TestCancelKeepsAttempts(t *testing.T) {
 		b.again(r)
 		b.rest(4 * time.Second)
 		canceled := make(chan error, 1)
-		cancel := sync.OnceFunc(func() {
+		cancel := func() {
 			_, err := b.engine.CancelReplay(context.Background(), r, 2, "enough")
 			canceled <- err
-		})
+		}
 		err := b.engine.ask(b.t.Context(), func(reply func(error)) {
-			b.engine.watch = func(*AttemptReport) { go cancel() }
+			b.engine.watch = func(*AttemptReport) {
+				// Once; a mutex would keep the bubble's time from going on.
+				b.engine.watch = nil
+				go cancel()
+			}
 			reply(nil)
 		})
 		if err != nil {
