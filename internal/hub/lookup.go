@@ -16,8 +16,6 @@ import (
 // It sees the world as deciding will, but for what is missing, and looks again at who
 // names something that was found. It changes nothing but the number of queries.
 type scout struct {
-	hub *Hub
-	// batch is what the units are about to be decided in, nil while they wait.
 	batch   *batch
 	account int64
 	// references and subjects are what is missing, sought and wanted what was missing
@@ -42,7 +40,7 @@ const (
 // Find implements [greenlane.Neighbours]. Who is found is about to be looked at.
 func (s *scout) Find(ref greenlane.Reference) []greenlane.Subject {
 	key := store.AccountReference{Account: s.account, Reference: ref}
-	found, ok := s.hub.refs.get(key)
+	found, ok := s.batch.hub.refs.get(key)
 	if !ok {
 		s.named = append(s.named, key)
 		if !s.sought[key] {
@@ -58,7 +56,7 @@ func (s *scout) Find(ref greenlane.Reference) []greenlane.Subject {
 
 // State implements [greenlane.Neighbours].
 func (s *scout) State(subject greenlane.Subject) greenlane.State {
-	r, ok := s.hub.subjects.get(subject)
+	r, ok := s.batch.hub.subjects.get(subject)
 	switch {
 	case ok && r.row.Account == s.account:
 		return r.state
@@ -89,8 +87,8 @@ func (s *scout) look(u *Unit) {
 }
 
 // scout reads what jobs will ask for.
-func (h *Hub) scout(jobs []*job, b *batch) error {
-	s := &scout{hub: h, batch: b, sought: map[store.AccountReference]bool{}, wanted: map[greenlane.Subject]bool{}}
+func (b *batch) scout(jobs []*job) error {
+	s := &scout{batch: b, sought: map[store.AccountReference]bool{}, wanted: map[greenlane.Subject]bool{}}
 	for range scoutings {
 		var again []*job
 		named := make([][]store.AccountReference, 0, len(jobs))
@@ -118,7 +116,7 @@ func (h *Hub) scout(jobs []*job, b *batch) error {
 
 // has reports whether somebody has a reference.
 func (s *scout) has(key store.AccountReference) bool {
-	found, _ := s.hub.refs.get(key)
+	found, _ := s.batch.hub.refs.get(key)
 	return len(found) > 0
 }
 
@@ -129,41 +127,26 @@ func (s *scout) bring() error {
 	var notFound, notLoaded error
 	var both sync.WaitGroup
 	if len(s.references) > 0 {
-		both.Go(func() { found, notFound = s.hub.store.Find(context.Background(), s.references) })
+		both.Go(func() { found, notFound = s.batch.hub.store.Find(context.Background(), s.references) })
 	}
 	if len(s.subjects) > 0 {
-		rows, notLoaded = s.hub.store.Load(context.Background(), s.subjects)
+		rows, notLoaded = s.batch.hub.store.Load(context.Background(), s.subjects)
 	}
 	both.Wait()
 	if err := cmp.Or(notFound, notLoaded); err != nil {
 		return err
 	}
 	for i, subjects := range found {
-		s.hub.refs.put(s.references[i], subjects)
+		s.batch.hub.refs.put(s.references[i], subjects)
 	}
-	for _, row := range rows {
-		if err := s.keep(row); err != nil {
+	for i, row := range rows {
+		r, err := s.batch.remember(row)
+		if err != nil {
 			return err
 		}
+		s.batch.look(s.subjects[i], r)
 	}
 	s.references, s.subjects = s.references[:0], s.subjects[:0]
-	return nil
-}
-
-func (s *scout) keep(row *store.SubjectRow) error {
-	if row == nil {
-		return nil
-	}
-	r, err := newRecord(row)
-	switch {
-	case err != nil:
-		return err
-	case len(row.State) <= maxKeptState:
-		s.hub.subjects.put(row.Subject, r)
-	case s.batch != nil:
-		s.batch.subjects[row.Subject] = r
-		s.batch.look(row.Subject, r)
-	}
 	return nil
 }
 
@@ -171,7 +154,7 @@ func (s *scout) keep(row *store.SubjectRow) error {
 func (b *batch) lookAhead(jobs []*job) error {
 	err := b.lookBack(jobs)
 	if err == nil {
-		err = b.hub.scout(jobs, b)
+		err = b.scout(jobs)
 	}
 	if err != nil {
 		return b.fail(err)
@@ -303,27 +286,28 @@ func (b *batch) load(s greenlane.Subject) *record {
 		b.failed = err
 		return nil
 	}
-	if rows[0] == nil {
-		return nil
-	}
-	r, err := newRecord(rows[0])
+	r, err := b.remember(rows[0])
 	if err != nil {
 		b.failed = err
-		return nil
-	}
-	if len(rows[0].State) > maxKeptState {
-		b.subjects[s] = r
-	} else {
-		b.hub.subjects.put(s, r)
 	}
 	return r
 }
 
-// newRecord is the record of a row that was read.
-func newRecord(row *store.SubjectRow) (*record, error) {
+// remember makes a record of a row that was read, nil of none, and keeps it for who
+// asks again.
+func (b *batch) remember(row *store.SubjectRow) (*record, error) {
+	if row == nil {
+		return nil, nil
+	}
 	state, err := greenlane.DecodeState(row.Subject.Kind, row.State)
 	if err != nil {
 		return nil, fmt.Errorf("subject %s: %w", row.Subject, err)
 	}
-	return &record{row: row, state: state}, nil
+	r := &record{row: row, state: state}
+	if len(row.State) > maxKeptState {
+		b.subjects[row.Subject] = r
+	} else {
+		b.hub.subjects.put(row.Subject, r)
+	}
+	return r, nil
 }
