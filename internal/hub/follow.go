@@ -105,8 +105,12 @@ func (h *Hub) drop(e *greenlane.Event) {
 	for _, ref := range e.References {
 		// Which subjects have a reference changes only when one more has it.
 		key := store.AccountReference{Account: e.Account, Reference: ref}
-		if known, ok := h.refs.get(key); ok && !slices.Contains(known, e.Subject) {
-			h.refs.drop(key)
+		if known, ok := h.refs.get(key); ok && slices.Contains(known, e.Subject) {
+			continue
+		}
+		h.refs.drop(key)
+		if told, _ := h.told.get(key); len(told) < scoutedPerReference && !slices.Contains(told, e.Subject) {
+			h.told.put(key, append(told[:len(told):len(told)], e.Subject))
 		}
 	}
 	_, into, ok := greenlane.MergeOf(e)

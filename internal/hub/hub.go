@@ -88,6 +88,9 @@ type Hub struct {
 	remembering sync.Mutex
 	subjects    *cache[greenlane.Subject, *record]
 	refs        *cache[store.AccountReference, []greenlane.Subject]
+	// told is who has references that are not in refs, as far as other nodes' events
+	// said: not enough to decide by, but it will be asked for.
+	told *cache[store.AccountReference, []greenlane.Subject]
 	// outdated: accounts and keys could not be read when they had changed.
 	outdated bool
 
@@ -125,6 +128,7 @@ func Open(ctx context.Context, s store.Store, o Options) (*Hub, error) {
 		store: s, clock: o.Clock, random: o.Random, log: o.Log,
 		subjects: newCache[greenlane.Subject, *record](o.CacheSize),
 		refs:     newCache[store.AccountReference, []greenlane.Subject](4 * o.CacheSize),
+		told:     newCache[store.AccountReference, []greenlane.Subject](o.CacheSize),
 		nudges:   make(chan struct{}, 1),
 		closed:   make(chan struct{}),
 	}
@@ -157,6 +161,7 @@ func (h *Hub) Rest() {
 	defer h.remembering.Unlock()
 	h.subjects.clear()
 	h.refs.clear()
+	h.told.clear()
 }
 
 // Away returns why storage is not available, nil while it is.

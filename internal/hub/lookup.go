@@ -43,15 +43,26 @@ func (s *scout) Find(ref greenlane.Reference) []greenlane.Subject {
 	found, ok := s.batch.hub.refs.get(key)
 	if !ok {
 		s.named = append(s.named, key)
-		if !s.sought[key] {
-			s.sought[key] = true
-			s.references = append(s.references, key)
-		}
+		s.seek(key)
 	}
 	for _, subject := range found[:min(len(found), scoutedPerReference)] {
 		s.State(subject)
 	}
 	return found
+}
+
+// seek has a reference read that is not known, and at the same time whoever has it by
+// what other nodes' events said.
+func (s *scout) seek(key store.AccountReference) {
+	if s.sought[key] {
+		return
+	}
+	s.sought[key] = true
+	s.references = append(s.references, key)
+	told, _ := s.batch.hub.told.get(key)
+	for _, subject := range told {
+		s.State(subject)
+	}
 }
 
 // State implements [greenlane.Neighbours].
@@ -61,10 +72,27 @@ func (s *scout) State(subject greenlane.Subject) greenlane.State {
 	case ok && r.row.Account == s.account:
 		return r.state
 	case !ok && !s.wanted[subject] && subject.Number > 0 && subject.Number <= greenlane.MaxNumber:
-		s.wanted[subject] = true
-		s.subjects = append(s.subjects, subject)
+		s.want(subject)
 	}
 	return nil
+}
+
+// want has a subject read, and if it is a shipment those who belong to it, whom what
+// is decided about it will ask for.
+func (s *scout) want(subject greenlane.Subject) {
+	s.wanted[subject] = true
+	s.subjects = append(s.subjects, subject)
+	if subject.Kind != greenlane.KindShipment {
+		return
+	}
+	key := store.AccountReference{Account: s.account, Reference: greenlane.Ref(greenlane.RefShipment, strconv.FormatInt(subject.Number, 10))}
+	members, ok := s.batch.hub.refs.get(key)
+	if !ok {
+		s.seek(key)
+	}
+	for _, member := range members[:min(len(members), scoutedPerReference)] {
+		s.State(member)
+	}
 }
 
 // look collects what a unit's commands ask for. What is wrong with one, deciding

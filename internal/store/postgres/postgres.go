@@ -72,11 +72,12 @@ const (
 	// preferIndexes keeps the planner on the indexes: every statement is made for
 	// one, and would be slow by any other way as soon as its table is large. A plan
 	// is kept for as long as a connection lasts, but is made when the table may be
-	// small still and nothing be known about it. Servers that lack one of the
-	// settings are left as they are.
-	preferIndexes = `SELECT set_config(name, 'off', false)
+	// small still and nothing be known about it. It is made once, without looking at
+	// the parameters: they would not change it. Servers that lack one of the settings
+	// are left as they are.
+	preferIndexes = `SELECT set_config(name, CASE name WHEN 'plan_cache_mode' THEN 'force_generic_plan' ELSE 'off' END, false)
   FROM pg_settings
-  WHERE name IN ('enable_seqscan', 'enable_bitmapscan', 'enable_hashjoin', 'enable_mergejoin', 'jit')`
+  WHERE name IN ('enable_seqscan', 'enable_bitmapscan', 'enable_hashjoin', 'enable_mergejoin', 'jit', 'plan_cache_mode')`
 	// onlyRead is no setting of the connection string's kind: a connection that had
 	// it from the beginning would look like one to a standby, which the string may
 	// exclude (target_session_attrs).
