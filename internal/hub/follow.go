@@ -131,6 +131,7 @@ func (h *Hub) drop(e *greenlane.Event) {
 func (h *Hub) leap(to int64) {
 	h.subjects.clear()
 	h.refs.clear()
+	h.told.clear()
 	h.reloadDirectory()
 	h.head.Position = to
 	h.tail.skipTo(to)

@@ -35,6 +35,8 @@ const (
 	// scoutedPerReference is of how many subjects with the same reference the scout
 	// assumes that they will be looked at.
 	scoutedPerReference = 16
+	// scoutedAtOnce is how many subjects are read at once at most.
+	scoutedAtOnce = 4096
 )
 
 // Find implements [greenlane.Neighbours]. Who is found is about to be looked at.
@@ -71,7 +73,7 @@ func (s *scout) State(subject greenlane.Subject) greenlane.State {
 	switch {
 	case ok && r.row.Account == s.account:
 		return r.state
-	case !ok && !s.wanted[subject] && subject.Number > 0 && subject.Number <= greenlane.MaxNumber:
+	case !ok && !s.wanted[subject] && len(s.subjects) < scoutedAtOnce && subject.Number > 0 && subject.Number <= greenlane.MaxNumber:
 		s.want(subject)
 	}
 	return nil

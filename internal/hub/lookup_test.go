@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"greenlane"
 	"greenlane/internal/hub"
@@ -39,7 +40,8 @@ func (c *counting) asks(t *testing.T, h *hub.Hub) int64 {
 	t.Helper()
 	// The committer is at work with another unit until all wait.
 	begun, hold := make(chan struct{}), make(chan struct{})
-	tell := sync.OnceFunc(func() { close(begun) })
+	tell, release := sync.OnceFunc(func() { close(begun) }), sync.OnceFunc(func() { close(hold) })
+	defer release()
 	busy := activities("BUSY", 0, "1H")
 	busy.Once = &hub.Once{Key: [32]byte{1}, Answer: func(*hub.Outcome) (int, []byte) {
 		tell()
@@ -47,12 +49,16 @@ func (c *counting) asks(t *testing.T, h *hub.Hub) int64 {
 		return 200, nil
 	}}
 	waits := []func(context.Context) (*hub.Outcome, error){begin(t, h, busy)}
-	<-begun
+	select {
+	case <-begun:
+	case <-time.After(time.Minute):
+		t.Fatal("the first unit is not recorded")
+	}
 	c.asked.Store(0)
 	for i := range lookedUp {
 		waits = append(waits, begin(t, h, activities(fmt.Sprintf("MEDU%07d", i), 1, "1C")))
 	}
-	close(hold)
+	release()
 	for _, wait := range waits {
 		if o, err := wait(t.Context()); err != nil || len(o.Events) == 0 {
 			t.Errorf("outcome %+v, error %v", o, err)

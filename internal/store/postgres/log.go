@@ -75,8 +75,9 @@ const (
 // spanStatement completes one of the selects above for a span.
 func spanStatement(s backend.Span, query string, types []greenlane.EventType, limit, offset int) (string, []any) {
 	var names []string
+	var args []any
 	if s.Account != 0 {
-		query += ofAccount
+		query, args = query+ofAccount, append(args, byAccount)
 	} else {
 		query += anyAccount
 	}
@@ -91,7 +92,7 @@ func spanStatement(s backend.Span, query string, types []greenlane.EventType, li
 	} else {
 		query += upwards
 	}
-	return query, []any{s.After, s.UpTo, limit, offset, s.Account, names}
+	return query, append(args, s.After, s.UpTo, limit, offset, s.Account, names)
 }
 
 // Events implements [store.Log].

@@ -186,7 +186,7 @@ func (db *DB) ListMessages(ctx context.Context, account, below int64, state gree
 	if state == "" || state == greenlane.MessageApplied {
 		query = listMessages
 	}
-	return db.messageList(ctx, query, account, below, string(state), limit)
+	return db.messageList(ctx, query, byAccount, account, below, string(state), limit)
 }
 
 const selectWaiting = `SELECT DISTINCT w.message

@@ -72,12 +72,16 @@ const (
 	// preferIndexes keeps the planner on the indexes: every statement is made for
 	// one, and would be slow by any other way as soon as its table is large. A plan
 	// is kept for as long as a connection lasts, but is made when the table may be
-	// small still and nothing be known about it. It is made once, without looking at
-	// the parameters: they would not change it. Servers that lack one of the settings
-	// are left as they are.
-	preferIndexes = `SELECT set_config(name, CASE name WHEN 'plan_cache_mode' THEN 'force_generic_plan' ELSE 'off' END, false)
+	// small still and nothing be known about it. Servers that lack one of the
+	// settings are left as they are.
+	preferIndexes = `SELECT set_config(name, 'off', false)
   FROM pg_settings
-  WHERE name IN ('enable_seqscan', 'enable_bitmapscan', 'enable_hashjoin', 'enable_mergejoin', 'jit', 'plan_cache_mode')`
+  WHERE name IN ('enable_seqscan', 'enable_bitmapscan', 'enable_hashjoin', 'enable_mergejoin', 'jit')`
+	// planOnce keeps the server from planning what writes anew each time: it goes by
+	// keys, and its parameters would not change how.
+	planOnce = `SELECT set_config(name, 'force_generic_plan', false)
+  FROM pg_settings
+  WHERE name = 'plan_cache_mode'`
 	// onlyRead is no setting of the connection string's kind: a connection that had
 	// it from the beginning would look like one to a standby, which the string may
 	// exclude (target_session_attrs).
@@ -185,7 +189,7 @@ func (db *DB) open(ctx context.Context, config *pgxpool.Config, dsn string, sche
 	if err := schema(ctx, config.ConnConfig); err != nil {
 		return err
 	}
-	if db.writer, err = newPool(ctx, config, writers, preferIndexes, waitForDisk); err != nil {
+	if db.writer, err = newPool(ctx, config, writers, preferIndexes, planOnce, waitForDisk); err != nil {
 		return err
 	}
 	most := int32(readers)
@@ -295,6 +299,11 @@ func (db *DB) rows(ctx context.Context, query string, args []any, scan func(pgx.
 	}
 	return err
 }
+
+// byAccount is how a list of one account's rows is asked for: planned each time, for
+// that account. A plan for any account walks the whole table by its key, past all the
+// others' rows, since most accounts the planner knows of are large.
+const byAccount = pgx.QueryExecModeCacheDescribe
 
 // each runs one query on a connection.
 func each(ctx context.Context, conn *pgx.Conn, query string, args []any, scan func(pgx.Rows) error) error {

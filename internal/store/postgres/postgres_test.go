@@ -95,7 +95,7 @@ func TestConnections(t *testing.T) {
 		t.Errorf("%d connections read, want 3", most)
 	}
 	for setting, want := range map[string][2]string{
-		"default_transaction_read_only": {"off", "on"}, "enable_seqscan": {"off", "off"}, "plan_cache_mode": {"force_generic_plan", "force_generic_plan"}, "lock_timeout": {"7s", "7s"},
+		"default_transaction_read_only": {"off", "on"}, "enable_seqscan": {"off", "off"}, "plan_cache_mode": {"force_generic_plan", "auto"}, "lock_timeout": {"7s", "7s"},
 		"statement_timeout": {"1min", "1min"}, "idle_in_transaction_session_timeout": {"10s", "10s"},
 		"synchronous_commit": {"on", "off"}, "default_transaction_isolation": {"read committed", "read committed"},
 	} {

@@ -181,8 +181,7 @@ func TestPlans(t *testing.T) {
 		}
 	}
 	for statement, index := range map[string]string{
-		listSubjects: "subjects_by_kind", listSubjectsByClearance: "subjects_by_clearance", selectMembers: "subjects_by_consignment",
-		listMessages: "messages_by_account", listOpenMessages: "messages_open", selectMessagesByDigest: "messages_by_digest",
+		selectMembers: "subjects_by_consignment", selectMessagesByDigest: "messages_by_digest",
 		deleteWaiting: "waiting_by_message", deleteAnswers: "answers_by_age", deleteTallies: "tallies_by_age",
 		selectSkips: "skips_by_endpoint", selectReferenced: "subject_references_pkey", updateSubjects: "subjects_pkey",
 		selectLatestAttempts: "attempts_p0_pkey", deleteAttempts: "attempts_p0_pkey", selectEventsAt: "events_p0_pkey",
@@ -198,4 +197,61 @@ func TestPlans(t *testing.T) {
 			t.Errorf("%s is not used by, or there is no,\n%s", index, statement)
 		}
 	}
+}
+
+// TestSmallAccount: the lists of an account with few rows do not walk past those of
+// the others, however often they are asked for.
+func TestSmallAccount(t *testing.T) {
+	t.Parallel()
+	const large, small, rows = 7, 8, 20_000
+	db := open(t, pgtest.Start(t).Database(t)+"&pool_max_conns=1")
+	everything(t, db)
+	for _, more := range []string{
+		`INSERT INTO events SELECT (jsonb_populate_record(e, jsonb_build_object('position', g, 'account', $1::bigint))).*
+  FROM events e, generate_series($2::bigint, $3) AS g WHERE position = 1`,
+		`INSERT INTO messages SELECT (jsonb_populate_record(m, jsonb_build_object('number', g, 'account', $1::bigint, 'state', 'applied',
+    'digest', '\x' || lpad(to_hex(g), 64, '0')))).*
+  FROM messages m, generate_series($2::bigint, $3) AS g WHERE number = 1`,
+		`INSERT INTO subjects SELECT (jsonb_populate_record(s, jsonb_build_object('id', g, 'account', $1::bigint, 'kind', 5))).*
+  FROM subjects s, generate_series($2::bigint, $3) AS g WHERE id = (SELECT min(id) FROM subjects)`,
+	} {
+		execute(t, db, more, large, 1000, 1000+rows)
+		execute(t, db, more, small, 1001+rows, 1003+rows)
+		execute(t, db, more, large, 1004+rows, 1003+2*rows)
+	}
+	execute(t, db, "ANALYZE")
+	const walked = "SELECT sum(idx_tup_read)::bigint FROM pg_stat_user_indexes WHERE indexrelname IN ('events_p0_pkey', 'messages_pkey', 'subjects_pkey')"
+	before := counted(t, db, walked)
+	for range 12 { // a plan for any account is considered after some that were for one
+		for _, desc := range []bool{false, true} {
+			page, err := db.Events(t.Context(), store.EventQuery{Account: small, Desc: desc, Limit: 10})
+			if err != nil || len(page.Events) != 3 {
+				t.Fatalf("%d events, error %v", len(page.Events), err)
+			}
+		}
+		messages, err := db.ListMessages(t.Context(), small, 0, "", 10)
+		if err != nil || len(messages) != 3 {
+			t.Fatalf("%d messages, error %v", len(messages), err)
+		}
+		subjects, err := db.List(t.Context(), store.SubjectQuery{Account: small, Kind: 5, Limit: 10})
+		if err != nil || len(subjects) != 3 {
+			t.Fatalf("%d subjects, error %v", len(subjects), err)
+		}
+	}
+	if n := counted(t, db, walked) - before; n > rows/10 {
+		t.Errorf("%d rows were looked at to find three", n)
+	}
+}
+
+// counted asks for a number of the server's statistics, to which the readers' connection
+// has added what it did.
+func counted(t *testing.T, db *DB, query string) (n int64) {
+	t.Helper()
+	if _, err := db.reader.Exec(t.Context(), "SELECT pg_stat_force_next_flush()"); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.writer.QueryRow(t.Context(), query).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

@@ -205,7 +205,7 @@ func (db *DB) List(ctx context.Context, q store.SubjectQuery) ([]*store.SubjectR
 	if q.Below > 0 {
 		below = greenlane.Subject{Number: q.Below}.Key()
 	}
-	args := []any{q.Account, int64(q.Kind), below, q.Limit}
+	args := []any{byAccount, q.Account, int64(q.Kind), below, q.Limit}
 	if q.Clearance != "" {
 		return db.subjectList(ctx, listSubjectsByClearance, append(args, backend.ClearanceNumber(q.Clearance))...)
 	}
