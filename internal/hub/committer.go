@@ -312,8 +312,7 @@ func (h *Hub) append(w *store.Write) error {
 	moved, headErr := h.refresh()
 	if headErr != nil || errors.Is(err, store.ErrMoved) && !moved {
 		// Memory is at odds with what is there, nobody knows how.
-		h.subjects.clear()
-		h.refs.clear()
+		h.unlearn()
 	}
 	return err
 }

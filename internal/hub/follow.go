@@ -129,9 +129,7 @@ func (h *Hub) drop(e *greenlane.Event) {
 
 // leap goes to a position without looking at what lies between.
 func (h *Hub) leap(to int64) {
-	h.subjects.clear()
-	h.refs.clear()
-	h.told.clear()
+	h.unlearn()
 	h.reloadDirectory()
 	h.head.Position = to
 	h.tail.skipTo(to)

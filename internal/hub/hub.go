@@ -159,6 +159,11 @@ func (h *Hub) Metrics() *Metrics { return &h.metrics }
 func (h *Hub) Rest() {
 	h.remembering.Lock()
 	defer h.remembering.Unlock()
+	h.unlearn()
+}
+
+// unlearn empties memory of subjects and references: the disk is asked again.
+func (h *Hub) unlearn() {
 	h.subjects.clear()
 	h.refs.clear()
 	h.told.clear()

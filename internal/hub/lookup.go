@@ -84,16 +84,8 @@ func (s *scout) State(subject greenlane.Subject) greenlane.State {
 func (s *scout) want(subject greenlane.Subject) {
 	s.wanted[subject] = true
 	s.subjects = append(s.subjects, subject)
-	if subject.Kind != greenlane.KindShipment {
-		return
-	}
-	key := store.AccountReference{Account: s.account, Reference: greenlane.Ref(greenlane.RefShipment, strconv.FormatInt(subject.Number, 10))}
-	members, ok := s.batch.hub.refs.get(key)
-	if !ok {
-		s.seek(key)
-	}
-	for _, member := range members[:min(len(members), scoutedPerReference)] {
-		s.State(member)
+	if subject.Kind == greenlane.KindShipment {
+		s.Find(greenlane.Ref(greenlane.RefShipment, strconv.FormatInt(subject.Number, 10)))
 	}
 }
 

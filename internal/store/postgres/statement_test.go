@@ -14,6 +14,7 @@ import (
 
 	"greenlane"
 	"greenlane/internal/store"
+	"greenlane/internal/store/backend"
 	"greenlane/internal/store/pgtest"
 	"greenlane/internal/store/storetest"
 )
@@ -148,6 +149,30 @@ func plans(t *testing.T, pool *pgxpool.Pool) (all []plan) {
 	return all
 }
 
+// prepareLists prepares what is not kept prepared: the lists of one account.
+func prepareLists(t *testing.T, pool *pgxpool.Pool) {
+	t.Helper()
+	conn, err := pool.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	lists := []string{listSubjects, listSubjectsByClearance, listMessages, listOpenMessages}
+	for _, query := range []string{selectEvents, selectEventPositions} {
+		for _, types := range [][]greenlane.EventType{nil, {greenlane.EventEntryStatus}} {
+			for _, desc := range []bool{false, true} {
+				list, _ := spanStatement(backend.Span{Account: 1, Desc: desc}, query, types, 5, 0)
+				lists = append(lists, list)
+			}
+		}
+	}
+	for i, list := range lists {
+		if _, err := conn.Conn().Prepare(t.Context(), fmt.Sprint("list ", i), list); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // few are the tables that are read as a whole: they have few rows.
 var few = regexp.MustCompile(`Seq Scan on (accounts|keys|endpoints|event_types|revisions|owned_secrets)\b`)
 
@@ -167,6 +192,7 @@ func TestPlans(t *testing.T) {
 	db.writer = pool
 	everything(t, db)
 	readEverything(t, db)
+	prepareLists(t, db.reader)
 	all := append(plans(t, db.reader), plans(t, db.writer)...)
 	if len(all) < 60 {
 		t.Errorf("only %d statements were used", len(all))
@@ -181,7 +207,8 @@ func TestPlans(t *testing.T) {
 		}
 	}
 	for statement, index := range map[string]string{
-		selectMembers: "subjects_by_consignment", selectMessagesByDigest: "messages_by_digest",
+		listSubjects: "subjects_by_kind", listSubjectsByClearance: "subjects_by_clearance", selectMembers: "subjects_by_consignment",
+		listMessages: "messages_by_account", listOpenMessages: "messages_open", selectMessagesByDigest: "messages_by_digest",
 		deleteWaiting: "waiting_by_message", deleteAnswers: "answers_by_age", deleteTallies: "tallies_by_age",
 		selectSkips: "skips_by_endpoint", selectReferenced: "subject_references_pkey", updateSubjects: "subjects_pkey",
 		selectLatestAttempts: "attempts_p0_pkey", deleteAttempts: "attempts_p0_pkey", selectEventsAt: "events_p0_pkey",
